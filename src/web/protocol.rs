@@ -1,0 +1,408 @@
+//! What the page and the engine's worker say to each other. The TypeScript twins of these types are generated from here
+//! (`cargo xtask pkg`), never written by hand.
+//!
+//! A message to the worker is `{ id, request, buffers }`, an answer `{ id, ok, buffers }` or `{ id, error }`, an event
+//! `{ event, buffers }`. Large arrays never travel inside the JSON-like part: `buffers` holds them as typed arrays, in the order that
+//! the variant's comment states.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::nn::{LossSpec, ModelSpec, OptimizerSpec};
+use crate::data::{DatasetInfo, Split};
+
+macro_rules! protocol {
+    ($($(#[$meta:meta])* pub $kind:ident $name:ident $body:tt)*) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        #[cfg_attr(feature = "types", derive(ts_rs::TS), ts(export_to = "protocol.ts", optional_fields))]
+        pub $kind $name $body
+    )*};
+}
+
+protocol! {
+    /// Which backend to train on. `auto` takes WebGPU where the adapter is hardware, else SIMD code on the CPU.
+    #[derive(Copy, Eq, Default)]
+    pub enum BackendChoice {
+        /// WebGPU if its adapter is hardware, else the CPU.
+        #[default]
+        Auto,
+        /// WebGPU, whatever the adapter.
+        Webgpu,
+        /// SIMD code on the CPU.
+        Cpu,
+    }
+
+    /// What a session is made of, resolved from the options of `createSession`.
+    pub struct SessionOptions {
+        /// The model, layer by layer.
+        pub model: ModelSpec,
+        /// An installed or generated data set, or none if the examples come as buffers (`x` then `y`, both `Float32Array`).
+        pub data: Option<String>,
+        /// Shape of `x` with the number of examples first, when the examples come as buffers.
+        pub data_shape: Option<Vec<usize>>,
+        /// Backend wanted.
+        pub backend: BackendChoice,
+        /// Seed of initial weights, shuffling and dropout.
+        pub seed: u32,
+        /// Examples a step.
+        pub batch_size: usize,
+        /// Share of the training set that is held out for validation, in [0, 1).
+        pub validation_split: f32,
+        /// Optimizer with Keras's names and defaults.
+        pub optimizer: OptimizerSpec,
+        /// Loss.
+        pub loss: LossSpec,
+    }
+
+    /// Facts about a session that do not change while it lives.
+    pub struct SessionInfo {
+        /// `"webgpu"` or `"cpu"`.
+        pub backend: String,
+        /// The adapter's name, or the kind of SIMD.
+        pub adapter: String,
+        /// Number of workers that train (data-parallel replicas on the CPU).
+        pub workers: usize,
+        /// Trainable parameters.
+        pub parameter_count: usize,
+        /// GPU dispatches (CPU kernel calls) of one training step.
+        pub dispatches_per_step: usize,
+        /// Floating-point operations of one training step.
+        pub flops_per_step: f64,
+        /// Examples in the training part, after validation is held out.
+        pub training_examples: usize,
+        /// Examples held out for validation.
+        pub validation_examples: usize,
+        /// Examples in the test part.
+        pub test_examples: usize,
+        /// Examples a step.
+        pub batch_size: usize,
+        /// Shape of one input example.
+        pub input_shape: Vec<usize>,
+        /// Shape of the model's output for one example.
+        pub output_shape: Vec<usize>,
+        /// Names of the classes, empty for regression.
+        pub classes: Vec<String>,
+    }
+
+    /// A trainable parameter.
+    pub struct ParameterInfo {
+        /// `"conv2d.kernel"`.
+        pub name: String,
+        /// In Keras's layout: `[3, 3, 1, 32]`.
+        pub shape: Vec<usize>,
+    }
+
+    /// A node of the training graph.
+    pub struct NodeInfo {
+        /// Unique name: `"conv2d/relu"`.
+        pub name: String,
+        /// The op: `"matmul"`.
+        pub op: String,
+        /// Layer that it belongs to, empty for loss and optimizer.
+        pub layer: String,
+        /// `"forward"`, `"backward"` or `"update"`.
+        pub phase: String,
+        /// Shape, batch first where there is one.
+        pub shape: Vec<usize>,
+        /// Names of its inputs.
+        pub inputs: Vec<String>,
+    }
+
+    /// One layer as the editor shows it.
+    pub struct LayerDescription {
+        /// `"conv2d_1"`.
+        pub name: String,
+        /// Keras's layer type: `"Conv2D"`.
+        pub kind: String,
+        /// Output shape of one example; none from the first impossible layer on.
+        pub output_shape: Option<Vec<usize>>,
+        /// Trainable parameters.
+        pub parameters: usize,
+        /// Why this layer is impossible.
+        pub error: Option<Error>,
+    }
+
+    /// A model spec looked at without building a session.
+    pub struct ModelDescription {
+        /// Every layer, in order.
+        pub layers: Vec<LayerDescription>,
+        /// Trainable parameters in all.
+        pub parameter_count: usize,
+        /// Floating-point operations of one example, forward.
+        pub flops_per_example: f64,
+    }
+
+    /// A ready-made model with its data and its training settings.
+    pub struct Preset {
+        /// `"mnist-cnn"`.
+        pub name: String,
+        /// The layers.
+        pub model: ModelSpec,
+        /// Data set name.
+        pub data: String,
+        /// Loss.
+        pub loss: LossSpec,
+        /// Optimizer.
+        pub optimizer: OptimizerSpec,
+        /// Examples a step.
+        pub batch_size: usize,
+        /// Epochs that the preset is meant for.
+        pub epochs: usize,
+        /// Share held out for validation.
+        pub validation_split: f32,
+    }
+
+    /// What the machine offers.
+    pub struct BackendReport {
+        /// The WebGPU adapter's name, or none where there is no WebGPU.
+        pub webgpu: Option<String>,
+        /// Whether that adapter is software (then `auto` takes the CPU).
+        pub software_adapter: bool,
+        /// The CPU backend's kind of SIMD: `"simd128"` or `"relaxed-simd"`.
+        pub cpu: String,
+    }
+
+    /// Hyper-parameters that may change while training runs; absent ones stay as they are.
+    #[derive(Default)]
+    pub struct Hyper {
+        /// Learning rate.
+        pub learning_rate: Option<f32>,
+        /// SGD's momentum.
+        pub momentum: Option<f32>,
+        /// AdamW's decay.
+        pub weight_decay: Option<f32>,
+        /// Rate of every dropout layer.
+        pub dropout: Option<f32>,
+    }
+
+    /// How long to train.
+    pub struct TrainOptions {
+        /// Steps to take, or
+        pub steps: Option<usize>,
+        /// epochs to finish (the current one counts from where it stands).
+        pub epochs: Option<usize>,
+        /// Shuffle the examples each epoch.
+        pub shuffle: bool,
+        /// Evaluate the validation and the test part after each epoch.
+        pub evaluate: bool,
+        /// Stop when the validation loss has not fallen for this many epochs.
+        pub early_stopping: Option<usize>,
+    }
+
+    /// What a call of `train` did. Buffers: losses `Float32Array`, one a step.
+    pub struct TrainResult {
+        /// Steps taken by this call.
+        pub steps: usize,
+        /// Share of right answers over those steps, where the task is classification.
+        pub accuracy: Option<f32>,
+        /// Mean wall time a step.
+        pub ms_per_step: f32,
+        /// Whether it was stopped before its end.
+        pub stopped: bool,
+    }
+
+    /// Loss and metrics over one part of the data.
+    pub struct Evaluation {
+        /// Mean loss.
+        pub loss: f32,
+        /// Share of right answers, where the task is classification.
+        pub accuracy: Option<f32>,
+        /// `confusion[truth][prediction]`, where the task is classification.
+        pub confusion: Option<Vec<Vec<u32>>>,
+        /// The first misclassified examples: index, truth, prediction, its probability.
+        pub misclassified: Vec<Misclassified>,
+    }
+
+    /// An example that the model got wrong.
+    pub struct Misclassified {
+        /// Index within the part.
+        pub index: usize,
+        /// True class.
+        pub truth: usize,
+        /// Predicted class.
+        pub prediction: usize,
+        /// Probability of the prediction.
+        pub probability: f32,
+    }
+
+    /// What to picture while training: a node's value for the pinned example, or a parameter.
+    pub struct View {
+        /// Node or parameter name: `"conv2d"` (a layer's output), `"conv2d.kernel"`.
+        pub node: String,
+        /// Most pictures (channels, filters) to show.
+        pub most: usize,
+    }
+
+    /// Where a view lies in the atlas: `count` pictures of `height` x `width`, one below another from row `top`, one byte a cell:
+    /// 0 is `-scale`, 128 is zero, 255 is `+scale`; a row of the atlas is `width` bytes of its own tile.
+    pub struct Tile {
+        /// As asked for.
+        pub node: String,
+        /// Pictures (channels or filters).
+        pub count: usize,
+        /// Rows of one picture.
+        pub height: usize,
+        /// Columns of one picture.
+        pub width: usize,
+        /// Byte offset of the tile in the atlas.
+        pub offset: usize,
+        /// Magnitude that 255 stands for.
+        pub scale: f32,
+    }
+
+    /// A request to the worker.
+    #[serde(tag = "type")]
+    pub enum Request {
+        /// -> `BackendReport`.
+        Backends,
+        /// -> `Preset[]`.
+        Presets,
+        /// -> `DatasetInfo[]`.
+        Datasets,
+        /// Looks at a spec without building it -> `ModelDescription`.
+        Describe {
+            /// The model.
+            model: ModelSpec,
+        },
+        /// -> `SessionInfo`. Buffers: `x`, `y` where the options name no data set.
+        Create {
+            /// Everything that makes the session.
+            options: SessionOptions,
+        },
+        /// -> `ParameterInfo[]`.
+        Parameters,
+        /// -> null. Buffers: the values.
+        GetParameter {
+            /// Its name.
+            name: String,
+        },
+        /// Buffers: the values.
+        SetParameter {
+            /// Its name.
+            name: String,
+        },
+        /// -> `TrainResult`. Buffers: losses.
+        Train {
+            /// How long.
+            options: TrainOptions,
+        },
+        /// Stops the running `Train` after the step in flight.
+        Stop,
+        /// One step on the given examples -> number, the loss. Buffers: `x`, `y`.
+        TrainBatch,
+        /// -> `Evaluation`.
+        Evaluate {
+            /// Part of the data.
+            split: Split,
+        },
+        /// -> null. Buffers in: `x`, any number of examples; out: outputs.
+        Predict,
+        /// -> `NodeInfo[]`.
+        Nodes,
+        /// Value or gradient of a node in the batch last stepped (runs the inspect plan if need be) -> shape. Buffers: the values.
+        Read {
+            /// Node's name.
+            node: String,
+            /// The gradient of the loss with respect to it, instead of its value.
+            gradient: bool,
+        },
+        /// Pixels and labels of examples -> labels as number[]. Buffers: pixels, one example after another.
+        Examples {
+            /// Part of the data.
+            split: Split,
+            /// Which.
+            indices: Vec<usize>,
+        },
+        /// Changes hyper-parameters, from the next step on.
+        SetHyper {
+            /// New values.
+            hyper: Hyper,
+        },
+        /// Back to the initial weights of the same seed, or of a new one.
+        Reset {
+            /// New seed.
+            seed: Option<u32>,
+        },
+        /// Pins the example that live pictures are made of. Buffers: `x` if no index is given.
+        Pin {
+            /// Part of the data.
+            split: Split,
+            /// Index in it.
+            index: Option<usize>,
+        },
+        /// Chooses the live pictures; an empty list ends them.
+        Watch {
+            /// What to picture.
+            views: Vec<View>,
+        },
+        /// One frame of the watched views now, as an event.
+        Frame,
+        /// -> null. Buffers: one `Uint8Array`, the whole state.
+        Snapshot,
+        /// Buffers: a snapshot.
+        Restore,
+        /// Frees everything that the session holds.
+        Dispose,
+    }
+
+    /// What the worker says unasked.
+    #[serde(tag = "type")]
+    pub enum Event {
+        /// A few times a second while training. Buffers: losses of the steps since the last one.
+        Progress {
+            /// Steps done since the session began.
+            step: usize,
+            /// Epochs done, with the fraction of the current one.
+            epoch: f32,
+            /// Steps an epoch.
+            steps_per_epoch: usize,
+            /// Share of right answers since the last event, where the task is classification.
+            accuracy: Option<f32>,
+            /// Learning rate of the last step.
+            learning_rate: f32,
+            /// Speed now.
+            examples_per_second: f32,
+            /// Until the end of this call of `train`.
+            seconds_left: f32,
+        },
+        /// An epoch ended.
+        Epoch {
+            /// Epochs done.
+            epoch: usize,
+            /// On the validation part, if there is one.
+            validation: Option<Evaluation>,
+            /// On the test part, if there is one.
+            test: Option<Evaluation>,
+        },
+        /// A data set is being read.
+        Loading {
+            /// Its name.
+            data: String,
+            /// Bytes so far.
+            loaded: f64,
+            /// Bytes in all, 0 if unknown.
+            total: f64,
+        },
+        /// Live pictures. Buffers: the atlas, then the model's output for the pinned example.
+        Frame {
+            /// Steps done.
+            step: usize,
+            /// The views.
+            tiles: Vec<Tile>,
+        },
+        /// The GPU was lost; the last snapshot was restored on the CPU.
+        DeviceLost {
+            /// What the browser said.
+            reason: String,
+            /// Step of the snapshot.
+            step: usize,
+            /// The session's new facts.
+            info: SessionInfo,
+        },
+    }
+}
+
+/// Every list that a request without a type of its own answers with, for the generator.
+pub type Datasets = Vec<DatasetInfo>;
