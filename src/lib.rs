@@ -1,1 +1,8 @@
-//! Gradscope.
+//! Gradscope's core: graphs of tensor operations, their gradients, plans and backends. ARCHITECTURE.md says what lies where.
+
+pub mod autograd;
+pub mod error;
+pub mod graph;
+pub mod ops;
+pub mod simd;
+pub mod tensor;

@@ -1,0 +1,77 @@
+//! Reverse-mode differentiation from graph to graph: appends backward nodes, each linked to the forward node whose rule made it.
+
+use std::collections::HashMap;
+
+use crate::error::{Error, ErrorCode, Result};
+use crate::graph::{Kind, Leaf, NodeId, Phase};
+use crate::ops::{GradCx, Graph};
+use crate::tensor::DType;
+
+/// Appends the gradient of the scalar `loss` with respect to each of `wanted`; none where the loss does not depend on it.
+pub fn backward(graph: &mut Graph, loss: NodeId, wanted: &[NodeId]) -> Result<Vec<Option<NodeId>>> {
+    if graph.shape(loss).numel() != 1 {
+        return Err(Error::new(ErrorCode::BadShape, &[("op", &"backward"), ("expected", &"a scalar loss"), ("got", graph.shape(loss))]));
+    }
+    let needed = needed(graph, loss, wanted);
+    let mut gradients: HashMap<NodeId, NodeId> = HashMap::new();
+    let former = graph.enter_phase(Phase::Backward { of: loss });
+    let seed = graph.constant(1.0);
+    let shape = graph.shape(loss).clone();
+    let seed = graph.reshape(seed, shape)?;
+    gradients.insert(loss, seed);
+    for index in (0..=loss.0).rev() {
+        let id = NodeId(index);
+        let (Some(&dy), true) = (gradients.get(&id), needed[id.index()]) else { continue };
+        let Kind::Op(op) = graph.node(id).kind.clone() else { continue };
+        let inputs = graph.node(id).inputs.clone();
+        let layer = graph.node(id).layer.clone();
+        graph.enter_phase(Phase::Backward { of: id });
+        let outer = graph.enter_layer(layer);
+        let partials = op.grad(&mut GradCx { graph, inputs: &inputs, out: id, dy })?;
+        for (input, partial) in inputs.into_iter().zip(partials) {
+            let Some(partial) = partial.filter(|_| needed[input.index()]) else { continue };
+            let total = match gradients.get(&input) {
+                Some(&other) => graph.add(other, partial)?,
+                None => partial,
+            };
+            gradients.insert(input, total);
+        }
+        graph.enter_layer(outer);
+    }
+    graph.enter_phase(former);
+    Ok(wanted.iter().map(|id| gradients.get(id).copied()).collect())
+}
+
+/// Which nodes lie on a path from a wanted node to the loss.
+fn needed(graph: &Graph, loss: NodeId, wanted: &[NodeId]) -> Vec<bool> {
+    let mut needed = vec![false; graph.nodes().len()];
+    for &id in wanted.iter().filter(|&&id| graph.node(id).meta.dtype == DType::F32) {
+        needed[id.index()] = true;
+    }
+    for id in graph.ids().take(loss.index() + 1) {
+        if graph.node(id).inputs.iter().any(|input| needed[input.index()]) {
+            needed[id.index()] = true;
+        }
+    }
+    needed
+}
+
+/// Appends the gradients of every trainable variable that has a node, and records them in the graph.
+pub fn differentiate(graph: &mut Graph, loss: NodeId) -> Result<()> {
+    let trainable: Vec<(NodeId, crate::graph::VariableId)> = graph
+        .ids()
+        .filter_map(|id| match graph.node(id).kind {
+            Kind::Leaf(Leaf::Variable(variable)) => Some((id, variable)),
+            _ => None,
+        })
+        .filter(|&(_, variable)| graph.variable(variable).group == crate::graph::Group::Parameters)
+        .collect();
+    let nodes: Vec<NodeId> = trainable.iter().map(|&(id, _)| id).collect();
+    let gradients = backward(graph, loss, &nodes)?;
+    for ((_, variable), gradient) in trainable.into_iter().zip(gradients) {
+        if let Some(gradient) = gradient {
+            graph.set_gradient(variable, gradient);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,296 @@
+//! The graph: nodes that name an operation, its inputs, its shape and the phase it belongs to. Generic over the operations, of which it
+//! knows only how they infer a shape; the registry of operations is in [`crate::ops`].
+
+mod variable;
+
+use std::collections::HashMap;
+
+pub use variable::{ALIGN, Group, Initializer, Variable};
+
+use crate::error::{Error, Result};
+use crate::tensor::{DType, Meta, Shape};
+
+/// What the graph needs to know of an operation.
+pub trait Operation: Clone {
+    /// The field's name for it: `"conv2d"`.
+    fn name(&self) -> &'static str;
+    /// Shape and dtype of the result, or why these inputs cannot be taken.
+    fn infer(&self, inputs: &[&Meta]) -> Result<Meta>;
+}
+
+/// Index of a node in its graph. Inputs always precede the node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(pub u32);
+
+impl NodeId {
+    /// Position in [`Graph::nodes`].
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Index of a variable in [`Graph::variables`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct VariableId(pub u32);
+
+/// Where a value that no operation computes comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Leaf {
+    /// A batch column: 0 is `x`, 1 is `y`.
+    Input(usize),
+    /// A parameter or a statistic.
+    Variable(VariableId),
+    /// A whole flat buffer, padding included, `[len]`: all parameters, or one of the optimizer's slots.
+    Flat(Group),
+    /// A number that may change from step to step without compiling anew (learning rate); its position in the step's scalars.
+    Scalar(usize),
+    /// A number fixed in the graph.
+    Constant(f32),
+}
+
+/// Part of the training step that a node belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// From the inputs to the loss.
+    Forward,
+    /// From the loss to the gradients.
+    Backward {
+        /// The forward node whose gradient rule made it.
+        of: NodeId,
+    },
+    /// From the gradients to the new parameters.
+    Update,
+}
+
+/// An operation or a leaf.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kind<O> {
+    /// A value from outside.
+    Leaf(Leaf),
+    /// A computed value.
+    Op(O),
+}
+
+/// A node: one value and how it is made.
+#[derive(Clone, Debug)]
+pub struct Node<O> {
+    /// How.
+    pub kind: Kind<O>,
+    /// From what.
+    pub inputs: Vec<NodeId>,
+    /// Shape and dtype.
+    pub meta: Meta,
+    /// When.
+    pub phase: Phase,
+    /// The layer that it belongs to: `"conv2d_1"`; empty for loss and optimizer.
+    pub layer: String,
+    /// Unique: `"conv2d_1/relu"`.
+    pub name: String,
+}
+
+/// Nodes in an order in which they can be computed, the variables, and what is written back at the end of the step.
+#[derive(Clone, Debug)]
+pub struct Graph<O> {
+    nodes: Vec<Node<O>>,
+    variables: Vec<Variable>,
+    scalars: Vec<(String, f32)>,
+    writes: Vec<(NodeId, Target)>,
+    gradients: Vec<(VariableId, NodeId)>,
+    names: HashMap<String, usize>,
+    phase: Phase,
+    layer: String,
+}
+
+/// Where a value is written at the end of the step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// A whole flat buffer.
+    Flat(Group),
+    /// One variable.
+    Variable(VariableId),
+}
+
+impl<O> Default for Graph<O> {
+    fn default() -> Self {
+        Self {
+            nodes: Vec::new(),
+            variables: Vec::new(),
+            scalars: Vec::new(),
+            writes: Vec::new(),
+            gradients: Vec::new(),
+            names: HashMap::new(),
+            phase: Phase::Forward,
+            layer: String::new(),
+        }
+    }
+}
+
+impl<O: Operation> Graph<O> {
+    /// All nodes, inputs first.
+    pub fn nodes(&self) -> &[Node<O>] {
+        &self.nodes
+    }
+
+    /// One node.
+    pub fn node(&self, id: NodeId) -> &Node<O> {
+        &self.nodes[id.index()]
+    }
+
+    /// All ids, inputs first.
+    pub fn ids(&self) -> impl DoubleEndedIterator<Item = NodeId> + use<O> {
+        (0..self.nodes.len() as u32).map(NodeId)
+    }
+
+    /// Shape of a node.
+    pub fn shape(&self, id: NodeId) -> &Shape {
+        &self.node(id).meta.shape
+    }
+
+    /// The node of that name.
+    pub fn find(&self, name: &str) -> Option<NodeId> {
+        self.nodes.iter().position(|node| node.name == name).map(|index| NodeId(index as u32))
+    }
+
+    /// All variables, in the order of their making.
+    pub fn variables(&self) -> &[Variable] {
+        &self.variables
+    }
+
+    /// One variable.
+    pub fn variable(&self, id: VariableId) -> &Variable {
+        &self.variables[id.0 as usize]
+    }
+
+    /// Name and first value of each per-step scalar.
+    pub fn scalars(&self) -> &[(String, f32)] {
+        &self.scalars
+    }
+
+    /// What is written back at the end of the step.
+    pub fn writes(&self) -> &[(NodeId, Target)] {
+        &self.writes
+    }
+
+    /// The gradient node of each trainable variable, once autograd has run.
+    pub fn gradients(&self) -> &[(VariableId, NodeId)] {
+        &self.gradients
+    }
+
+    /// Number of elements of a flat buffer, padding included: the trainable groups share one layout.
+    pub fn flat_len(&self, group: Group) -> usize {
+        variable::flat_len(&self.variables, group)
+    }
+
+    /// Sets the phase of the nodes that follow; returns the former one.
+    pub fn enter_phase(&mut self, phase: Phase) -> Phase {
+        std::mem::replace(&mut self.phase, phase)
+    }
+
+    /// Sets the layer of the nodes that follow; returns the former one.
+    pub fn enter_layer(&mut self, layer: impl Into<String>) -> String {
+        std::mem::replace(&mut self.layer, layer.into())
+    }
+
+    /// Appends an operation.
+    pub fn push(&mut self, op: O, inputs: &[NodeId]) -> Result<NodeId> {
+        let metas: Vec<&Meta> = inputs.iter().map(|&id| &self.node(id).meta).collect();
+        let meta = op.infer(&metas).map_err(|error| self.place(error))?;
+        let name = op.name();
+        Ok(self.append(Kind::Op(op), inputs, meta, name))
+    }
+
+    /// Appends a batch column of that shape, batch first.
+    pub fn input(&mut self, column: usize, meta: Meta) -> NodeId {
+        let name = match column {
+            0 => "x",
+            1 => "y",
+            _ => "input",
+        };
+        self.append(Kind::Leaf(Leaf::Input(column)), &[], meta, name)
+    }
+
+    /// Appends a number.
+    pub fn constant(&mut self, value: f32) -> NodeId {
+        self.append(Kind::Leaf(Leaf::Constant(value)), &[], Meta::f32(Shape::scalar()), "constant")
+    }
+
+    /// The per-step scalar of that name, made with `value` at the first call.
+    pub fn scalar(&mut self, name: &str, value: f32) -> NodeId {
+        let known = self.scalars.iter().position(|(known, _)| known == name);
+        let index = known.unwrap_or_else(|| {
+            self.scalars.push((name.to_owned(), value));
+            self.scalars.len() - 1
+        });
+        let leaf = Leaf::Scalar(index);
+        let node = self.nodes.iter().position(|node| matches!(&node.kind, Kind::Leaf(known) if *known == leaf));
+        match node {
+            Some(node) => NodeId(node as u32),
+            None => self.append(Kind::Leaf(leaf), &[], Meta::f32(Shape::scalar()), name),
+        }
+    }
+
+    /// Appends a whole flat buffer as a vector.
+    pub fn flat(&mut self, group: Group) -> NodeId {
+        let len = self.flat_len(group);
+        self.append(Kind::Leaf(Leaf::Flat(group)), &[], Meta::f32([len]), group.name())
+    }
+
+    /// Declares a variable of the current layer and appends its node. Its name is `layer.role`.
+    pub fn declare(&mut self, role: &str, shape: impl Into<Shape>, group: Group, init: Initializer) -> NodeId {
+        let shape = shape.into();
+        let name = match self.layer.as_str() {
+            "" => role.to_owned(),
+            layer => format!("{layer}.{role}"),
+        };
+        let offset = self.flat_len(group);
+        let id = VariableId(self.variables.len() as u32);
+        self.variables.push(Variable { name: name.clone(), shape: shape.clone(), group, offset, init });
+        let node = self.append(Kind::Leaf(Leaf::Variable(id)), &[], Meta { shape, dtype: DType::F32 }, role);
+        self.nodes[node.index()].name = name;
+        node
+    }
+
+    /// Has `value` written to `target` when the step ends.
+    pub fn write(&mut self, value: NodeId, target: Target) {
+        self.writes.push((value, target));
+    }
+
+    /// Records the gradient node of a variable.
+    pub fn set_gradient(&mut self, variable: VariableId, gradient: NodeId) {
+        self.gradients.push((variable, gradient));
+    }
+
+    /// Gives a node a better name than its operation's, unique within the graph.
+    pub fn rename(&mut self, id: NodeId, name: &str) {
+        let name = self.unique(name);
+        self.nodes[id.index()].name = name;
+    }
+
+    fn append(&mut self, kind: Kind<O>, inputs: &[NodeId], meta: Meta, name: &str) -> NodeId {
+        let backward = matches!(self.phase, Phase::Backward { .. });
+        let prefix = if backward { "∂" } else { "" };
+        let name = match self.layer.as_str() {
+            "" => self.unique(&format!("{prefix}{name}")),
+            layer => self.unique(&format!("{layer}/{prefix}{name}")),
+        };
+        let node = Node { kind, inputs: inputs.to_vec(), meta, phase: self.phase, layer: self.layer.clone(), name };
+        self.nodes.push(node);
+        NodeId(self.nodes.len() as u32 - 1)
+    }
+
+    fn unique(&mut self, name: &str) -> String {
+        let count = self.names.entry(name.to_owned()).or_insert(0);
+        *count += 1;
+        match *count {
+            1 => name.to_owned(),
+            n => format!("{name}_{}", n - 1),
+        }
+    }
+
+    fn place(&self, error: Error) -> Error {
+        match self.layer.as_str() {
+            "" => error,
+            layer => error.at(layer),
+        }
+    }
+}

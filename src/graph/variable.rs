@@ -1,0 +1,160 @@
+//! Variables and the flat buffers that they live in.
+
+use serde::{Deserialize, Serialize};
+
+use crate::tensor::{Rng, Shape};
+
+/// Elements between the beginnings of two variables are a multiple of this: 256 bytes, the alignment that WebGPU asks of a bound range.
+pub const ALIGN: usize = 64;
+
+/// A flat buffer. `Parameters`, `Gradients` and every `Slot` share one layout, so that the optimizer is one operation over all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Group {
+    /// What is trained.
+    Parameters,
+    /// The loss's gradient with respect to it.
+    Gradients,
+    /// The optimizer's memory: 0 is momentum or Adam's m, 1 is Adam's v.
+    Slot(u8),
+    /// What is updated otherwise: batch norm's moving averages.
+    Statistics,
+}
+
+impl Group {
+    /// A name for nodes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Group::Parameters => "parameters",
+            Group::Gradients => "gradients",
+            Group::Slot(0) => "m",
+            Group::Slot(_) => "v",
+            Group::Statistics => "statistics",
+        }
+    }
+
+    /// The group that declares this one's layout.
+    pub fn layout(self) -> Group {
+        match self {
+            Group::Statistics => Group::Statistics,
+            Group::Parameters | Group::Gradients | Group::Slot(_) => Group::Parameters,
+        }
+    }
+}
+
+/// How a variable begins. Names and definitions are Keras's.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", deny_unknown_fields)]
+#[cfg_attr(feature = "types", derive(ts_rs::TS), ts(export_to = "protocol.ts"))]
+pub enum Initializer {
+    /// All 0.
+    Zeros,
+    /// All 1.
+    Ones,
+    /// All the same.
+    Constant {
+        /// That value.
+        value: f32,
+    },
+    /// Uniform in ±√(6 / (fan_in + fan_out)).
+    GlorotUniform,
+    /// Normal with variance 2 / (fan_in + fan_out), cut at two standard deviations.
+    GlorotNormal,
+    /// Uniform in ±√(6 / fan_in).
+    HeUniform,
+    /// Normal with variance 2 / fan_in, cut at two standard deviations.
+    HeNormal,
+    /// Normal.
+    RandomNormal {
+        /// Mean.
+        #[serde(default)]
+        mean: f32,
+        /// Standard deviation.
+        #[serde(default = "default_spread")]
+        stddev: f32,
+    },
+    /// Uniform.
+    RandomUniform {
+        /// Lower bound.
+        #[serde(default = "default_minval")]
+        minval: f32,
+        /// Upper bound.
+        #[serde(default = "default_spread")]
+        maxval: f32,
+    },
+}
+
+fn default_spread() -> f32 {
+    0.05
+}
+
+fn default_minval() -> f32 {
+    -0.05
+}
+
+/// A parameter or a statistic: its place in its group's flat buffer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Variable {
+    /// `"conv2d.kernel"`.
+    pub name: String,
+    /// In Keras's layout.
+    pub shape: Shape,
+    /// The buffer that it lives in.
+    pub group: Group,
+    /// First element in it, a multiple of [`ALIGN`].
+    pub offset: usize,
+    /// How it begins.
+    pub init: Initializer,
+}
+
+impl Variable {
+    /// First values for a seed; `stream` tells the variables apart.
+    pub fn initial(&self, seed: u32, stream: u32) -> Vec<f32> {
+        let mut rng = Rng::new(seed, stream);
+        let (fan_in, fan_out) = fans(&self.shape);
+        let count = self.shape.numel();
+        let mut fill = |mut draw: Box<dyn FnMut(&mut Rng) -> f32>| (0..count).map(|_| draw(&mut rng)).collect();
+        let uniform = |limit: f32| move |rng: &mut Rng| (2.0 * rng.uniform() - 1.0) * limit;
+        match self.init {
+            Initializer::Zeros => vec![0.0; count],
+            Initializer::Ones => vec![1.0; count],
+            Initializer::Constant { value } => vec![value; count],
+            Initializer::GlorotUniform => fill(Box::new(uniform((6.0 / (fan_in + fan_out)).sqrt()))),
+            Initializer::HeUniform => fill(Box::new(uniform((6.0 / fan_in).sqrt()))),
+            Initializer::GlorotNormal => fill(Box::new(truncated_normal((2.0 / (fan_in + fan_out)).sqrt()))),
+            Initializer::HeNormal => fill(Box::new(truncated_normal((2.0 / fan_in).sqrt()))),
+            Initializer::RandomNormal { mean, stddev } => fill(Box::new(move |rng| mean + stddev * rng.normal())),
+            Initializer::RandomUniform { minval, maxval } => fill(Box::new(move |rng| minval + (maxval - minval) * rng.uniform())),
+        }
+    }
+}
+
+/// Normal numbers beyond two standard deviations are drawn again; the width is widened so that `stddev` is the result's
+/// (Keras's `VarianceScaling` with `truncated_normal`).
+fn truncated_normal(stddev: f32) -> impl FnMut(&mut Rng) -> f32 {
+    const STDDEV_OF_TRUNCATED: f32 = 0.879_625_6;
+    move |rng| {
+        loop {
+            let x = rng.normal();
+            if x.abs() <= 2.0 {
+                return x * stddev / STDDEV_OF_TRUNCATED;
+            }
+        }
+    }
+}
+
+/// Inputs and outputs of one unit, for a kernel in Keras's layout `[...window, in, out]`.
+fn fans(shape: &[usize]) -> (f32, f32) {
+    match *shape {
+        [] => (1.0, 1.0),
+        [n] => (n as f32, n as f32),
+        [ref window @ .., fan_in, fan_out] => {
+            let field: usize = window.iter().product();
+            ((field * fan_in) as f32, (field * fan_out) as f32)
+        }
+    }
+}
+
+pub(super) fn flat_len(variables: &[Variable], group: Group) -> usize {
+    let last = variables.iter().rev().find(|variable| variable.group == group.layout());
+    last.map_or(0, |variable| (variable.offset + variable.shape.numel()).next_multiple_of(ALIGN))
+}

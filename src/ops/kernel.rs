@@ -1,0 +1,138 @@
+//! What an op's WGSL generator gets and gives.
+//!
+//! A pass is a WGSL text without bindings: the backend declares them. The text reads element `i` of input `k` by `load{k}(i)` and of the
+//! pass's temporary `t` by `temp{t}[i]`, and writes a result by `store(i, value)` (the backend appends whatever was fused behind it) or
+//! `temp{t}[i] = value`. Every index and extent is an `u32` constant in the text, so that bounds are provable. Its entry is
+//! `@compute @workgroup_size(...) fn main(...)`. `random(stream, i)` gives the random number in [0, 1) of an index at the present seed and
+//! step. A value is stored exactly once.
+
+use std::fmt::Write as _;
+
+use crate::tensor::{Meta, Shape};
+
+/// Threads of a workgroup in elementwise kernels.
+pub const WORKGROUP: u32 = 256;
+/// Most workgroups along one axis of a dispatch (WebGPU's `maxComputeWorkgroupsPerDimension`).
+pub const MAX_GRID: u32 = 65_535;
+
+/// What a generator may use.
+pub struct KernelCx<'a> {
+    /// Inputs.
+    pub inputs: &'a [&'a Meta],
+    /// Result.
+    pub out: &'a Meta,
+}
+
+/// Where a pass writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dest {
+    /// The node's value, through `store`.
+    Out,
+    /// Temporary number `t`, of that many elements.
+    Temp(usize, usize),
+}
+
+/// One dispatch.
+#[derive(Clone, Debug)]
+pub struct Pass {
+    /// WGSL without bindings.
+    pub body: String,
+    /// Inputs that it loads.
+    pub inputs: Vec<usize>,
+    /// Temporaries that it reads.
+    pub temps: Vec<usize>,
+    /// Where it writes.
+    pub dest: Dest,
+    /// Workgroups.
+    pub grid: [u32; 3],
+}
+
+impl Pass {
+    /// A pass in which thread `i` computes element `i` of the result: `code` may use `i` and ends by calling `store`.
+    pub fn elementwise(count: usize, inputs: &[usize], code: &str) -> Self {
+        Self::elementwise_with(count, inputs, "", code)
+    }
+
+    /// The same with functions or constants in front.
+    pub fn elementwise_with(count: usize, inputs: &[usize], prelude: &str, code: &str) -> Self {
+        let (grid, position) = spread(count.div_ceil(WORKGROUP as usize));
+        let body = format!(
+            "{prelude}
+@compute @workgroup_size({WORKGROUP})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {{
+    let i = ({position}) * {WORKGROUP}u + lane;
+    if (i >= {count}u) {{ return; }}
+    {code}
+}}
+"
+        );
+        Self { body, inputs: inputs.to_vec(), temps: Vec::new(), dest: Dest::Out, grid }
+    }
+}
+
+/// A grid for that many workgroups, and the WGSL expression of a workgroup's number in it, with `group` the workgroup id. Numbers beyond
+/// the last may occur: guard them.
+pub fn spread(groups: usize) -> ([u32; 3], String) {
+    let groups = groups.max(1) as u32;
+    if groups <= MAX_GRID {
+        return ([groups, 1, 1], "group.x".into());
+    }
+    let rows = groups.div_ceil(MAX_GRID);
+    let columns = groups.div_ceil(rows);
+    ([columns, rows, 1], format!("group.y * {columns}u + group.x"))
+}
+
+/// WGSL that declares `{prefix}0`, `{prefix}1`, ...: the coordinates of the flat position `flat` in `shape`.
+pub fn unravel(shape: &Shape, flat: &str, prefix: &str) -> String {
+    let mut code = String::new();
+    for (axis, (&extent, stride)) in shape.iter().zip(shape.strides()).enumerate() {
+        let quotient = if stride == 1 { flat.to_owned() } else { format!("({flat}) / {stride}u") };
+        let value = match (axis, extent) {
+            (_, 1) => "0u".to_owned(),
+            (0, _) => quotient,
+            (_, extent) => format!("({quotient}) % {extent}u"),
+        };
+        let _ = writeln!(code, "    let {prefix}{axis} = {value};");
+    }
+    code
+}
+
+/// WGSL expression of a flat position: the coordinates `{prefix}0`, ... times `strides`, without those that do not count.
+pub fn ravel(strides: &[usize], prefix: &str) -> String {
+    let terms: Vec<String> = strides
+        .iter()
+        .enumerate()
+        .filter(|&(_, &stride)| stride != 0)
+        .map(|(axis, &stride)| if stride == 1 { format!("{prefix}{axis}") } else { format!("{prefix}{axis} * {stride}u") })
+        .collect();
+    if terms.is_empty() { "0u".to_owned() } else { terms.join(" + ") }
+}
+
+/// WGSL expression of the flat position in `operand` that broadcasting reads for position `flat` of `out`.
+pub fn broadcast_index(operand: &Shape, out: &Shape, flat: &str) -> String {
+    if operand.numel() == 1 {
+        return "0u".into();
+    }
+    if operand == out {
+        return flat.into();
+    }
+    // A suffix of the output (a bias) needs one remainder only.
+    let trimmed: Vec<usize> = operand.iter().copied().skip_while(|&extent| extent == 1).collect();
+    if out.ends_with(&trimmed) {
+        return format!("({flat}) % {}u", operand.numel());
+    }
+    let strides = operand.broadcast_strides(out);
+    let terms: Vec<String> = out
+        .iter()
+        .zip(out.strides())
+        .zip(strides)
+        .filter(|&((&extent, _), stride)| stride != 0 && extent != 1)
+        .map(|((extent, step), stride)| format!("(({flat}) / {step}u) % {extent}u * {stride}u"))
+        .collect();
+    terms.join(" + ")
+}
+
+/// A float as a WGSL literal; infinities and NaN, which WGSL cannot write, are made at run time.
+pub fn literal(value: f32) -> String {
+    if value.is_finite() { format!("{value:?}f") } else { format!("bitcast<f32>({}u + (step[0] & 0u))", value.to_bits()) }
+}

@@ -1,0 +1,388 @@
+//! Pointwise functions of one or two tensors, with NumPy broadcasting: a table. One row holds a function's name, formula, CPU code, WGSL and
+//! derivative; everything else about pointwise ops follows from the rows.
+
+mod chain;
+mod samples;
+
+use serde::Serialize;
+
+pub use chain::{Arg, Chain, Instr};
+
+use super::kernel::broadcast_index;
+use super::{Cost, CpuCx, Expr, GradCx, Graph, KernelCx, OpDef, Pass, Real, Sample, View};
+use crate::error::{Error, ErrorCode, Result};
+use crate::graph::NodeId;
+use crate::tensor::{Meta, Shape};
+
+/// Gradients with respect to both operands, before broadcasting is undone.
+type Partials = Result<[Option<NodeId>; 2]>;
+
+macro_rules! table {
+    ($($(#[$meta:meta])* $variant:ident $name:literal $arity:literal $tex:literal
+        cpu |$a:ident, $b:ident| $cpu:expr;
+        wgsl $wgsl:literal;
+        grad |$g:ident, $x:ident, $w:ident, $y:ident, $dy:ident| $grad:expr;)*) => {
+        /// A row of the table. The operands are called a and b.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+        #[serde(tag = "op", rename_all = "snake_case")]
+        pub enum Pointwise {
+            $($(#[$meta])* $variant,)*
+        }
+
+        impl Pointwise {
+            /// Every row.
+            pub const ALL: &[Pointwise] = &[$(Pointwise::$variant,)*];
+
+            /// Name of the function.
+            pub const fn label(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// Number of operands.
+            pub const fn arity(self) -> usize {
+                match self { $(Self::$variant => $arity,)* }
+            }
+
+            /// Formula, as TeX.
+            pub const fn tex(self) -> &'static str {
+                match self { $(Self::$variant => $tex,)* }
+            }
+
+            /// WGSL expression over `a` and `b`; it may call the functions of [`WGSL_FUNCTIONS`].
+            pub const fn wgsl_expression(self) -> &'static str {
+                match self { $(Self::$variant => $wgsl,)* }
+            }
+
+            /// f of each pair of elements (of each element, where there is one operand: `b` is not read then).
+            pub fn apply<T: Real>(self, a: &[T], b: &[T], out: &mut [T]) {
+                match self {
+                    Self::Exp => return T::exp_all(a, out),
+                    Self::Tanh => return T::tanh_all(a, out),
+                    Self::Sigmoid => return T::sigmoid_all(a, out),
+                    _ => {}
+                }
+                match self { $(Self::$variant => {
+                    if $arity == 1 {
+                        for (out, &$a) in out.iter_mut().zip(a) {
+                            #[allow(unused_variables)]
+                            let $b = $a;
+                            *out = $cpu;
+                        }
+                    } else {
+                        for ((out, &$a), &$b) in out.iter_mut().zip(a).zip(b) {
+                            *out = $cpu;
+                        }
+                    }
+                })* }
+            }
+
+            /// Emits the gradients, given the operands, the result and the result's gradient.
+            fn partials(self, graph: &mut Graph, x: [NodeId; 2], out: NodeId, upstream: NodeId) -> Partials {
+                match self { $(Self::$variant => {
+                    #[allow(unused_variables)]
+                    let ($g, $x, $w, $y, $dy) = (graph, x[0], x[1], out, upstream);
+                    $grad
+                })* }
+            }
+        }
+    };
+}
+
+/// WGSL functions that rows use.
+pub const WGSL_FUNCTIONS: &str = "
+// Abramowitz and Stegun 7.1.26, absolute error below 1.5e-7.
+fn erf_(x: f32) -> f32 {
+    let t = 1.0 / (1.0 + 0.3275911 * abs(x));
+    let p = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
+    return sign(x) * (1.0 - p * exp(-x * x));
+}
+fn pow_(a: f32, b: f32) -> f32 {
+    if (a >= 0.0) { return pow(a, b); }
+    let magnitude = pow(-a, b);
+    return select(magnitude, -magnitude, (i32(b) & 1) == 1);
+}
+fn tanh_(x: f32) -> f32 { return tanh(clamp(x, -20.0, 20.0)); }
+fn log1p_exp_(x: f32) -> f32 { return max(x, 0.0) + log(1.0 + exp(-abs(x))); }
+";
+
+table! {
+    /// a + b
+    Add "add" 2 r"a + b"
+        cpu |a, b| a + b; wgsl "a + b";
+        grad |_g, _a, _b, _y, dy| Ok([Some(dy), Some(dy)]);
+    /// a − b
+    Sub "sub" 2 r"a - b"
+        cpu |a, b| a - b; wgsl "a - b";
+        grad |g, _a, _b, _y, dy| Ok([Some(dy), Some(g.neg(dy)?)]);
+    /// a · b
+    Mul "mul" 2 r"a \cdot b"
+        cpu |a, b| a * b; wgsl "a * b";
+        grad |g, a, b, _y, dy| Ok([Some(g.mul(dy, b)?), Some(g.mul(dy, a)?)]);
+    /// a / b
+    Div "div" 2 r"\frac{a}{b}"
+        cpu |a, b| a / b; wgsl "a / b";
+        grad |g, _a, b, y, dy| {
+            let da = g.div(dy, b)?;
+            let slope = g.mul(da, y)?;
+            Ok([Some(da), Some(g.neg(slope)?)])
+        };
+    /// aᵇ; the gradient with respect to b is defined for a > 0
+    Pow "pow" 2 r"a^{b}"
+        cpu |a, b| a.powf(b); wgsl "pow_(a, b)";
+        grad |g, a, b, y, dy| {
+            let one = g.constant(1.0);
+            let less = g.sub(b, one)?;
+            let power = g.pow(a, less)?;
+            let slope = g.mul(b, power)?;
+            let log = g.log(a)?;
+            let db = g.mul(y, log)?;
+            Ok([Some(g.mul(dy, slope)?), Some(g.mul(dy, db)?)])
+        };
+    /// The larger of a and b; at a tie each gets half of the gradient, as in PyTorch
+    Max "maximum" 2 r"\max(a, b)"
+        cpu |a, b| a.maximum(b); wgsl "max(a, b)";
+        grad |g, a, b, _y, dy| share(g, a, b, dy);
+    /// The smaller of a and b; at a tie each gets half of the gradient
+    Min "minimum" 2 r"\min(a, b)"
+        cpu |a, b| a.minimum(b); wgsl "min(a, b)";
+        grad |g, a, b, _y, dy| {
+            let [db, da] = share(g, a, b, dy)?;
+            Ok([da, db])
+        };
+    /// 1 where a > b, else 0
+    Greater "greater" 2 r"[a > b]"
+        cpu |a, b| T::flag(a > b); wgsl "select(0.0, 1.0, a > b)";
+        grad |_g, _a, _b, _y, _dy| Ok([None, None]);
+    /// 1 where a = b, else 0
+    Equal "equal" 2 r"[a = b]"
+        cpu |a, b| T::flag(a == b); wgsl "select(0.0, 1.0, a == b)";
+        grad |_g, _a, _b, _y, _dy| Ok([None, None]);
+    /// a where a > 0, else b · a: leaky ReLU with slope b (Keras's `negative_slope`)
+    LeakyRelu "leaky_relu" 2 r"\max(0, a) + b \min(0, a)"
+        cpu |a, b| if a > T::ZERO { a } else { a * b }; wgsl "select(a * b, a, a > 0.0)";
+        grad |g, a, b, _y, dy| {
+            let zero = g.constant(0.0);
+            let one = g.constant(1.0);
+            let open = g.greater(a, zero)?;
+            let closed = g.sub(one, open)?;
+            let leak = g.mul(closed, b)?;
+            let slope = g.add(open, leak)?;
+            let negative = g.mul(closed, a)?;
+            Ok([Some(g.mul(dy, slope)?), Some(g.mul(dy, negative)?)])
+        };
+    /// Huber's loss of an error a with threshold b: a²/2 near 0, b (|a| − b/2) beyond
+    Huber "huber" 2 r"\begin{cases} a^2 / 2 & |a| \le b \\ b\,(|a| - b/2) & |a| > b \end{cases}"
+        cpu |a, b| if a.abs() > b { b * (a.abs() - T::of(0.5) * b) } else { T::of(0.5) * a * a };
+        wgsl "select(0.5 * a * a, b * (abs(a) - 0.5 * b), abs(a) > b)";
+        grad |g, a, b, _y, dy| {
+            let low = g.neg(b)?;
+            let above = g.maximum(a, low)?;
+            let slope = g.minimum(above, b)?;
+            Ok([Some(g.mul(dy, slope)?), None])
+        };
+    /// −a
+    Neg "neg" 1 r"-a"
+        cpu |a, _b| -a; wgsl "-a";
+        grad |g, _a, _b, _y, dy| Ok([Some(g.neg(dy)?), None]);
+    /// eᵃ
+    Exp "exp" 1 r"e^{a}"
+        cpu |a, _b| a.exp(); wgsl "exp(a)";
+        grad |g, _a, _b, y, dy| Ok([Some(g.mul(dy, y)?), None]);
+    /// ln a
+    Log "log" 1 r"\ln a"
+        cpu |a, _b| a.ln(); wgsl "log(a)";
+        grad |g, a, _b, _y, dy| Ok([Some(g.div(dy, a)?), None]);
+    /// √a
+    Sqrt "sqrt" 1 r"\sqrt{a}"
+        cpu |a, _b| a.sqrt(); wgsl "sqrt(a)";
+        grad |g, _a, _b, y, dy| {
+            let half = g.scale(dy, 0.5)?;
+            Ok([Some(g.div(half, y)?), None])
+        };
+    /// |a|
+    Abs "abs" 1 r"|a|"
+        cpu |a, _b| a.abs(); wgsl "abs(a)";
+        grad |g, a, _b, _y, dy| {
+            let sign = g.sign(a)?;
+            Ok([Some(g.mul(dy, sign)?), None])
+        };
+    /// −1, 0 or 1
+    Sign "sign" 1 r"\operatorname{sign} a"
+        cpu |a, _b| T::flag(a > T::ZERO) - T::flag(a < T::ZERO); wgsl "sign(a)";
+        grad |_g, _a, _b, _y, _dy| Ok([None, None]);
+    /// 1 / (1 + e⁻ᵃ)
+    Sigmoid "sigmoid" 1 r"\frac{1}{1 + e^{-a}}"
+        cpu |a, _b| T::ONE / (T::ONE + (-a).exp()); wgsl "1.0 / (1.0 + exp(-a))";
+        grad |g, _a, _b, y, dy| {
+            let one = g.constant(1.0);
+            let rest = g.sub(one, y)?;
+            let slope = g.mul(y, rest)?;
+            Ok([Some(g.mul(dy, slope)?), None])
+        };
+    /// tanh a
+    Tanh "tanh" 1 r"\tanh a"
+        cpu |a, _b| a.tanh(); wgsl "tanh_(a)";
+        grad |g, _a, _b, y, dy| {
+            let one = g.constant(1.0);
+            let square = g.mul(y, y)?;
+            let slope = g.sub(one, square)?;
+            Ok([Some(g.mul(dy, slope)?), None])
+        };
+    /// max(0, a); the gradient at 0 is 0
+    Relu "relu" 1 r"\max(0, a)"
+        cpu |a, _b| a.maximum(T::ZERO); wgsl "max(a, 0.0)";
+        grad |g, _a, _b, y, dy| {
+            let zero = g.constant(0.0);
+            let open = g.greater(y, zero)?;
+            Ok([Some(g.mul(dy, open)?), None])
+        };
+    /// a Φ(a), exact (not the tanh approximation)
+    Gelu "gelu" 1 r"a \, \Phi(a)"
+        cpu |a, _b| a * cdf(a); wgsl "a * 0.5 * (1.0 + erf_(a * 0.70710678))";
+        grad |g, a, _b, _y, dy| {
+            let cdf = g.normal_cdf(a)?;
+            let density = density(g, a)?;
+            let rise = g.mul(a, density)?;
+            let slope = g.add(cdf, rise)?;
+            Ok([Some(g.mul(dy, slope)?), None])
+        };
+    /// a σ(a), also called swish
+    Silu "silu" 1 r"a \, \sigma(a)"
+        cpu |a, _b| a / (T::ONE + (-a).exp()); wgsl "a / (1.0 + exp(-a))";
+        grad |g, a, _b, y, dy| {
+            let one = g.constant(1.0);
+            let sigmoid = g.sigmoid(a)?;
+            let rest = g.sub(one, sigmoid)?;
+            let rise = g.mul(y, rest)?;
+            let slope = g.add(sigmoid, rise)?;
+            Ok([Some(g.mul(dy, slope)?), None])
+        };
+    /// ln(1 + eᵃ)
+    Softplus "softplus" 1 r"\ln(1 + e^{a})"
+        cpu |a, _b| a.maximum(T::ZERO) + (-a.abs()).exp().ln_1p(); wgsl "log1p_exp_(a)";
+        grad |g, a, _b, _y, dy| {
+            let slope = g.sigmoid(a)?;
+            Ok([Some(g.mul(dy, slope)?), None])
+        };
+    /// Φ(a): the share of a standard normal distribution below a
+    NormalCdf "normal_cdf" 1 r"\Phi(a)"
+        cpu |a, _b| cdf(a); wgsl "0.5 * (1.0 + erf_(a * 0.70710678))";
+        grad |g, a, _b, _y, dy| {
+            let slope = density(g, a)?;
+            Ok([Some(g.mul(dy, slope)?), None])
+        };
+    /// Binary cross-entropy of a logit a with a target b in [0, 1]: ln(1 + eᵃ) − a b
+    /// (`binary_cross_entropy_with_logits`)
+    LogitCrossEntropy "binary_cross_entropy_with_logits" 2 r"\ln(1 + e^{a}) - a b"
+        cpu |a, b| a.maximum(T::ZERO) + (-a.abs()).exp().ln_1p() - a * b; wgsl "log1p_exp_(a) - a * b";
+        grad |g, a, b, _y, dy| {
+            let probability = g.sigmoid(a)?;
+            let slope = g.sub(probability, b)?;
+            let da = g.mul(dy, slope)?;
+            let db = g.mul(dy, a)?;
+            Ok([Some(da), Some(g.neg(db)?)])
+        };
+}
+
+fn cdf<T: Real>(x: T) -> T {
+    T::of(0.5) * (T::ONE + (x * T::of(std::f64::consts::FRAC_1_SQRT_2)).erf())
+}
+
+/// Density of the standard normal distribution at a.
+fn density(g: &mut Graph, a: NodeId) -> Result<NodeId> {
+    let square = g.mul(a, a)?;
+    let exponent = g.scale(square, -0.5)?;
+    let bell = g.exp(exponent)?;
+    g.scale(bell, 0.398_942_3)
+}
+
+/// Gradients of a maximum: 1 to the larger, half to each at a tie.
+fn share(g: &mut Graph, a: NodeId, b: NodeId, dy: NodeId) -> Partials {
+    let larger = g.greater(a, b)?;
+    let tie = g.equal(a, b)?;
+    let half = g.scale(tie, 0.5)?;
+    let to_a = g.add(larger, half)?;
+    let one = g.constant(1.0);
+    let to_b = g.sub(one, to_a)?;
+    Ok([Some(g.mul(dy, to_a)?), Some(g.mul(dy, to_b)?)])
+}
+
+impl OpDef for Pointwise {
+    fn name(&self) -> &'static str {
+        self.label()
+    }
+
+    fn formula(&self) -> String {
+        self.tex().to_owned()
+    }
+
+    fn infer(&self, inputs: &[&Meta]) -> Result<Meta> {
+        match (self.arity(), inputs) {
+            (1, [a]) => Ok(Meta::f32(a.shape.clone())),
+            (2, [a, b]) => Ok(Meta::f32(Shape::broadcast(self.label(), &a.shape, &b.shape)?)),
+            (arity, _) => Err(Error::new(
+                ErrorCode::BadShape,
+                &[("op", &self.label()), ("expected", &format!("{arity} operands")), ("got", &inputs.len())],
+            )),
+        }
+    }
+
+    fn grad(&self, cx: &mut GradCx) -> Result<Vec<Option<NodeId>>> {
+        let operands = [cx.inputs[0], cx.inputs[cx.inputs.len() - 1]];
+        let partials = self.partials(cx.graph, operands, cx.out, cx.dy)?;
+        let undo = |(&input, partial): (&NodeId, Option<NodeId>)| {
+            let shape = cx.graph.shape(input).clone();
+            partial.map(|partial| cx.graph.sum_to(partial, &shape)).transpose()
+        };
+        cx.inputs.iter().zip(partials).map(undo).collect()
+    }
+
+    fn cpu<T: Real>(&self, _: &mut CpuCx, inputs: &[View<T>], out: &mut [T]) {
+        let instr = match inputs {
+            [_] => Instr { function: *self, args: vec![Arg::Input(0)] },
+            _ => Instr { function: *self, args: vec![Arg::Input(0), Arg::Input(1)] },
+        };
+        let shape = match inputs {
+            [a] => a.shape.clone(),
+            _ => Shape::broadcast(self.label(), inputs[0].shape, inputs[1].shape).unwrap_or_default(),
+        };
+        Chain { instrs: vec![instr], outputs: vec![0] }.run(&shape, inputs, None, &mut [out]);
+    }
+
+    fn wgsl(&self, cx: &KernelCx) -> Vec<Pass> {
+        let load = |k: usize| {
+            let index = broadcast_index(&cx.inputs[k].shape, &cx.out.shape, "i");
+            format!("load{k}({index})")
+        };
+        let operands: Vec<usize> = (0..cx.inputs.len()).collect();
+        let b = if operands.len() == 2 { format!("let b = {};", load(1)) } else { String::new() };
+        let code = format!("let a = {}; {b} store(i, {});", load(0), self.wgsl_expression());
+        vec![Pass::elementwise_with(cx.out.shape.numel(), &operands, WGSL_FUNCTIONS, &code)]
+    }
+
+    fn explain(&self, inputs: &[&Meta], out: usize) -> Expr {
+        let shape = match inputs {
+            [a] => a.shape.clone(),
+            _ => Shape::broadcast(self.label(), &inputs[0].shape, &inputs[1].shape).unwrap_or_default(),
+        };
+        let coordinates = shape.unravel(out);
+        let operand = |(k, meta): (usize, &&Meta)| {
+            let strides = meta.shape.broadcast_strides(&shape);
+            Expr::element(k, coordinates.iter().zip(strides).map(|(c, stride)| c * stride).sum())
+        };
+        let operands: Vec<Expr> = inputs.iter().enumerate().map(operand).collect();
+        match self {
+            Pointwise::Add => Expr::Sum(operands),
+            Pointwise::Mul => Expr::Product(operands),
+            _ => Expr::Call(*self, operands),
+        }
+    }
+
+    fn cost(&self, inputs: &[&Meta], out: &Meta) -> Cost {
+        Cost::new(out.shape.numel(), inputs, out)
+    }
+
+    fn samples() -> Vec<Sample> {
+        samples::all()
+    }
+}

@@ -1,0 +1,9 @@
+//! Shapes, host tensors and random numbers: what everything else is made of, knowing nothing of it.
+
+mod host;
+mod rng;
+mod shape;
+
+pub use host::HostTensor;
+pub use rng::{Rng, threefry2x32, uniform};
+pub use shape::{DType, Meta, Shape};
