@@ -8,14 +8,16 @@ use std::time::Instant;
 use crate::data;
 use crate::error::{About, Result};
 use crate::project::{Project, capture, empty_folder, files_below, run};
-use crate::setup::{self, set_up};
+use crate::setup::{self, WASM, set_up};
 use crate::stamp::{Inputs, unless_done};
+
+const DIST: &str = "pkg/dist";
 
 /// One way of compiling the core. An engine that lacks an instruction refuses the whole module, hence two binaries: the worker takes
 /// the second where `WebAssembly.validate` accepts it.
 struct Variant {
     name: &'static str,
-    /// Added to the flags of `.cargo/config.toml`.
+    /// Added to the flags of `.cargo/config.toml`, for this crate alone: the variants share the compiled dependencies.
     rustflags: &'static [&'static str],
     features: &'static str,
     optimizer: &'static [&'static str],
@@ -54,15 +56,16 @@ const OPTIMIZER: &[&str] = &[
     "--enable-multivalue",
 ];
 
-/// `cargo xtask pkg`.
+/// `cargo xtask pkg`: everything that the package consists of.
 pub fn pkg(project: &Project, _arguments: &[String]) -> Result<()> {
     set_up(project, &setup::for_building())?;
-    build_pkg(project)
+    build_scripts(project)?;
+    build_declarations(project)
 }
 
-/// `cargo xtask bundle`, which Trunk runs before each build: no set-up, no output when nothing changed.
+/// `cargo xtask bundle`, which Trunk runs before each build: what a browser loads, thus no declarations, and no set-up.
 pub fn bundle(project: &Project, _arguments: &[String]) -> Result<()> {
-    build_pkg(project)?;
+    build_scripts(project)?;
     build_page(project)
 }
 
@@ -94,13 +97,19 @@ pub fn build_selftest(project: &Project) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Brings `pkg/dist` up to date.
-pub fn build_pkg(project: &Project) -> Result<()> {
-    let dist = project.path("pkg/dist");
+/// The part of `pkg/dist` that a browser loads.
+fn build_scripts(project: &Project) -> Result<()> {
+    let dist = project.path(DIST);
     build_core(project, &BASE, &dist)?;
     build_core(project, &RELAXED, &dist)?;
-    build_protocol(project)?;
-    build_api(project, &dist)
+    let inputs = Inputs::default()
+        .path(project, "pkg/src")?
+        .path(project, "www/package-lock.json")?;
+    let outputs = ["gradscope.js", "worker.js"].map(|name| dist.join(name));
+    stage(project, "npm package", inputs, &outputs, || {
+        let mut esbuild = esbuild(project, &dist);
+        capture(esbuild.args(["gradscope=pkg/src/index.ts", "worker=pkg/src/worker.ts"])).map(drop)
+    })
 }
 
 /// What the compiled core depends on.
@@ -134,36 +143,28 @@ fn build_core(project: &Project, variant: &Variant, folder: &Path) -> Result<()>
         inputs,
         &outputs,
         || {
-            let target = project.target.join("wasm").join(variant.name);
+            let target = project.target.join("wasm");
             let mut cargo = project.command("cargo");
             cargo.args([
-                "build",
+                "rustc",
                 "--release",
                 "--lib",
+                "--crate-type",
+                "cdylib",
                 "--package",
                 "gradscope",
-                "--target",
-                "wasm32-unknown-unknown",
             ]);
             cargo
-                .args(["--features", variant.features])
+                .args(["--target", WASM, "--features", variant.features])
                 .arg("--target-dir")
                 .arg(&target);
-            // Arrays of `--config` are appended to the file's, whereas RUSTFLAGS would replace them.
-            let flags: Vec<String> = variant
-                .rustflags
-                .iter()
-                .map(|flag| format!("{flag:?}"))
-                .collect();
-            cargo.arg("--config").arg(format!(
-                "target.wasm32-unknown-unknown.rustflags=[{}]",
-                flags.join(",")
-            ));
-            run(cargo
+            // RUSTFLAGS would replace the flags of the configuration, which the core needs.
+            cargo
                 .env_remove("RUSTFLAGS")
-                .env_remove("CARGO_ENCODED_RUSTFLAGS"))?;
+                .env_remove("CARGO_ENCODED_RUSTFLAGS");
+            run(cargo.arg("--").args(variant.rustflags))?;
+            let compiled = target.join(WASM).join("release/gradscope.wasm");
 
-            let compiled = target.join("wasm32-unknown-unknown/release/gradscope.wasm");
             let bound = target.join("bound");
             empty_folder(&bound)?;
             let mut bindgen = project.command("wasm-bindgen");
@@ -183,78 +184,66 @@ fn build_core(project: &Project, variant: &Variant, folder: &Path) -> Result<()>
                 .arg(&wasm);
             capture(&mut optimizer)?;
 
-            fs::create_dir_all(folder).about(|| folder.display())?;
-            for file in files_below(&bound)? {
-                let to = folder.join(file.file_name().unwrap_or_default());
-                fs::copy(&file, &to).about(|| to.display())?;
-            }
-            Ok(())
+            copy_files(&bound, folder)
         },
     )
 }
 
-/// Generates the TypeScript twins of the protocol's types.
-pub fn build_protocol(project: &Project) -> Result<()> {
+/// Generates the TypeScript twins of the protocol's types. Only the declarations need them: what a browser loads is stripped of types.
+fn build_protocol(project: &Project) -> Result<()> {
     let folder = project.path("pkg/src/generated");
     let mentions_ts = |contents: &[u8]| contents.windows(5).any(|word| word == b"ts_rs");
     let inputs = Inputs::default().path_if(project, "src", mentions_ts)?;
-    stage(
-        project,
-        "TypeScript twins of the protocol",
-        inputs,
-        &[folder.join("protocol.ts")],
-        || {
-            empty_folder(&folder)?;
-            let mut export = project.command("cargo");
-            export.args([
-                "test",
-                "--package",
-                "gradscope",
-                "--lib",
-                "--features",
-                "types",
-                "--",
-                "export_bindings",
-            ]);
-            capture(
-                export
-                    .env("TS_RS_EXPORT_DIR", &folder)
-                    .env("TS_RS_LARGE_INT", "number"),
-            )
-            .map(drop)
-        },
-    )
+    let name = "TypeScript twins of the protocol";
+    stage(project, name, inputs, &[folder.join("protocol.ts")], || {
+        let fresh = project.target.join("xtask-generated");
+        empty_folder(&fresh)?;
+        let mut export = project.command("cargo");
+        export.args([
+            "test",
+            "--package",
+            "gradscope",
+            "--lib",
+            "--features",
+            "types",
+            "--",
+        ]);
+        export.args(["--quiet", "export_bindings"]);
+        run(export
+            .env("TS_RS_EXPORT_DIR", &fresh)
+            .env("TS_RS_LARGE_INT", "number"))?;
+        empty_folder(&folder)?;
+        copy_files(&fresh, &folder)
+    })
 }
 
-/// Bundles the typed API and the worker, and writes the API's declarations.
-fn build_api(project: &Project, dist: &Path) -> Result<()> {
+/// Checks the package's TypeScript and writes its declarations.
+pub fn build_declarations(project: &Project) -> Result<()> {
+    build_protocol(project)?;
     let inputs = Inputs::default()
         .path(project, "pkg/src")?
         .path(project, "pkg/tsconfig.json")?
         .path(project, "www/package-lock.json")?;
-    let outputs = ["gradscope.js", "worker.js", "types/index.d.ts"].map(|name| dist.join(name));
-    stage(project, "npm package", inputs, &outputs, || {
-        let mut esbuild = esbuild(project, dist);
-        esbuild.args(["gradscope=pkg/src/index.ts", "worker=pkg/src/worker.ts"]);
-        // The worker imports the one of the two that the browser can run, beside it at run time.
-        esbuild.args([
-            "--external:./gradscope_base.js",
-            "--external:./gradscope_relaxed.js",
-        ]);
-        capture(&mut esbuild)?;
-        let types = dist.join("types");
-        empty_folder(&types)?;
-        let mut tsc = project.command("tsc");
-        tsc.args([
-            "--project",
-            "pkg/tsconfig.json",
-            "--noEmit",
-            "false",
-            "--declaration",
-            "--emitDeclarationOnly",
-        ]);
-        capture(tsc.arg("--outDir").arg(&types)).map(drop)
-    })
+    let types = project.path(DIST).join("types");
+    stage(
+        project,
+        "declarations of the npm package",
+        inputs,
+        &[types.join("index.d.ts")],
+        || {
+            empty_folder(&types)?;
+            let mut tsc = project.command("tsc");
+            tsc.args([
+                "--project",
+                "pkg",
+                "--declaration",
+                "--emitDeclarationOnly",
+                "--outDir",
+            ])
+            .arg(&types);
+            capture(&mut tsc).map(drop)
+        },
+    )
 }
 
 /// Bundles the page's TypeScript.
@@ -267,14 +256,25 @@ fn build_page(project: &Project) -> Result<()> {
     let folder = project.path("www/build");
     stage(project, "page", inputs, &[folder.join("main.js")], || {
         empty_folder(&folder)?;
-        // The page loads the package as anybody else's page would: from its own files, beside this bundle's folder.
-        capture(esbuild(project, &folder).args([
-            "main=www/src/main.ts",
-            "--splitting",
-            "--external:*/pkg/gradscope.js",
-        ]))
-        .map(drop)
+        let mut esbuild = esbuild(project, &folder);
+        // The page loads the package as anybody's page would, from its own files: pkg/ beside this bundle's folder.
+        let package = "../pkg/gradscope.js";
+        esbuild.args(["main=www/src/main.ts", "--splitting"]);
+        esbuild
+            .arg(format!("--alias:gradscope={package}"))
+            .arg(format!("--external:{package}"));
+        capture(&mut esbuild).map(drop)
     })
+}
+
+/// Copies the files directly in one folder into another.
+fn copy_files(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to).about(|| to.display())?;
+    for file in files_below(from)? {
+        let copy = to.join(file.file_name().unwrap_or_default());
+        fs::copy(&file, &copy).about(|| copy.display())?;
+    }
+    Ok(())
 }
 
 fn esbuild(project: &Project, folder: &Path) -> std::process::Command {

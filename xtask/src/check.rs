@@ -40,12 +40,8 @@ pub fn check(project: &Project, _arguments: &[String]) -> Result<()> {
         "warnings",
     ];
     cargo("clippy, wasm", &wasm)?;
-    build::build_protocol(project)?;
-    for folder in ["pkg", "www"] {
-        println!("checking: tsc, {folder}");
-        let mut tsc = project.command("tsc");
-        tsc.args(["--noEmit", "--strict", "--project", folder]);
-        run(&mut tsc).map_err(|error| error.during(format!("tsc, {folder}")))?;
-    }
-    Ok(())
+    println!("checking: tsc");
+    build::build_declarations(project)?;
+    let mut tsc = project.command("tsc");
+    run(tsc.args(["--noEmit", "--strict", "--project", "www"])).map_err(|error| error.during("tsc"))
 }

@@ -11,7 +11,8 @@ use crate::error::{Error, Result};
 use crate::project::{Project, capture, run};
 use crate::stamp::{self, Inputs};
 
-const WASM: &str = "wasm32-unknown-unknown";
+/// The browser's target.
+pub const WASM: &str = "wasm32-unknown-unknown";
 
 /// Something that must be there before a command can do its work.
 pub struct Step {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::error::{About, Result};
+use crate::error::{About, Error, Result};
 use crate::project::{Project, files_below, write_whole};
 
 /// What a step reads: files, folders and settings.
@@ -73,6 +73,9 @@ pub fn unless_done(
         return Ok(false);
     }
     work().map_err(|error| error.during(name))?;
+    if let Some(missing) = outputs.iter().find(|path| !path.exists()) {
+        return Err(Error::new(format!("it left no {}", missing.display())).during(name));
+    }
     fs::create_dir_all(stamp.parent().unwrap_or(Path::new("."))).about(|| stamp.display())?;
     write_whole(&stamp, wanted.as_bytes())?;
     Ok(true)

@@ -80,6 +80,7 @@ fn native(project: &Project, quick: bool, tally: &mut Tally) -> Result<()> {
 fn browser(project: &Project, quick: bool, tally: &mut Tally) -> Result<()> {
     println!("\ntesting: building the page as it is served");
     run(&mut trunk(project, "build")).map_err(|error| error.during("trunk build"))?;
+    build::build_declarations(project)?;
     let selftest = build::build_selftest(project)?;
     println!("\ntesting: in Chromium");
     let is_test =
