@@ -1,9 +1,10 @@
 //! `cargo xtask serve`: set-up, then Trunk, which builds, serves and rebuilds (`Trunk.toml`).
 
+use std::fs;
 use std::net::TcpListener;
 use std::process::Command;
 
-use crate::error::{Error, Result};
+use crate::error::{About, Error, Result};
 use crate::project::{Project, not_started};
 use crate::setup::{self, set_up};
 
@@ -20,6 +21,10 @@ pub fn serve(project: &Project, arguments: &[String]) -> Result<()> {
             .hint(hint)
             .during("serve")
     })?;
+    // Trunk insists that what it is told not to watch exists (`Trunk.toml`).
+    for folder in ["pkg/dist", "pkg/src/generated", "www/build"] {
+        fs::create_dir_all(project.path(folder)).about(|| folder)?;
+    }
     println!("building the page; a first build takes some minutes. Then: http://127.0.0.1:{port}/");
     let mut trunk = trunk(project, "serve");
     let status = trunk
