@@ -4,5 +4,6 @@ pub mod autograd;
 pub mod error;
 pub mod graph;
 pub mod ops;
+pub mod plan;
 pub mod simd;
 pub mod tensor;

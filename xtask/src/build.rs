@@ -23,27 +23,13 @@ struct Variant {
     optimizer: &'static [&'static str],
 }
 
-const BASE: Variant = Variant {
-    name: "base",
-    rustflags: &[],
-    features: "",
-    optimizer: &[],
-};
+const BASE: Variant = Variant { name: "base", rustflags: &[], features: "", optimizer: &[] };
 
-const RELAXED: Variant = Variant {
-    name: "relaxed",
-    rustflags: &["-C", "target-feature=+relaxed-simd"],
-    features: "",
-    optimizer: &["--enable-relaxed-simd"],
-};
+const RELAXED: Variant =
+    Variant { name: "relaxed", rustflags: &["-C", "target-feature=+relaxed-simd"], features: "", optimizer: &["--enable-relaxed-simd"] };
 
 /// What the browser tests load: the base variant with the suites that run over every op.
-const SELFTEST: Variant = Variant {
-    name: "selftest",
-    rustflags: &[],
-    features: "selftest",
-    optimizer: &[],
-};
+const SELFTEST: Variant = Variant { name: "selftest", rustflags: &[], features: "selftest", optimizer: &[] };
 
 const OPTIMIZER: &[&str] = &[
     "-O3",
@@ -71,21 +57,16 @@ pub fn bundle(project: &Project, _arguments: &[String]) -> Result<()> {
 
 /// `cargo xtask link-data`, which Trunk runs after each build. Hard links, since the sets are tens of megabytes.
 pub fn link_data(project: &Project, _arguments: &[String]) -> Result<()> {
-    let staging = std::env::var_os("TRUNK_STAGING_DIR")
-        .map_or_else(|| project.path("www/dist"), PathBuf::from);
+    let staging = std::env::var_os("TRUNK_STAGING_DIR").map_or_else(|| project.path("www/dist"), PathBuf::from);
     let from = project.path(data::FOLDER);
     for file in files_below(&from)? {
-        let to = staging
-            .join("data")
-            .join(file.strip_prefix(&from).unwrap_or(&file));
+        let to = staging.join("data").join(file.strip_prefix(&from).unwrap_or(&file));
         fs::create_dir_all(to.parent().unwrap_or(&staging)).about(|| to.display())?;
         if to.exists() {
             fs::remove_file(&to).about(|| to.display())?;
         }
         // Another file system allows no hard link.
-        fs::hard_link(&file, &to)
-            .or_else(|_| fs::copy(&file, &to).map(drop))
-            .about(|| to.display())?;
+        fs::hard_link(&file, &to).or_else(|_| fs::copy(&file, &to).map(drop)).about(|| to.display())?;
     }
     Ok(())
 }
@@ -102,9 +83,7 @@ fn build_scripts(project: &Project) -> Result<()> {
     let dist = project.path(DIST);
     build_core(project, &BASE, &dist)?;
     build_core(project, &RELAXED, &dist)?;
-    let inputs = Inputs::default()
-        .path(project, "pkg/src")?
-        .path(project, "www/package-lock.json")?;
+    let inputs = Inputs::default().path(project, "pkg/src")?.path(project, "www/package-lock.json")?;
     let outputs = ["gradscope.js", "worker.js"].map(|name| dist.join(name));
     stage(project, "npm package", inputs, &outputs, || {
         let mut esbuild = esbuild(project, &dist);
@@ -115,11 +94,7 @@ fn build_scripts(project: &Project) -> Result<()> {
 /// What the compiled core depends on.
 fn core_inputs(project: &Project) -> Result<Inputs> {
     setup::tool_versions()
-        .setting(
-            &project
-                .first_line("rustc", &["--version"])
-                .unwrap_or_default(),
-        )
+        .setting(&project.first_line("rustc", &["--version"]).unwrap_or_default())
         .path(project, "src")?
         .path(project, "Cargo.toml")?
         .path(project, "Cargo.lock")?
@@ -129,64 +104,34 @@ fn core_inputs(project: &Project) -> Result<Inputs> {
 /// Compiles, binds and optimises one variant into `folder`.
 fn build_core(project: &Project, variant: &Variant, folder: &Path) -> Result<()> {
     let stem = format!("gradscope_{}", variant.name);
-    let outputs = [
-        folder.join(format!("{stem}.js")),
-        folder.join(format!("{stem}_bg.wasm")),
-    ];
+    let outputs = [folder.join(format!("{stem}.js")), folder.join(format!("{stem}_bg.wasm"))];
     let inputs = core_inputs(project)?
         .setting(&variant.rustflags.join(" "))
         .setting(variant.features)
         .setting(&[OPTIMIZER, variant.optimizer].concat().join(" "));
-    stage(
-        project,
-        &format!("wasm core, {}", variant.name),
-        inputs,
-        &outputs,
-        || {
-            let target = project.target.join("wasm");
-            let mut cargo = project.command("cargo");
-            cargo.args([
-                "rustc",
-                "--release",
-                "--lib",
-                "--crate-type",
-                "cdylib",
-                "--package",
-                "gradscope",
-            ]);
-            cargo
-                .args(["--target", WASM, "--features", variant.features])
-                .arg("--target-dir")
-                .arg(&target);
-            // RUSTFLAGS would replace the flags of the configuration, which the core needs.
-            cargo
-                .env_remove("RUSTFLAGS")
-                .env_remove("CARGO_ENCODED_RUSTFLAGS");
-            run(cargo.arg("--").args(variant.rustflags))?;
-            let compiled = target.join(WASM).join("release/gradscope.wasm");
+    stage(project, &format!("wasm core, {}", variant.name), inputs, &outputs, || {
+        let target = project.target.join("wasm");
+        let mut cargo = project.command("cargo");
+        cargo.args(["rustc", "--release", "--lib", "--crate-type", "cdylib", "--package", "gradscope"]);
+        cargo.args(["--target", WASM, "--features", variant.features]).arg("--target-dir").arg(&target);
+        // RUSTFLAGS would replace the flags of the configuration, which the core needs.
+        cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+        run(cargo.arg("--").args(variant.rustflags))?;
+        let compiled = target.join(WASM).join("release/gradscope.wasm");
 
-            let bound = target.join("bound");
-            empty_folder(&bound)?;
-            let mut bindgen = project.command("wasm-bindgen");
-            bindgen
-                .args(["--target", "web", "--out-name", &stem, "--out-dir"])
-                .arg(&bound)
-                .arg(&compiled);
-            capture(&mut bindgen)?;
+        let bound = target.join("bound");
+        empty_folder(&bound)?;
+        let mut bindgen = project.command("wasm-bindgen");
+        bindgen.args(["--target", "web", "--out-name", &stem, "--out-dir"]).arg(&bound).arg(&compiled);
+        capture(&mut bindgen)?;
 
-            let wasm = bound.join(format!("{stem}_bg.wasm"));
-            let mut optimizer = project.command("wasm-opt");
-            optimizer
-                .args(OPTIMIZER)
-                .args(variant.optimizer)
-                .arg(&wasm)
-                .arg("-o")
-                .arg(&wasm);
-            capture(&mut optimizer)?;
+        let wasm = bound.join(format!("{stem}_bg.wasm"));
+        let mut optimizer = project.command("wasm-opt");
+        optimizer.args(OPTIMIZER).args(variant.optimizer).arg(&wasm).arg("-o").arg(&wasm);
+        capture(&mut optimizer)?;
 
-            copy_files(&bound, folder)
-        },
-    )
+        copy_files(&bound, folder)
+    })
 }
 
 /// Generates the TypeScript twins of the protocol's types. Only the declarations need them: what a browser loads is stripped of types.
@@ -199,19 +144,9 @@ fn build_protocol(project: &Project) -> Result<()> {
         let fresh = project.target.join("xtask-generated");
         empty_folder(&fresh)?;
         let mut export = project.command("cargo");
-        export.args([
-            "test",
-            "--package",
-            "gradscope",
-            "--lib",
-            "--features",
-            "types",
-            "--",
-        ]);
+        export.args(["test", "--package", "gradscope", "--lib", "--features", "types", "--"]);
         export.args(["--quiet", "export_bindings"]);
-        run(export
-            .env("TS_RS_EXPORT_DIR", &fresh)
-            .env("TS_RS_LARGE_INT", "number"))?;
+        run(export.env("TS_RS_EXPORT_DIR", &fresh).env("TS_RS_LARGE_INT", "number"))?;
         empty_folder(&folder)?;
         copy_files(&fresh, &folder)
     })
@@ -220,30 +155,14 @@ fn build_protocol(project: &Project) -> Result<()> {
 /// Checks the package's TypeScript and writes its declarations.
 pub fn build_declarations(project: &Project) -> Result<()> {
     build_protocol(project)?;
-    let inputs = Inputs::default()
-        .path(project, "pkg/src")?
-        .path(project, "pkg/tsconfig.json")?
-        .path(project, "www/package-lock.json")?;
+    let inputs = Inputs::default().path(project, "pkg/src")?.path(project, "pkg/tsconfig.json")?.path(project, "www/package-lock.json")?;
     let types = project.path(DIST).join("types");
-    stage(
-        project,
-        "declarations of the npm package",
-        inputs,
-        &[types.join("index.d.ts")],
-        || {
-            empty_folder(&types)?;
-            let mut tsc = project.command("tsc");
-            tsc.args([
-                "--project",
-                "pkg",
-                "--declaration",
-                "--emitDeclarationOnly",
-                "--outDir",
-            ])
-            .arg(&types);
-            capture(&mut tsc).map(drop)
-        },
-    )
+    stage(project, "declarations of the npm package", inputs, &[types.join("index.d.ts")], || {
+        empty_folder(&types)?;
+        let mut tsc = project.command("tsc");
+        tsc.args(["--project", "pkg", "--declaration", "--emitDeclarationOnly", "--outDir"]).arg(&types);
+        capture(&mut tsc).map(drop)
+    })
 }
 
 /// Bundles the page's TypeScript.
@@ -260,9 +179,7 @@ fn build_page(project: &Project) -> Result<()> {
         // The page loads the package as anybody's page would, from its own files: pkg/ beside this bundle's folder.
         let package = "../pkg/gradscope.js";
         esbuild.args(["main=www/src/main.ts", "--splitting"]);
-        esbuild
-            .arg(format!("--alias:gradscope={package}"))
-            .arg(format!("--external:{package}"));
+        esbuild.arg(format!("--alias:gradscope={package}")).arg(format!("--external:{package}"));
         capture(&mut esbuild).map(drop)
     })
 }
@@ -279,26 +196,13 @@ fn copy_files(from: &Path, to: &Path) -> Result<()> {
 
 fn esbuild(project: &Project, folder: &Path) -> std::process::Command {
     let mut esbuild = project.command("esbuild");
-    esbuild.args([
-        "--bundle",
-        "--format=esm",
-        "--target=es2022",
-        "--minify",
-        "--sourcemap",
-        "--log-level=warning",
-    ]);
+    esbuild.args(["--bundle", "--format=esm", "--target=es2022", "--minify", "--sourcemap", "--log-level=warning"]);
     esbuild.arg(format!("--outdir={}", folder.display()));
     esbuild
 }
 
 /// Runs a stage unless nothing changed, and says how long it took.
-fn stage(
-    project: &Project,
-    name: &str,
-    inputs: Inputs,
-    outputs: &[PathBuf],
-    work: impl FnOnce() -> Result<()>,
-) -> Result<()> {
+fn stage(project: &Project, name: &str, inputs: Inputs, outputs: &[PathBuf], work: impl FnOnce() -> Result<()>) -> Result<()> {
     let began = Instant::now();
     unless_done(project, name, inputs, outputs, || {
         println!("building: {name}");

@@ -12,20 +12,8 @@ pub fn check(project: &Project, _arguments: &[String]) -> Result<()> {
         println!("checking: {name}");
         run(project.command("cargo").args(arguments)).map_err(|error| error.during(name))
     };
-    cargo("rustfmt", &["fmt", "--all", "--check"])
-        .map_err(|error| error.hint("cargo fmt --all"))?;
-    cargo(
-        "clippy, native",
-        &[
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--all-features",
-            "--",
-            "-D",
-            "warnings",
-        ],
-    )?;
+    cargo("rustfmt", &["fmt", "--all", "--check"]).map_err(|error| error.hint("cargo fmt --all"))?;
+    cargo("clippy, native", &["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"])?;
     let wasm = [
         "clippy",
         "--package",

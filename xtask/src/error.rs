@@ -16,11 +16,7 @@ pub struct Error {
 impl Error {
     /// A failure whose step is not known yet: [`Error::during`] names it further up.
     pub fn new(why: impl Into<String>) -> Self {
-        Self {
-            step: String::new(),
-            why: why.into(),
-            hint: String::new(),
-        }
+        Self { step: String::new(), why: why.into(), hint: String::new() }
     }
 
     /// Adds what to do, unless something more precise was already said.
@@ -42,17 +38,8 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "failed: {}\n   why: {}",
-            self.step,
-            self.why.replace('\n', "\n        ")
-        )?;
-        if self.hint.is_empty() {
-            Ok(())
-        } else {
-            write!(f, "\n    do: {}", self.hint)
-        }
+        write!(f, "failed: {}\n   why: {}", self.step, self.why.replace('\n', "\n        "))?;
+        if self.hint.is_empty() { Ok(()) } else { write!(f, "\n    do: {}", self.hint) }
     }
 }
 

@@ -36,18 +36,8 @@ const COMMANDS: &[Command] = &[
         about: "installs what is missing and runs every test; --quick leaves out the long training runs",
         run: test::test,
     },
-    Command {
-        name: "check",
-        usage: "",
-        about: "rustfmt, clippy (native and wasm) and tsc, warnings denied",
-        run: check::check,
-    },
-    Command {
-        name: "pkg",
-        usage: "",
-        about: "builds the npm package into pkg/dist",
-        run: build::pkg,
-    },
+    Command { name: "check", usage: "", about: "rustfmt, clippy (native and wasm) and tsc, warnings denied", run: check::check },
+    Command { name: "pkg", usage: "", about: "builds the npm package into pkg/dist", run: build::pkg },
     Command {
         name: "data",
         usage: "[NAME...|--all]",
@@ -80,30 +70,19 @@ fn main() -> std::process::ExitCode {
 }
 
 fn dispatch(arguments: &[String]) -> Result<()> {
-    let Some((name, rest)) = arguments
-        .split_first()
-        .filter(|(name, _)| !matches!(name.as_str(), "help" | "-h" | "--help"))
-    else {
+    let Some((name, rest)) = arguments.split_first().filter(|(name, _)| !matches!(name.as_str(), "help" | "-h" | "--help")) else {
         help();
         return Ok(());
     };
-    let command = COMMANDS
-        .iter()
-        .find(|command| command.name == name)
-        .ok_or_else(|| {
-            Error::new(format!("there is no command `{name}`"))
-                .hint("`cargo xtask` lists the commands")
-                .during("command line")
-        })?;
+    let command = COMMANDS.iter().find(|command| command.name == name).ok_or_else(|| {
+        Error::new(format!("there is no command `{name}`")).hint("`cargo xtask` lists the commands").during("command line")
+    })?;
     (command.run)(&Project::find()?, rest)
 }
 
 fn help() {
     println!("cargo xtask COMMAND\n");
-    for Command {
-        name, usage, about, ..
-    } in COMMANDS
-    {
+    for Command { name, usage, about, .. } in COMMANDS {
         println!("  {:<38} {about}", format!("{name} {usage}"));
     }
 }

@@ -40,29 +40,19 @@ pub fn set_up(project: &Project, steps: &[Step]) -> Result<()> {
         let explain = |error: Error| error.hint(step.hint).during(&step.name);
         (step.install)(project).map_err(explain)?;
         if !(step.ready)(project) {
-            return Err(explain(Error::new(
-                "it was installed without an error, and is still not found in the right version",
-            )));
+            return Err(explain(Error::new("it was installed without an error, and is still not found in the right version")));
         }
         installed += 1;
     }
     if installed > 0 {
-        println!(
-            "set-up done: {installed} installed in {:.0} s",
-            began.elapsed().as_secs_f32()
-        );
+        println!("set-up done: {installed} installed in {:.0} s", began.elapsed().as_secs_f32());
     }
     Ok(())
 }
 
 /// What building the wasm core and the npm package takes.
 pub fn for_building() -> Vec<Step> {
-    vec![
-        wasm_target(),
-        cargo_tool(&WASM_BINDGEN),
-        node(),
-        npm_packages(),
-    ]
+    vec![wasm_target(), cargo_tool(&WASM_BINDGEN), node(), npm_packages()]
 }
 
 /// What serving the page takes.
@@ -87,13 +77,7 @@ fn wasm_target() -> Step {
         hint: "install Rust with rustup, or link a toolchain that has this target and name it in RUSTUP_TOOLCHAIN",
         ready: Box::new(|project| {
             let sysroot = project.first_line("rustc", &["--print", "sysroot"]);
-            sysroot.is_some_and(|sysroot| {
-                Path::new(&sysroot)
-                    .join("lib/rustlib")
-                    .join(WASM)
-                    .join("lib")
-                    .is_dir()
-            })
+            sysroot.is_some_and(|sysroot| Path::new(&sysroot).join("lib/rustlib").join(WASM).join("lib").is_dir())
         }),
         install: Box::new(|project| run(project.command("rustup").args(["target", "add", WASM]))),
     }
@@ -112,27 +96,16 @@ struct CargoTool {
 }
 
 /// Serves and rebuilds. Its TLS and its look for updates are left out, which halves the build: it serves on this machine alone.
-const TRUNK: CargoTool = CargoTool {
-    package: "trunk",
-    program: "trunk",
-    version: "0.21.14",
-    options: &["--locked", "--no-default-features"],
-};
+const TRUNK: CargoTool =
+    CargoTool { package: "trunk", program: "trunk", version: "0.21.14", options: &["--locked", "--no-default-features"] };
 
 /// Must equal the `wasm-bindgen` crate's version in `Cargo.toml`. Its own lock file names a yanked package, hence no `--locked`.
-const WASM_BINDGEN: CargoTool = CargoTool {
-    package: "wasm-bindgen-cli",
-    program: "wasm-bindgen",
-    version: "0.2.130",
-    options: &[],
-};
+const WASM_BINDGEN: CargoTool = CargoTool { package: "wasm-bindgen-cli", program: "wasm-bindgen", version: "0.2.130", options: &[] };
 
 /// Never replaces another version that is already on the PATH: ours then goes to [`Project::own_tools`].
 fn cargo_tool(tool: &'static CargoTool) -> Step {
     let found = |project: &Project| {
-        project
-            .first_line(tool.program, &["--version"])
-            .and_then(|line| line.split_whitespace().nth(1).map(str::to_owned))
+        project.first_line(tool.program, &["--version"]).and_then(|line| line.split_whitespace().nth(1).map(str::to_owned))
     };
     Step {
         name: format!("{} {}", tool.package, tool.version),
@@ -141,49 +114,30 @@ fn cargo_tool(tool: &'static CargoTool) -> Step {
         ready: Box::new(move |project| found(project).as_deref() == Some(tool.version)),
         install: Box::new(move |project| {
             let mut install = project.command("cargo");
-            install
-                .args(["install", tool.package, "--version", tool.version])
-                .args(tool.options);
+            install.args(["install", tool.package, "--version", tool.version]).args(tool.options);
             if found(project).is_some() {
-                install
-                    .arg("--force")
-                    .arg("--root")
-                    .arg(project.own_tools());
+                install.arg("--force").arg("--root").arg(project.own_tools());
             }
             // These tools copy files and rewrite a few megabytes: a quick build serves better than a fast program.
-            install
-                .env("CARGO_PROFILE_RELEASE_LTO", "off")
-                .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");
-            install
-                .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
-                .env_remove("CARGO_TARGET_DIR");
+            install.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");
+            install.env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16").env_remove("CARGO_TARGET_DIR");
             run(&mut install)
         }),
     }
 }
 
 fn node() -> Step {
-    let hint =
-        "install Node.js 20 or newer with npm, from your system's packages or Node's own site";
+    let hint = "install Node.js 20 or newer with npm, from your system's packages or Node's own site";
     Step {
         name: "Node.js 20 or newer".into(),
         takes: "",
         hint,
         ready: Box::new(|project| {
             let version = project.first_line("node", &["--version"]);
-            let major = version.and_then(|version| {
-                version
-                    .trim_start_matches('v')
-                    .split('.')
-                    .next()?
-                    .parse::<u32>()
-                    .ok()
-            });
+            let major = version.and_then(|version| version.trim_start_matches('v').split('.').next()?.parse::<u32>().ok());
             major.is_some_and(|major| major >= 20)
         }),
-        install: Box::new(move |_| {
-            Err(Error::new("it is not on the PATH, or it is too old").hint(hint))
-        }),
+        install: Box::new(move |_| Err(Error::new("it is not on the PATH, or it is too old").hint(hint))),
     }
 }
 
@@ -197,16 +151,10 @@ fn npm_packages() -> Step {
             lock.is_some() && lock == fs::read(project.path(NPM_STAMP)).ok()
         }),
         install: Box::new(|project| {
-            run(project
-                .command("npm")
-                .args(["ci", "--loglevel=error"])
-                .current_dir(project.path("www")))?;
-            fs::copy(
-                project.path("www/package-lock.json"),
-                project.path(NPM_STAMP),
-            )
-            .map(drop)
-            .map_err(|error| Error::new(format!("{NPM_STAMP}: {error}")))
+            run(project.command("npm").args(["ci", "--loglevel=error"]).current_dir(project.path("www")))?;
+            fs::copy(project.path("www/package-lock.json"), project.path(NPM_STAMP))
+                .map(drop)
+                .map_err(|error| Error::new(format!("{NPM_STAMP}: {error}")))
         }),
     }
 }
@@ -236,14 +184,9 @@ pub fn find_chromium(project: &Project) -> Option<String> {
     let named = std::env::var("CHROMIUM").ok();
     let path_of = |name: String| {
         let program = project.command(&name).get_program().to_os_string();
-        Path::new(&program)
-            .is_file()
-            .then(|| program.to_string_lossy().into_owned())
+        Path::new(&program).is_file().then(|| program.to_string_lossy().into_owned())
     };
-    named
-        .into_iter()
-        .chain(usual.map(String::from))
-        .find_map(path_of)
+    named.into_iter().chain(usual.map(String::from)).find_map(path_of)
 }
 
 fn chromium() -> Step {
@@ -264,8 +207,7 @@ fn vulkan() -> Step {
         hint: "install your GPU's Vulkan driver or Mesa's",
         ready: Box::new(|_| {
             let folders = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
-            let has_driver =
-                |folder: &str| fs::read_dir(folder).is_ok_and(|mut files| files.next().is_some());
+            let has_driver = |folder: &str| fs::read_dir(folder).is_ok_and(|mut files| files.next().is_some());
             !cfg!(target_os = "linux") || folders.into_iter().any(has_driver)
         }),
         install: Box::new(|project| install_debian(project, &["mesa-vulkan-drivers"])),
@@ -276,9 +218,7 @@ fn vulkan() -> Step {
 fn install_debian(project: &Project, packages: &[&str]) -> Result<()> {
     let line = format!("apt-get install {}", packages.join(" "));
     if project.first_line("apt-get", &["--version"]).is_none() {
-        return Err(Error::new(
-            "it is missing, and this system has no apt-get to install it with",
-        ));
+        return Err(Error::new("it is missing, and this system has no apt-get to install it with"));
     }
     let root = project.first_line("id", &["-u"]).as_deref() == Some("0");
     let apt = |arguments: &[&str]| -> Command {
@@ -286,9 +226,7 @@ fn install_debian(project: &Project, packages: &[&str]) -> Result<()> {
         if !root {
             command.arg("apt-get");
         }
-        command
-            .args(arguments)
-            .env("DEBIAN_FRONTEND", "noninteractive");
+        command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
         command
     };
     let explain = |error: Error| error.hint(format!("run `{line}` as root"));

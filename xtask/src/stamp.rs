@@ -28,26 +28,13 @@ impl Inputs {
     }
 
     /// Adds those files below a folder whose contents pass `keep`.
-    pub fn path_if(
-        mut self,
-        project: &Project,
-        relative: &str,
-        keep: impl Fn(&[u8]) -> bool,
-    ) -> Result<Self> {
+    pub fn path_if(mut self, project: &Project, relative: &str, keep: impl Fn(&[u8]) -> bool) -> Result<Self> {
         let path = project.path(relative);
-        let files = if path.is_file() {
-            vec![path]
-        } else {
-            files_below(&path)?
-        };
+        let files = if path.is_file() { vec![path] } else { files_below(&path)? };
         for file in files {
             let contents = fs::read(&file).about(|| file.display())?;
             if keep(&contents) {
-                let name = file
-                    .strip_prefix(&project.root)
-                    .unwrap_or(&file)
-                    .to_string_lossy()
-                    .into_owned();
+                let name = file.strip_prefix(&project.root).unwrap_or(&file).to_string_lossy().into_owned();
                 self = self.setting(&name);
                 self.hash.update(contents.len().to_le_bytes());
                 self.hash.update(&contents);
@@ -58,18 +45,10 @@ impl Inputs {
 }
 
 /// Runs `work` unless it was done before with the same inputs and left `outputs`. Returns whether it ran.
-pub fn unless_done(
-    project: &Project,
-    name: &str,
-    inputs: Inputs,
-    outputs: &[PathBuf],
-    work: impl FnOnce() -> Result<()>,
-) -> Result<bool> {
+pub fn unless_done(project: &Project, name: &str, inputs: Inputs, outputs: &[PathBuf], work: impl FnOnce() -> Result<()>) -> Result<bool> {
     let stamp = project.target.join("xtask-stamps").join(name);
     let wanted = hex(&inputs.hash.finalize());
-    if outputs.iter().all(|path| path.exists())
-        && fs::read_to_string(&stamp).is_ok_and(|found| found == wanted)
-    {
+    if outputs.iter().all(|path| path.exists()) && fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
         return Ok(false);
     }
     work().map_err(|error| error.during(name))?;

@@ -13,46 +13,19 @@ use crate::stamp::hex;
 
 /// `npm pack`: a package's archive.
 pub fn npm(project: &Project, folder: &Path, package: &str) -> Result<PathBuf> {
-    capture(
-        project
-            .command("npm")
-            .args(["pack", package, "--silent", "--pack-destination"])
-            .arg(folder),
-    )?;
+    capture(project.command("npm").args(["pack", package, "--silent", "--pack-destination"]).arg(folder))?;
     only_file(folder)
 }
 
 /// `pip download`: a package's wheel, the same on every machine, whatever its own Python.
 pub fn pip(project: &Project, folder: &Path, package: &str) -> Result<PathBuf> {
-    let python = ["python3", "python"].into_iter().find(|python| {
-        project
-            .first_line(python, &["-m", "pip", "--version"])
-            .is_some()
-    });
+    let python = ["python3", "python"].into_iter().find(|python| project.first_line(python, &["-m", "pip", "--version"]).is_some());
     let python = python.ok_or_else(|| {
-        Error::new("no Python with pip is on the PATH")
-            .hint("install Python 3 with pip (on Debian: apt-get install python3-pip)")
+        Error::new("no Python with pip is on the PATH").hint("install Python 3 with pip (on Debian: apt-get install python3-pip)")
     })?;
     let mut pip = project.command(python);
-    pip.args([
-        "-m",
-        "pip",
-        "download",
-        package,
-        "--no-deps",
-        "--only-binary=:all:",
-        "--quiet",
-        "--disable-pip-version-check",
-    ]);
-    pip.args([
-        "--platform",
-        "manylinux2014_x86_64",
-        "--python-version",
-        "3.11",
-        "--implementation",
-        "cp",
-        "--dest",
-    ]);
+    pip.args(["-m", "pip", "download", package, "--no-deps", "--only-binary=:all:", "--quiet", "--disable-pip-version-check"]);
+    pip.args(["--platform", "manylinux2014_x86_64", "--python-version", "3.11", "--implementation", "cp", "--dest"]);
     capture(pip.arg(folder))?;
     only_file(folder)
 }
@@ -60,29 +33,15 @@ pub fn pip(project: &Project, folder: &Path, package: &str) -> Result<PathBuf> {
 /// `apt-get download`: a Debian package, unpacked into a tar archive.
 pub fn debian(project: &Project, folder: &Path, package: &str) -> Result<Vec<u8>> {
     if project.first_line("apt-get", &["--version"]).is_none() {
-        let why =
-            format!("it comes from the Debian package {package}, and this system has no apt-get");
+        let why = format!("it comes from the Debian package {package}, and this system has no apt-get");
         return Err(Error::new(why).hint("drop the set's official files onto the page instead"));
     }
-    capture(
-        project
-            .command("apt-get")
-            .args(["download", package])
-            .current_dir(folder),
-    )
-    .map_err(|error| error.hint("run `apt-get update` as root, then the command again"))?;
+    capture(project.command("apt-get").args(["download", package]).current_dir(folder))
+        .map_err(|error| error.hint("run `apt-get update` as root, then the command again"))?;
     let package = only_file(folder)?;
     let mut unpack = project.command("dpkg-deb");
-    let output = unpack
-        .arg("--fsys-tarfile")
-        .arg(&package)
-        .output()
-        .about(|| "dpkg-deb")?;
-    if output.status.success() {
-        Ok(output.stdout)
-    } else {
-        Err(Error::new(String::from_utf8_lossy(&output.stderr)))
-    }
+    let output = unpack.arg("--fsys-tarfile").arg(&package).output().about(|| "dpkg-deb")?;
+    if output.status.success() { Ok(output.stdout) } else { Err(Error::new(String::from_utf8_lossy(&output.stderr))) }
 }
 
 fn only_file(folder: &Path) -> Result<PathBuf> {
@@ -93,19 +52,13 @@ fn only_file(folder: &Path) -> Result<PathBuf> {
             println!("  downloaded {:.1} MB", size as f64 / 1e6);
             Ok(file.clone())
         }
-        _ => Err(Error::new(format!(
-            "the download left {} files instead of one",
-            files.len()
-        ))),
+        _ => Err(Error::new(format!("the download left {} files instead of one", files.len()))),
     }
 }
 
 /// Files of a `.tgz`, in the order of `wanted`.
 pub fn from_tgz<const N: usize>(archive: &Path, wanted: [&str; N]) -> Result<[Vec<u8>; N]> {
-    from_tar(
-        GzDecoder::new(File::open(archive).about(|| archive.display())?),
-        wanted,
-    )
+    from_tar(GzDecoder::new(File::open(archive).about(|| archive.display())?), wanted)
 }
 
 /// Files of a tar archive, in the order of `wanted`.
@@ -113,15 +66,8 @@ pub fn from_tar<const N: usize>(archive: impl Read, wanted: [&str; N]) -> Result
     let mut found = [const { None }; N];
     for entry in tar::Archive::new(archive).entries().about(|| "archive")? {
         let mut entry = entry.about(|| "archive")?;
-        let path = entry
-            .path()
-            .about(|| "archive")?
-            .to_string_lossy()
-            .into_owned();
-        if let Some(at) = wanted
-            .iter()
-            .position(|name| *name == path.trim_start_matches("./"))
-        {
+        let path = entry.path().about(|| "archive")?.to_string_lossy().into_owned();
+        if let Some(at) = wanted.iter().position(|name| *name == path.trim_start_matches("./")) {
             let mut contents = Vec::new();
             entry.read_to_end(&mut contents).about(|| path)?;
             found[at] = Some(contents);
@@ -135,23 +81,16 @@ pub fn from_tar<const N: usize>(archive: impl Read, wanted: [&str; N]) -> Result
 
 /// One file of a zip archive (a wheel is one).
 pub fn from_zip(archive: &Path, name: &str) -> Result<Vec<u8>> {
-    let mut archive = zip::ZipArchive::new(File::open(archive).about(|| archive.display())?)
-        .about(|| "archive")?;
+    let mut archive = zip::ZipArchive::new(File::open(archive).about(|| archive.display())?).about(|| "archive")?;
     let mut contents = Vec::new();
-    archive
-        .by_name(name)
-        .about(|| name)?
-        .read_to_end(&mut contents)
-        .about(|| name)?;
+    archive.by_name(name).about(|| name)?.read_to_end(&mut contents).about(|| name)?;
     Ok(contents)
 }
 
 /// Contents of a gzipped file.
 pub fn gunzip(packed: &[u8]) -> Result<Vec<u8>> {
     let mut contents = Vec::new();
-    GzDecoder::new(packed)
-        .read_to_end(&mut contents)
-        .about(|| "gzip")?;
+    GzDecoder::new(packed).read_to_end(&mut contents).about(|| "gzip")?;
     Ok(contents)
 }
 
@@ -161,9 +100,6 @@ pub fn verified(name: &str, contents: Vec<u8>, sha256: &str) -> Result<Vec<u8>> 
     if found == sha256 {
         return Ok(contents);
     }
-    let why = format!(
-        "{name} is not the file that is expected\nSHA-256 found:    {found}\nSHA-256 expected: {sha256}"
-    );
-    Err(Error::new(why)
-        .hint("a registry or a proxy delivers something else under this version; do not use it"))
+    let why = format!("{name} is not the file that is expected\nSHA-256 found:    {found}\nSHA-256 expected: {sha256}");
+    Err(Error::new(why).hint("a registry or a proxy delivers something else under this version; do not use it"))
 }

@@ -12,19 +12,12 @@ pub fn encode(shape: &[usize], values: &[u8]) -> Vec<u8> {
 /// The values of a file, which must be of exactly the given shape.
 pub fn values<'a>(file: &'a [u8], shape: &[usize]) -> Result<&'a [u8]> {
     let values = file.strip_prefix(header(shape).as_slice());
-    let values = values.ok_or_else(|| {
-        Error::new(format!(
-            "an idx file does not begin as one of shape {shape:?} does"
-        ))
-    })?;
+    let values = values.ok_or_else(|| Error::new(format!("an idx file does not begin as one of shape {shape:?} does")))?;
     let wanted: usize = shape.iter().product();
     if values.len() == wanted {
         Ok(values)
     } else {
-        Err(Error::new(format!(
-            "an idx file of shape {shape:?} holds {} values, not {wanted}",
-            values.len()
-        )))
+        Err(Error::new(format!("an idx file of shape {shape:?} holds {} values, not {wanted}", values.len())))
     }
 }
 
@@ -42,10 +35,7 @@ mod tests {
     #[test]
     fn reads_what_it_writes_and_nothing_else() {
         let file = encode(&[2, 1, 3], &[1, 2, 3, 4, 5, 6]);
-        assert_eq!(
-            values(&file, &[2, 1, 3]).ok(),
-            Some([1, 2, 3, 4, 5, 6].as_slice())
-        );
+        assert_eq!(values(&file, &[2, 1, 3]).ok(), Some([1, 2, 3, 4, 5, 6].as_slice()));
         assert!(values(&file, &[2, 3, 1]).is_err());
         assert!(values(&file[..file.len() - 1], &[2, 1, 3]).is_err());
         assert!(values(&[], &[1]).is_err());

@@ -72,60 +72,32 @@ pub fn core() -> impl Iterator<Item = &'static Set> {
 pub fn command(project: &Project, names: &[String]) -> Result<()> {
     if names.is_empty() {
         for set in sets::SETS {
-            println!(
-                "{} {:<16}{}",
-                if installed(project, set) {
-                    "installed"
-                } else {
-                    "         "
-                },
-                set.name,
-                set.title
-            );
+            println!("{} {:<16}{}", if installed(project, set) { "installed" } else { "         " }, set.name, set.title);
         }
         return Ok(());
     }
     let all = names.iter().any(|name| name == "--all");
-    let unknown = |name: &&String| {
-        name.as_str() != "--all" && sets::SETS.iter().all(|set| set.name != name.as_str())
-    };
+    let unknown = |name: &&String| name.as_str() != "--all" && sets::SETS.iter().all(|set| set.name != name.as_str());
     if let Some(name) = names.iter().find(unknown) {
         let hint = "`cargo xtask data` lists the sets";
-        return Err(Error::new(format!("there is no data set `{name}`"))
-            .hint(hint)
-            .during("data"));
+        return Err(Error::new(format!("there is no data set `{name}`")).hint(hint).during("data"));
     }
-    let chosen = sets::SETS
-        .iter()
-        .filter(|set| all || names.iter().any(|name| name == set.name));
-    set_up(
-        project,
-        &chosen.map(crate::setup::data_set).collect::<Vec<_>>(),
-    )
+    let chosen = sets::SETS.iter().filter(|set| all || names.iter().any(|name| name == set.name));
+    set_up(project, &chosen.map(crate::setup::data_set).collect::<Vec<_>>())
 }
 
 /// Whether a set is there, complete and as this version describes it.
 pub fn installed(project: &Project, set: &Set) -> bool {
     let folder = project.path(FOLDER).join(set.name);
-    let Some(found) = fs::read(folder.join("dataset.json"))
-        .ok()
-        .and_then(|text| serde_json::from_slice::<Value>(&text).ok())
-    else {
+    let Some(found) = fs::read(folder.join("dataset.json")).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok()) else {
         return false;
     };
-    let sizes = FILES
-        .iter()
-        .map(|file| fs::metadata(folder.join(file)).map_or(0, |file| file.len()));
+    let sizes = FILES.iter().map(|file| fs::metadata(folder.join(file)).map_or(0, |file| file.len()));
     let bytes: u64 = sizes.sum();
     found == manifest(set, bytes)
 }
 
-const FILES: [&str; 4] = [
-    "train-x.idx.gz",
-    "train-y.idx.gz",
-    "test-x.idx.gz",
-    "test-y.idx.gz",
-];
+const FILES: [&str; 4] = ["train-x.idx.gz", "train-y.idx.gz", "test-x.idx.gz", "test-y.idx.gz"];
 
 fn manifest(set: &Set, bytes: u64) -> Value {
     json!({
@@ -164,44 +136,25 @@ pub fn install(project: &Project, set: &Set) -> Result<()> {
     }
     fs::rename(&finished, &home).about(|| home.display())?;
     fs::remove_dir_all(&working).about(|| working.display())?;
-    println!(
-        "  {} training and {} test images, {:.1} MB",
-        set.counts[0],
-        set.counts[1],
-        bytes as f64 / 1e6
-    );
+    println!("  {} training and {} test images, {:.1} MB", set.counts[0], set.counts[1], bytes as f64 / 1e6);
     write_index(project)
 }
 
 /// Lists the installed sets, in the order of the table, for the page.
 fn write_index(project: &Project) -> Result<()> {
     let read = |set: &Set| fs::read(project.path(FOLDER).join(set.name).join("dataset.json")).ok();
-    let manifests = sets::SETS
-        .iter()
-        .filter_map(read)
-        .filter_map(|text| serde_json::from_slice(&text).ok());
+    let manifests = sets::SETS.iter().filter_map(read).filter_map(|text| serde_json::from_slice(&text).ok());
     let index = Value::Array(manifests.collect());
-    write_whole(
-        &project.path(FOLDER).join("index.json"),
-        format!("{index:#}\n").as_bytes(),
-    )
+    write_whole(&project.path(FOLDER).join("index.json"), format!("{index:#}\n").as_bytes())
 }
 
 /// A set must be what its manifest says, whatever its package holds.
 fn check(set: &Set, part: &Part, count: usize) -> Result<()> {
     let [height, width, channels] = set.shape;
-    let image: &[usize] = if channels == 1 {
-        &[count, height, width]
-    } else {
-        &[count, height, width, channels]
-    };
+    let image: &[usize] = if channels == 1 { &[count, height, width] } else { &[count, height, width, channels] };
     let pixels = idx::values(&part.x, image)?;
     let labels = idx::values(&part.y, &[count])?;
-    if pixels.iter().any(|&pixel| pixel > set.max)
-        || labels
-            .iter()
-            .any(|&label| usize::from(label) >= set.classes.len())
-    {
+    if pixels.iter().any(|&pixel| pixel > set.max) || labels.iter().any(|&label| usize::from(label) >= set.classes.len()) {
         return Err(Error::new("a pixel or a label is out of range"));
     }
     Ok(())

@@ -43,18 +43,7 @@ pub const SETS: &[Set] = &[
         licence: "MIT (Zalando SE)",
         shape: [28, 28, 1],
         max: 255,
-        classes: &[
-            "T-shirt/top",
-            "Trouser",
-            "Pullover",
-            "Dress",
-            "Coat",
-            "Sandal",
-            "Shirt",
-            "Sneaker",
-            "Bag",
-            "Ankle boot",
-        ],
+        classes: &["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"],
         counts: [60_000, 10_000],
         fetch: fashion_mnist,
     },
@@ -62,27 +51,13 @@ pub const SETS: &[Set] = &[
 
 /// Verifies four idx files against their SHA-256, in the order train images, train labels, test images, test labels.
 fn four_files(contents: [Vec<u8>; 4], sha256: [&str; 4]) -> Result<Files> {
-    let names = [
-        "training images",
-        "training labels",
-        "test images",
-        "test labels",
-    ];
+    let names = ["training images", "training labels", "test images", "test labels"];
     let mut files = Vec::with_capacity(4);
     for ((name, contents), sha256) in names.into_iter().zip(contents).zip(sha256) {
         files.push(verified(name, contents, sha256)?);
     }
     match <[Vec<u8>; 4]>::try_from(files) {
-        Ok([train_x, train_y, test_x, test_y]) => Ok(Files {
-            train: Part {
-                x: train_x,
-                y: train_y,
-            },
-            test: Part {
-                x: test_x,
-                y: test_y,
-            },
-        }),
+        Ok([train_x, train_y, test_x, test_y]) => Ok(Files { train: Part { x: train_x, y: train_y }, test: Part { x: test_x, y: test_y } }),
         Err(_) => Err(Error::new("not four files")),
     }
 }
@@ -126,44 +101,28 @@ fn fashion_mnist(project: &Project, folder: &Path) -> Result<Files> {
 fn digits(project: &Project, folder: &Path) -> Result<Files> {
     let wheel = pip(project, folder, "scikit-learn==1.7.2")?;
     let packed = from_zip(&wheel, "sklearn/datasets/data/digits.csv.gz")?;
-    let packed = verified(
-        "digits.csv.gz",
-        packed,
-        "09f66e6debdee2cd2b5ae59e0d6abbb73fc2b0e0185d2e1957e9ebb51e23aa22",
-    )?;
+    let packed = verified("digits.csv.gz", packed, "09f66e6debdee2cd2b5ae59e0d6abbb73fc2b0e0185d2e1957e9ebb51e23aa22")?;
     let text = String::from_utf8_lossy(&gunzip(&packed)?).into_owned();
     let (mut pixels, mut labels) = (Vec::new(), Vec::new());
     for (line, row) in text.lines().enumerate() {
-        let cells: Option<Vec<u8>> = row
-            .split(',')
-            .map(|cell| cell.trim().parse().ok())
-            .collect();
+        let cells: Option<Vec<u8>> = row.split(',').map(|cell| cell.trim().parse().ok()).collect();
         match cells.as_deref() {
             Some([image @ .., label]) if image.len() == 64 => {
                 pixels.extend_from_slice(image);
                 labels.push(*label);
             }
             _ => {
-                return Err(Error::new(format!(
-                    "digits.csv, line {}: not 65 small integers",
-                    line + 1
-                )));
+                return Err(Error::new(format!("digits.csv, line {}: not 65 small integers", line + 1)));
             }
         }
     }
     let part = |rows: std::ops::Range<usize>| -> Option<Part> {
         let x = pixels.get(rows.start * 64..rows.end * 64)?;
         let y = labels.get(rows.clone())?;
-        Some(Part {
-            x: idx::encode(&[rows.len(), 8, 8], x),
-            y: idx::encode(&[rows.len()], y),
-        })
+        Some(Part { x: idx::encode(&[rows.len(), 8, 8], x), y: idx::encode(&[rows.len()], y) })
     };
     match (part(0..1437), part(1437..1797)) {
         (Some(train), Some(test)) => Ok(Files { train, test }),
-        _ => Err(Error::new(format!(
-            "digits.csv has {} rows, not 1797",
-            labels.len()
-        ))),
+        _ => Err(Error::new(format!("digits.csv has {} rows, not 1797", labels.len()))),
     }
 }
