@@ -1,88 +1,35 @@
-//! Heavy kernels over plain slices, knowing nothing of graphs or ops.
+//! Pure kernels over slices of f32: what the ops' CPU side computes with. Nothing in here knows of graphs, tensors or threads.
+//!
+//! Images are NHWC, convolution kernels HWIO, matrices row-major unless a [`Mat`] says otherwise. Sums are taken in an order that depends on
+//! extents alone, so the same call gives the same bits each time on the same build and machine.
+//!
+//! - `vector`: four lanes on each instruction set. `tile`: the micro-kernels, on which rest
+//! - `gemm` (matrix products), `conv` (convolution and its dX) and `conv_dw`; `pack` lays operands out for them, `conv_shape` finds windows
+//!   in memory, `depthwise` is the convolution that is no product of matrices.
+//! - `pool`, `reduce` (sums, bias), `math` (exp, log, tanh, sigmoid).
+//! - `checks`: each of them against plain loops in f64, natively and, under the `selftest` feature, in the browser.
 
-use crate::ops::reference;
+#[cfg(any(test, feature = "selftest"))]
+pub mod checks;
+mod conv;
+mod conv_dw;
+mod conv_shape;
+mod depthwise;
+mod gemm;
+mod math;
+mod pack;
+mod pool;
+mod reduce;
+mod scratch;
+mod tile;
+mod vector;
 
-/// A matrix view: element (i, j) at `data[i * row_stride + j * col_stride]`.
-#[derive(Clone, Copy, Debug)]
-pub struct Mat<'a, T = f32> {
-    /// Elements.
-    pub data: &'a [T],
-    /// Rows.
-    pub rows: usize,
-    /// Columns.
-    pub cols: usize,
-    /// Elements between rows.
-    pub row_stride: usize,
-    /// Elements between columns.
-    pub col_stride: usize,
-}
-
-/// Packing buffers.
-#[derive(Clone, Debug, Default)]
-pub struct Scratch;
-
-/// Extents of a convolution: x `[N, H, W, C]`, kernel `[k_h, k_w, C / groups, O]`, y `[N, H', W', O]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub struct ConvShape {
-    pub batch: usize,
-    pub in_h: usize,
-    pub in_w: usize,
-    pub in_c: usize,
-    pub out_h: usize,
-    pub out_w: usize,
-    pub out_c: usize,
-    pub k_h: usize,
-    pub k_w: usize,
-    pub stride: [usize; 2],
-    pub pad_top: usize,
-    pub pad_left: usize,
-    pub dilation: [usize; 2],
-    pub groups: usize,
-}
-
-/// Extents of a pooling.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub struct PoolShape {
-    pub batch: usize,
-    pub in_h: usize,
-    pub in_w: usize,
-    pub channels: usize,
-    pub out_h: usize,
-    pub out_w: usize,
-    pub k_h: usize,
-    pub k_w: usize,
-    pub stride: [usize; 2],
-    pub pad_top: usize,
-    pub pad_left: usize,
-}
-
-macro_rules! plain {
-    ($($name:ident($($argument:ident: $kind:ty),*);)*) => {$(
-        #[allow(missing_docs)]
-        pub fn $name($($argument: $kind,)* _: &mut Scratch) { reference::$name($($argument),*) }
-    )*};
-}
-plain! {
-    conv2d(s: &ConvShape, x: &[f32], w: &[f32], y: &mut [f32]);
-    conv2d_dx(s: &ConvShape, dy: &[f32], w: &[f32], dx: &mut [f32]);
-    conv2d_dw(s: &ConvShape, x: &[f32], dy: &[f32], dw: &mut [f32]);
-}
-#[allow(missing_docs)]
-pub fn gemm(a: Mat, b: Mat, c: &mut [f32], _accumulate: bool, _: &mut Scratch) {
-    reference::gemm(a, b, c);
-}
-pub use reference::{avg_pool2d, avg_pool2d_dx, max_pool2d, max_pool2d_dx, sum_cols, sum_rows};
-#[allow(missing_docs)]
-pub fn exp(x: &[f32], out: &mut [f32]) {
-    reference::map(x, out, f32::exp);
-}
-#[allow(missing_docs)]
-pub fn tanh(x: &[f32], out: &mut [f32]) {
-    reference::map(x, out, f32::tanh);
-}
-#[allow(missing_docs)]
-pub fn sigmoid(x: &[f32], out: &mut [f32]) {
-    reference::map(x, out, |x| 1.0 / (1.0 + (-x).exp()));
-}
+pub use conv::{conv2d, conv2d_dx};
+pub use conv_dw::conv2d_dw;
+pub use conv_shape::ConvShape;
+pub use gemm::{dot, gemm};
+pub use math::{exp, log, sigmoid, tanh};
+pub use pack::Mat;
+pub use pool::{PoolShape, avg_pool2d, avg_pool2d_dx, max_pool2d, max_pool2d_dx};
+pub use reduce::{add_bias_act, sum, sum_cols, sum_rows};
+pub use scratch::Scratch;

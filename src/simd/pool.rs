@@ -1,0 +1,236 @@
+//! Pooling over windows of images, [N, H, W, C], and its gradients. Channels are the lanes. Padding is never the maximum nor counted.
+
+use super::vector::{LANES, V};
+
+/// Extents of a pooling: input [N, H, W, C], output [N, OH, OW, C].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolShape {
+    /// N.
+    pub batch: usize,
+    /// H.
+    pub in_h: usize,
+    /// W.
+    pub in_w: usize,
+    /// C.
+    pub channels: usize,
+    /// OH.
+    pub out_h: usize,
+    /// OW.
+    pub out_w: usize,
+    /// Rows of a window.
+    pub k_h: usize,
+    /// Columns of a window.
+    pub k_w: usize,
+    /// From a window to the next, down and to the right.
+    pub stride: [usize; 2],
+    /// Rows of padding above the image.
+    pub pad_top: usize,
+    /// Columns of padding left of the image.
+    pub pad_left: usize,
+}
+
+/// The part of a window that lies in the image.
+#[derive(Clone, Copy)]
+struct Window {
+    /// First element, and that of its output pixel.
+    x: usize,
+    y: usize,
+    rows: usize,
+    cols: usize,
+}
+
+impl PoolShape {
+    /// Elements of the input.
+    pub fn x_len(&self) -> usize {
+        self.batch * self.in_h * self.in_w * self.channels
+    }
+
+    /// Elements of the output.
+    pub fn y_len(&self) -> usize {
+        self.batch * self.out_h * self.out_w * self.channels
+    }
+
+    fn check(&self, x: usize, y: usize) {
+        assert_eq!(x, self.x_len(), "input of {self:?}");
+        assert_eq!(y, self.y_len(), "output of {self:?}");
+    }
+
+    /// No two windows share an element.
+    fn disjoint(&self) -> bool {
+        self.stride[0] >= self.k_h && self.stride[1] >= self.k_w
+    }
+
+    /// The windows of image `n`, row by row.
+    fn windows(&self, n: usize, mut visit: impl FnMut(Window)) {
+        for oy in 0..self.out_h {
+            let (top, rows) = clip(oy * self.stride[0], self.pad_top, self.k_h, self.in_h);
+            for ox in 0..self.out_w {
+                let (left, cols) = clip(ox * self.stride[1], self.pad_left, self.k_w, self.in_w);
+                visit(Window {
+                    x: ((n * self.in_h + top) * self.in_w + left) * self.channels,
+                    y: ((n * self.out_h + oy) * self.out_w + ox) * self.channels,
+                    rows,
+                    cols,
+                });
+            }
+        }
+    }
+
+    /// Offsets, from the window's first, of its elements, in order.
+    #[inline(always)]
+    fn taps(&self, w: Window) -> impl Iterator<Item = usize> + Clone {
+        let (c, row) = (self.channels, self.in_w * self.channels);
+        (0..w.rows).flat_map(move |y| (0..w.cols).map(move |x| y * row + x * c))
+    }
+}
+
+/// The part of `at - pad .. at - pad + k` within `0..extent`: its start and length.
+fn clip(at: usize, pad: usize, k: usize, extent: usize) -> (usize, usize) {
+    let end = (at + k).saturating_sub(pad).min(extent);
+    let start = at.saturating_sub(pad).min(end);
+    (start, end - start)
+}
+
+/// y = the maximum over each window, as `MaxPooling2D` of Keras: x [N, H, W, C], y [N, OH, OW, C], overwritten. A NaN wins, as in PyTorch;
+/// a window outside the image gives −∞.
+///
+/// # Panics
+/// Unless the slices have the shape's extents.
+pub fn max_pool2d(s: &PoolShape, x: &[f32], y: &mut [f32]) {
+    s.check(x.len(), y.len());
+    if y.is_empty() {
+        return;
+    }
+    for n in 0..s.batch {
+        s.windows(n, |w| {
+            let mut at = w.x;
+            each_lanes(&mut y[w.y..][..s.channels], |lanes| {
+                let mut max = V::splat(f32::NEG_INFINITY);
+                for tap in s.taps(w) {
+                    let v = read(x, at + tap, lanes.len());
+                    max = v.gt(max).or(v.is_nan()).select(v, max);
+                }
+                write(max, lanes);
+                at += lanes.len();
+            });
+        });
+    }
+}
+
+/// The gradient of [`max_pool2d`]: dy goes to each window's first maximum (the last NaN if there is one), as in PyTorch; x [N, H, W, C],
+/// dy [N, OH, OW, C], dx [N, H, W, C], overwritten.
+///
+/// # Panics
+/// Unless the slices have the shape's extents.
+pub fn max_pool2d_dx(s: &PoolShape, x: &[f32], dy: &[f32], dx: &mut [f32]) {
+    s.check(x.len(), dy.len());
+    assert_eq!(dx.len(), s.x_len(), "gradient of {s:?}");
+    let image = s.in_h * s.in_w * s.channels;
+    let disjoint = s.disjoint();
+    for n in 0..s.batch {
+        dx[n * image..][..image].fill(0.0);
+        s.windows(n, |w| {
+            for c in (0..s.channels).step_by(LANES) {
+                let len = LANES.min(s.channels - c);
+                let mut max = V::splat(f32::NEG_INFINITY);
+                // The element that holds the maximum, counted from 0 in bits: the first one where all are −∞.
+                let mut best = V::splat_bits(0);
+                for (i, tap) in s.taps(w).enumerate() {
+                    let v = read(x, w.x + c + tap, len);
+                    let better = v.gt(max).or(v.is_nan());
+                    max = better.select(v, max);
+                    best = better.select(V::splat_bits(i as i32), best);
+                }
+                let dy = read(dy, w.y + c, len);
+                for (i, tap) in s.taps(w).enumerate() {
+                    let share = best.eq_bits(V::splat_bits(i as i32)).and(dy);
+                    let to = &mut dx[w.x + c + tap..][..len];
+                    if disjoint {
+                        write(share, to);
+                    } else {
+                        write(read(to, 0, len).add(share), to);
+                    }
+                }
+            }
+        });
+    }
+}
+
+/// y = the mean over the part of each window that lies in the image, as `AveragePooling2D` of Keras: x [N, H, W, C], y [N, OH, OW, C],
+/// overwritten; 0 for a window outside.
+///
+/// # Panics
+/// Unless the slices have the shape's extents.
+pub fn avg_pool2d(s: &PoolShape, x: &[f32], y: &mut [f32]) {
+    s.check(x.len(), y.len());
+    if y.is_empty() {
+        return;
+    }
+    for n in 0..s.batch {
+        s.windows(n, |w| {
+            let count = V::splat((w.rows * w.cols).max(1) as f32);
+            let mut at = w.x;
+            each_lanes(&mut y[w.y..][..s.channels], |lanes| {
+                let mut sum = V::zero();
+                for tap in s.taps(w) {
+                    sum = sum.add(read(x, at + tap, lanes.len()));
+                }
+                write(sum.div(count), lanes);
+                at += lanes.len();
+            });
+        });
+    }
+}
+
+/// The gradient of [`avg_pool2d`]: dy, divided by the number of elements, goes to every element of its window; dy [N, OH, OW, C],
+/// dx [N, H, W, C], overwritten.
+///
+/// # Panics
+/// Unless the slices have the shape's extents.
+pub fn avg_pool2d_dx(s: &PoolShape, dy: &[f32], dx: &mut [f32]) {
+    s.check(dx.len(), dy.len());
+    let image = s.in_h * s.in_w * s.channels;
+    for n in 0..s.batch {
+        dx[n * image..][..image].fill(0.0);
+        s.windows(n, |w| {
+            let count = V::splat((w.rows * w.cols).max(1) as f32);
+            for c in (0..s.channels).step_by(LANES) {
+                let len = LANES.min(s.channels - c);
+                let share = read(dy, w.y + c, len).div(count);
+                for tap in s.taps(w) {
+                    let to = &mut dx[w.x + c + tap..][..len];
+                    write(read(to, 0, len).add(share), to);
+                }
+            }
+        });
+    }
+}
+
+/// Calls `visit` for every four channels, the last ones fewer.
+#[inline(always)]
+fn each_lanes(y: &mut [f32], mut visit: impl FnMut(&mut [f32])) {
+    let (whole, rest) = y.as_chunks_mut::<LANES>();
+    for lanes in whole {
+        visit(lanes);
+    }
+    if !rest.is_empty() {
+        visit(rest);
+    }
+}
+
+/// `len` elements from `at`, at most four.
+#[inline(always)]
+fn read(x: &[f32], at: usize, len: usize) -> V {
+    match x[at..].first_chunk::<LANES>() {
+        Some(lanes) if len == LANES => V::read(lanes),
+        _ => V::read_part(&x[at..][..len], 0.0),
+    }
+}
+
+#[inline(always)]
+fn write(v: V, to: &mut [f32]) {
+    match to.first_chunk_mut::<LANES>() {
+        Some(lanes) => v.write(lanes),
+        None => v.write_part(to),
+    }
+}
