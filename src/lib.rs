@@ -1,6 +1,7 @@
 //! Gradscope's core: graphs of tensor operations, their gradients, plans and backends. ARCHITECTURE.md says what lies where.
 
 pub mod autograd;
+pub mod backend;
 pub mod error;
 pub mod graph;
 pub mod ops;

@@ -1,0 +1,112 @@
+//! Where plans run. The contract is small: make the flat buffers, put the data set there, compile a plan, run a range of its steps, read.
+//! Only opening a device, compiling and reading are asynchronous.
+
+pub mod cpu;
+
+use std::future::Future;
+use std::ops::Range;
+use std::rc::Rc;
+
+use crate::error::Result;
+use crate::graph::{Group, NodeId};
+use crate::plan::{Place, Plan};
+
+/// Numbers that a step may change without compiling anew.
+#[derive(Clone, Debug, Default)]
+pub struct StepData {
+    /// Seed of the session.
+    pub seed: u32,
+    /// Step number: with the seed it keys all random numbers.
+    pub step: u32,
+    /// Values of the plan's scalars, in the graph's order.
+    pub scalars: Vec<f32>,
+    /// Where the batch comes from.
+    pub feed: Feed,
+}
+
+/// Where a step's batch comes from.
+#[derive(Clone, Debug, Default)]
+pub enum Feed {
+    /// The inputs stay as they were last written or gathered.
+    #[default]
+    Kept,
+    /// Rows of a resident part of the data set, one an example.
+    Rows {
+        /// Which part, as numbered by [`Backend::set_data`].
+        part: usize,
+        /// Which rows.
+        rows: Vec<u32>,
+    },
+}
+
+/// One column of a resident part: `rows` examples of `width` cells.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// Cells of one example.
+    pub width: usize,
+    /// The cells.
+    pub cells: Cells,
+}
+
+/// Cells of a column, one example after another.
+#[derive(Clone, Debug)]
+pub enum Cells {
+    /// A byte stands for `byte * scale`.
+    Bytes {
+        /// The bytes.
+        data: Rc<Vec<u8>>,
+        /// What 1 stands for.
+        scale: f32,
+    },
+    /// Numbers as they are.
+    Floats(Rc<Vec<f32>>),
+}
+
+/// A place where plans run. It owns the flat buffers (parameters, gradients, optimizer's slots, statistics) and the data; compiled plans own
+/// their slots, inputs and kernels, and free them when dropped.
+#[allow(async_fn_in_trait)]
+pub trait Backend {
+    /// A compiled plan.
+    type Exec;
+
+    /// `"cpu"` or `"webgpu"`.
+    fn name(&self) -> &'static str;
+
+    /// The adapter's name, or the kind of SIMD.
+    fn adapter(&self) -> String;
+
+    /// Makes the flat buffers, zeroed; the lengths in cells by group. What was there before is freed.
+    fn allocate(&mut self, groups: &[(Group, usize)]) -> Result<()>;
+
+    /// Writes cells of a flat buffer.
+    fn write(&mut self, group: Group, offset: usize, values: &[f32]) -> Result<()>;
+
+    /// Reads a whole flat buffer.
+    async fn read(&self, group: Group) -> Result<Vec<f32>>;
+
+    /// Puts the columns of part `part` where steps can gather from them; frees what was there.
+    fn set_data(&mut self, part: usize, columns: &[Column]) -> Result<()>;
+
+    /// Compiles a plan. `metrics` are scalar nodes whose values are kept for every step until they are drained.
+    async fn compile(&mut self, plan: Rc<Plan>, metrics: &[NodeId]) -> Result<Self::Exec>;
+
+    /// Dispatches (kernel calls) of one run of the whole plan, gathering included.
+    fn dispatches(&self, exec: &Self::Exec) -> usize;
+
+    /// Writes an input column directly.
+    fn write_input(&mut self, exec: &mut Self::Exec, column: usize, values: &[f32]) -> Result<()>;
+
+    /// Runs steps `range` of the plan. Where the range begins at 0 the feed is gathered first; where it ends at the last step the metrics are
+    /// kept. Returns without waiting for a GPU.
+    fn run(&mut self, exec: &mut Self::Exec, step: &StepData, range: Range<usize>) -> Result<()>;
+
+    /// The metrics of the runs since the last call (at most [`RING`]), one run after another, as many numbers a run as there are metrics. What
+    /// is to be read is fixed at the call; the future only waits for it.
+    fn drain(&mut self, exec: &mut Self::Exec) -> impl Future<Output = Result<Vec<f32>>> + 'static;
+
+    /// Reads a place of the plan.
+    async fn read_place(&self, exec: &Self::Exec, place: Place) -> Result<Vec<f32>>;
+}
+
+/// Most runs whose metrics are held between two calls of [`Backend::drain`].
+pub const RING: usize = 256;
