@@ -39,6 +39,9 @@ pub fn backward(graph: &mut Graph, loss: NodeId, wanted: &[NodeId]) -> Result<Ve
         graph.enter_layer(outer);
     }
     graph.enter_phase(former);
+    for (&node, &gradient) in &gradients {
+        graph.set_gradient_of(node, gradient);
+    }
     Ok(wanted.iter().map(|id| gradients.get(id).copied()).collect())
 }
 

@@ -96,6 +96,7 @@ pub struct Graph<O> {
     scalars: Vec<(String, f32)>,
     writes: Vec<(NodeId, Target)>,
     gradients: Vec<(VariableId, NodeId)>,
+    gradient_of: HashMap<NodeId, NodeId>,
     names: HashMap<String, usize>,
     phase: Phase,
     layer: String,
@@ -118,6 +119,7 @@ impl<O> Default for Graph<O> {
             scalars: Vec::new(),
             writes: Vec::new(),
             gradients: Vec::new(),
+            gradient_of: HashMap::new(),
             names: HashMap::new(),
             phase: Phase::Forward,
             layer: String::new(),
@@ -258,6 +260,16 @@ impl<O: Operation> Graph<O> {
     /// Records the gradient node of a variable.
     pub fn set_gradient(&mut self, variable: VariableId, gradient: NodeId) {
         self.gradients.push((variable, gradient));
+    }
+
+    /// Records the loss's gradient with respect to any node.
+    pub fn set_gradient_of(&mut self, node: NodeId, gradient: NodeId) {
+        self.gradient_of.insert(node, gradient);
+    }
+
+    /// The loss's gradient with respect to a node, once autograd has run; none where the loss does not depend on it or nobody needed it.
+    pub fn gradient_of(&self, node: NodeId) -> Option<NodeId> {
+        self.gradient_of.get(&node).copied()
     }
 
     /// Gives a node a better name than its operation's, unique within the graph.

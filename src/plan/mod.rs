@@ -171,6 +171,3 @@ pub(crate) fn target_range(graph: &Graph, target: Target) -> (Group, usize, usiz
         }
     }
 }
-
-#[cfg(test)]
-mod tests;
