@@ -60,7 +60,11 @@ pub fn link_data(project: &Project, _arguments: &[String]) -> Result<()> {
     let staging = std::env::var_os("TRUNK_STAGING_DIR").map_or_else(|| project.path("www/dist"), PathBuf::from);
     let from = project.path(data::FOLDER);
     for file in files_below(&from)? {
-        let to = staging.join("data").join(file.strip_prefix(&from).unwrap_or(&file));
+        let name = file.strip_prefix(&from).unwrap_or(&file);
+        if name.to_string_lossy().starts_with('.') {
+            continue;
+        }
+        let to = staging.join("data").join(name);
         fs::create_dir_all(to.parent().unwrap_or(&staging)).about(|| to.display())?;
         if to.exists() {
             fs::remove_file(&to).about(|| to.display())?;
@@ -122,7 +126,7 @@ fn build_core(project: &Project, variant: &Variant, folder: &Path) -> Result<()>
         let bound = target.join("bound");
         empty_folder(&bound)?;
         let mut bindgen = project.command("wasm-bindgen");
-        bindgen.args(["--target", "web", "--out-name", &stem, "--out-dir"]).arg(&bound).arg(&compiled);
+        bindgen.args(["--target", "web", "--no-typescript", "--out-name", &stem, "--out-dir"]).arg(&bound).arg(&compiled);
         capture(&mut bindgen)?;
 
         let wasm = bound.join(format!("{stem}_bg.wasm"));

@@ -18,7 +18,7 @@ mod sets;
 
 use std::fs;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -86,15 +86,14 @@ pub fn command(project: &Project, names: &[String]) -> Result<()> {
     set_up(project, &chosen.map(crate::setup::data_set).collect::<Vec<_>>())
 }
 
-/// Whether a set is there, complete and as this version describes it.
+/// Whether a set is there, complete and as this version describes it, and in the index.
 pub fn installed(project: &Project, set: &Set) -> bool {
-    let folder = project.path(FOLDER).join(set.name);
-    let Some(found) = fs::read(folder.join("dataset.json")).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok()) else {
-        return false;
-    };
-    let sizes = FILES.iter().map(|file| fs::metadata(folder.join(file)).map_or(0, |file| file.len()));
-    let bytes: u64 = sizes.sum();
-    found == manifest(set, bytes)
+    let home = project.path(FOLDER);
+    let read = |file: &str| fs::read(home.join(file)).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
+    let size = |file: &&str| fs::metadata(home.join(set.name).join(file)).map_or(0, |file| file.len());
+    let expected = manifest(set, FILES.iter().map(size).sum());
+    let listed = read("index.json").is_some_and(|index| index.as_array().is_some_and(|sets| sets.contains(&expected)));
+    listed && read(&format!("{}/dataset.json", set.name)) == Some(expected)
 }
 
 const FILES: [&str; 4] = ["train-x.idx.gz", "train-y.idx.gz", "test-x.idx.gz", "test-y.idx.gz"];
@@ -111,9 +110,24 @@ fn manifest(set: &Set, bytes: u64) -> Value {
 
 /// Installs a set, whole or not at all.
 pub fn install(project: &Project, set: &Set) -> Result<()> {
+    // Beside its final place, so that the last step is a rename; `link-data` leaves out what begins with a dot.
     let working = project.path(FOLDER).join(format!(".{}", set.name));
-    let (download, finished) = (working.join("download"), working.join("finished"));
     empty_folder(&working)?;
+    let done = convert(project, set, &working).and_then(|finished| {
+        let home = project.path(FOLDER).join(set.name);
+        if home.exists() {
+            fs::remove_dir_all(&home).about(|| home.display())?;
+        }
+        fs::rename(&finished, &home).about(|| home.display())
+    });
+    fs::remove_dir_all(&working).about(|| working.display())?;
+    done?;
+    write_index(project)
+}
+
+/// Downloads a set, verifies and converts it, all within `working`; returns the folder of the result.
+fn convert(project: &Project, set: &Set, working: &Path) -> Result<PathBuf> {
+    let (download, finished) = (working.join("download"), working.join("finished"));
     empty_folder(&download)?;
     empty_folder(&finished)?;
     println!("  downloading: {}", set.source);
@@ -129,15 +143,8 @@ pub fn install(project: &Project, set: &Set) -> Result<()> {
     }
     let text = format!("{:#}\n", manifest(set, bytes));
     fs::write(finished.join("dataset.json"), text).about(|| "dataset.json")?;
-
-    let home = project.path(FOLDER).join(set.name);
-    if home.exists() {
-        fs::remove_dir_all(&home).about(|| home.display())?;
-    }
-    fs::rename(&finished, &home).about(|| home.display())?;
-    fs::remove_dir_all(&working).about(|| working.display())?;
     println!("  {} training and {} test images, {:.1} MB", set.counts[0], set.counts[1], bytes as f64 / 1e6);
-    write_index(project)
+    Ok(finished)
 }
 
 /// Lists the installed sets, in the order of the table, for the page.
