@@ -33,7 +33,7 @@ impl Project {
         self.path(".tools")
     }
 
-    /// A program to run in the top folder, found on the PATH extended by [`Project::own_tools`] and npm's programs.
+    /// A program to run in the top folder, found on the PATH extended by [`Project::own_tools`], npm's programs and cargo's.
     pub fn command(&self, program: &str) -> Command {
         // npm's programs are scripts on Windows, which only their full name starts.
         let program = if cfg!(windows) && matches!(program, "npm" | "esbuild" | "tsc" | "wasm-opt") {
@@ -43,6 +43,9 @@ impl Project {
         };
         let mut folders = vec![self.own_tools().join("bin"), self.path("www/node_modules/.bin")];
         folders.extend(std::env::var_os("PATH").iter().flat_map(std::env::split_paths));
+        // Where `cargo install` puts programs, on the PATH or not.
+        let cargo = std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(std::env::home_dir()?.join(".cargo")));
+        folders.extend(cargo.map(|cargo| cargo.join("bin")));
         // `Command` looks a bare name up on the parent's PATH on some systems, on the child's on others.
         let found = folders.iter().map(|folder| folder.join(&program)).find(|path| path.is_file());
         let mut command = Command::new(found.unwrap_or_else(|| PathBuf::from(&program)));
