@@ -1,0 +1,200 @@
+"""Golden values of every op: what PyTorch makes of the samples, in double precision, and the gradients of the weighted loss.
+
+    python tests/golden/make.py
+
+asks the crate for the samples (examples/export_samples.rs) and writes tests/golden/ops.safetensors. An op is a function of OPS, written
+with PyTorch's own counterpart where there is one; an op that is missing there is an error.
+"""
+
+import datetime
+import json
+import pathlib
+import platform
+import subprocess
+import tempfile
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+import torch
+import torch.nn.functional as F
+
+HERE = pathlib.Path(__file__).resolve().parent
+OPS = {}
+
+
+class Sample:
+    """A sample: its attributes (of the op, by name) and the session's seed and step."""
+
+    def __init__(self, described, seed, step):
+        self.name, self.fingerprint = described["name"], described["fingerprint"]
+        self.dtypes = [entry["dtype"] for entry in described["inputs"]]
+        self.attributes = dict(described["op"])
+        self.op = self.attributes.pop("op")
+        self.seed, self.step = seed, step
+        self.used = set()
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        self.used.add(name)
+        return self.attributes[name]
+
+
+def op(*names):
+    """Registers a function (sample, *inputs) -> result under the ops' names."""
+
+    def register(function):
+        for name in names:
+            assert name not in OPS, name
+            OPS[name] = function
+        return function
+
+    return register
+
+
+def pointwise(**functions):
+    for name, function in functions.items():
+        op(name)(lambda _, *inputs, function=function: function(*inputs))
+
+
+def loss_weight(count):
+    """`loss_weight` of src/ops/eval.rs."""
+    index = np.arange(count, dtype=np.uint64)
+    return 0.25 + ((index * 2_654_435_761 & 0xFFFF_FFFF) >> 8).astype(np.float64) / 2**24
+
+
+def threefry2x32(key, counter):
+    """Threefry-2x32, 20 rounds (Salmon et al. 2011), over arrays of 32-bit words."""
+    mask = np.uint64(0xFFFF_FFFF)
+    rotations = [[13, 15, 26, 6], [17, 29, 16, 24]]
+    keys = [np.uint64(key[0]), np.uint64(key[1]), np.uint64(key[0] ^ key[1] ^ 0x1BD1_1BDA)]
+    x, y = (np.asarray(word, np.uint64) for word in counter)
+    x, y = (x + keys[0]) & mask, (y + keys[1]) & mask
+    for group in range(5):
+        for rotation in rotations[group % 2]:
+            x = (x + y) & mask
+            y = ((y << np.uint64(rotation) | y >> np.uint64(32 - rotation)) & mask) ^ x
+        x = (x + keys[(group + 1) % 3]) & mask
+        y = (y + keys[(group + 2) % 3] + np.uint64(group + 1)) & mask
+    return x, y
+
+
+def uniform(sample, stream, count):
+    """`CpuCx::random` of a stream at indices 0..count."""
+    word, _ = threefry2x32([sample.seed, stream], [np.full(count, sample.step), np.arange(count)])
+    return torch.from_numpy((word >> np.uint64(8)).astype(np.float64) / 2**24)
+
+
+# Pointwise. Where no gradient flows by design (a comparison, a threshold), the operand is detached.
+
+pointwise(
+    add=torch.add,
+    sub=torch.sub,
+    mul=torch.mul,
+    div=torch.div,
+    pow=torch.pow,
+    max=torch.maximum,
+    min=torch.minimum,
+    greater=lambda a, b: torch.gt(a, b).double(),
+    equal=lambda a, b: torch.eq(a, b).double(),
+    leaky_relu=lambda a, b: torch.where(a > 0, a, a * b),
+    huber=lambda a, b: torch.where(a.abs() <= b.detach(), a * a / 2, b.detach() * (a.abs() - b.detach() / 2)),
+    neg=torch.neg,
+    exp=torch.exp,
+    log=torch.log,
+    sqrt=torch.sqrt,
+    abs=torch.abs,
+    sign=lambda a: torch.sign(a.detach()),
+    sigmoid=torch.sigmoid,
+    tanh=torch.tanh,
+    relu=torch.relu,
+    gelu=F.gelu,
+    silu=F.silu,
+    softplus=lambda a: F.softplus(a, threshold=1e3),
+    normal_cdf=torch.special.ndtr,
+    logit_cross_entropy=lambda a, b: F.binary_cross_entropy_with_logits(a, b, reduction="none"),
+)
+
+
+@op("broadcast_to")
+def _(s, a):
+    return a.broadcast_to(s.shape)
+
+
+@op("reshape")
+def _(s, a):
+    return a.reshape(s.shape)
+
+
+@op("matmul")
+def _(s, a, b):
+    return (a.mT if s.transpose_a else a) @ (b.mT if s.transpose_b else b)
+
+
+@op("reduce")
+def _(s, a):
+    how = {"sum": torch.sum, "mean": torch.mean, "max": torch.amax, "variance": lambda *args, **kw: torch.var(*args, correction=0, **kw)}
+    return how[s.reduction](a, dim=tuple(s.axes), keepdim=s.keep_dims)
+
+
+def stored(tensor):
+    """All elements of a short tensor, of a long one every n-th: `stride` of tests/golden.rs."""
+    flat = tensor.detach().numpy().reshape(-1)
+    stride = 1 if flat.size <= 1024 else -(-flat.size // 512) | 1
+    whole = None if stride == 1 else float(flat @ loss_weight(flat.size))
+    return flat[::stride].astype(np.float32), whole
+
+
+def computed(sample, arrays):
+    """The value and the gradients of a sample, by name."""
+    inputs = []
+    for dtype, array in zip(sample.dtypes, arrays, strict=True):
+        tensor = torch.from_numpy(array)
+        inputs.append(tensor.double().requires_grad_() if dtype == "F32" else tensor.long())
+    if sample.op not in OPS:
+        raise SystemExit(f"{sample.name}: make.py does not know the op {sample.op!r}: add it")
+    out = OPS[sample.op](sample, *inputs)
+    unread = set(sample.attributes) - sample.used
+    assert not unread, f"{sample.name}: attributes that make.py does not read: {unread}"
+    results = {"out": out}
+    if out.requires_grad:
+        loss = (out * torch.from_numpy(loss_weight(out.numel())).reshape(out.shape)).sum()
+        real = [k for k, tensor in enumerate(inputs) if tensor.requires_grad]
+        gradients = torch.autograd.grad(loss, [inputs[k] for k in real], allow_unused=True)
+        results |= {f"grad{k}": gradient for k, gradient in zip(real, gradients) if gradient is not None}
+    return results
+
+
+def main():
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "samples.safetensors"
+        subprocess.run(["cargo", "run", "--quiet", "--example", "export_samples", "--", path], cwd=HERE, check=True)
+        with safetensors.safe_open(path, framework="numpy") as file:
+            metadata = file.metadata()
+            inputs = {name: file.get_tensor(name) for name in file.keys()}
+    tensors, sums, fingerprints = {}, {}, {}
+    for described in json.loads(metadata["samples"]):
+        sample = Sample(described, int(metadata["seed"]), int(metadata["step"]))
+        assert sample.name not in fingerprints, f"two samples are called {sample.name}"
+        fingerprints[sample.name] = sample.fingerprint
+        arrays = [inputs[f"{sample.name}/{k}"] for k in range(len(sample.dtypes))]
+        for kind, tensor in computed(sample, arrays).items():
+            tensors[f"{sample.name}/{kind}"], whole = stored(tensor)
+            if whole is not None:
+                sums[f"{sample.name}/{kind}"] = whole
+    target = HERE / "ops.safetensors"
+    versions = {
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "date": datetime.date.today().isoformat(),
+    }
+    maps = {"fingerprints": json.dumps(fingerprints), "sums": json.dumps(sums)}
+    safetensors.numpy.save_file(tensors, target, versions | maps)
+    print(f"{target}: {len(fingerprints)} samples, {len(tensors)} tensors, {target.stat().st_size / 1e6:.2f} MB")
+
+
+if __name__ == "__main__":
+    main()
