@@ -75,7 +75,7 @@ pub trait Backend {
     /// The adapter's name, or the kind of SIMD.
     fn adapter(&self) -> String;
 
-    /// Makes the flat buffers, zeroed; the lengths in cells by group. What was there before is freed.
+    /// Makes flat buffers, zeroed; the lengths in cells by group. A buffer of the same group that was there before is freed.
     fn allocate(&mut self, groups: &[(Group, usize)]) -> Result<()>;
 
     /// Writes cells of a flat buffer.

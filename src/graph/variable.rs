@@ -18,6 +18,8 @@ pub enum Group {
     Slot(u8),
     /// What is updated otherwise: batch norm's moving averages.
     Statistics,
+    /// Values that somebody watches, gathered to be read at once.
+    Live,
 }
 
 impl Group {
@@ -29,13 +31,14 @@ impl Group {
             Group::Slot(0) => "m",
             Group::Slot(_) => "v",
             Group::Statistics => "statistics",
+            Group::Live => "live",
         }
     }
 
     /// The group that declares this one's layout.
     pub fn layout(self) -> Group {
         match self {
-            Group::Statistics => Group::Statistics,
+            Group::Statistics | Group::Live => self,
             Group::Parameters | Group::Gradients | Group::Slot(_) => Group::Parameters,
         }
     }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::nn::{LossSpec, ModelSpec, OptimizerSpec};
 use crate::data::{DatasetInfo, Split};
+use crate::train::Evaluation;
 
 macro_rules! protocol {
     ($($(#[$meta:meta])* pub $kind:ident $name:ident $body:tt)*) => {$(
@@ -203,30 +204,6 @@ protocol! {
         pub stopped: bool,
     }
 
-    /// Loss and metrics over one part of the data.
-    pub struct Evaluation {
-        /// Mean loss.
-        pub loss: f32,
-        /// Share of right answers, where the task is classification.
-        pub accuracy: Option<f32>,
-        /// `confusion[truth][prediction]`, where the task is classification.
-        pub confusion: Option<Vec<Vec<u32>>>,
-        /// The first misclassified examples: index, truth, prediction, its probability.
-        pub misclassified: Vec<Misclassified>,
-    }
-
-    /// An example that the model got wrong.
-    pub struct Misclassified {
-        /// Index within the part.
-        pub index: usize,
-        /// True class.
-        pub truth: usize,
-        /// Predicted class.
-        pub prediction: usize,
-        /// Probability of the prediction.
-        pub probability: f32,
-    }
-
     /// What to picture while training: a node's value for the pinned example, or a parameter.
     pub struct View {
         /// Node or parameter name: `"conv2d"` (a layer's output), `"conv2d.kernel"`.
@@ -235,8 +212,8 @@ protocol! {
         pub most: usize,
     }
 
-    /// Where a view lies in the atlas: `count` pictures of `height` x `width`, one below another from row `top`, one byte a cell:
-    /// 0 is `-scale`, 128 is zero, 255 is `+scale`; a row of the atlas is `width` bytes of its own tile.
+    /// Where a view lies in the atlas: `count` pictures of `height` x `width` from byte `offset`, one after another, one byte a cell:
+    /// 1 is `-scale`, 128 is zero, 255 is `+scale`, 0 is NaN or infinite.
     pub struct Tile {
         /// As asked for.
         pub node: String,

@@ -163,7 +163,6 @@ impl Backend for Cpu {
     }
 
     fn allocate(&mut self, groups: &[(Group, usize)]) -> Result<()> {
-        self.flats.clear();
         for &(group, len) in groups {
             self.flats.insert(group, Arena::zeroed(len, group.name())?);
         }

@@ -1,0 +1,184 @@
+//! Loss, accuracy, confusion and misclassified examples over a part of the data, a batch at a time.
+
+use serde::{Deserialize, Serialize};
+
+use super::Session;
+use crate::backend::{Backend, Feed};
+use crate::data::Split;
+use crate::error::{Error, ErrorCode, Result};
+use crate::plan::Operand;
+
+/// Examples of an evaluation batch.
+const BATCH: usize = 250;
+/// Misclassified examples that are listed.
+const MOST_LISTED: usize = 60;
+
+macro_rules! shared {
+    ($($(#[$meta:meta])* pub struct $name:ident $body:tt)*) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        #[cfg_attr(feature = "types", derive(ts_rs::TS), ts(export_to = "protocol.ts", optional_fields))]
+        pub struct $name $body
+    )*};
+}
+
+shared! {
+    /// Loss and metrics over one part of the data.
+    #[derive(Default)]
+    pub struct Evaluation {
+        /// Mean loss.
+        pub loss: f32,
+        /// Share of right answers, where the task is classification.
+        pub accuracy: Option<f32>,
+        /// `confusion[truth][prediction]`, where the task is classification.
+        pub confusion: Option<Vec<Vec<u32>>>,
+        /// The first misclassified examples.
+        pub misclassified: Vec<Misclassified>,
+    }
+
+    /// An example that the model got wrong.
+    pub struct Misclassified {
+        /// Index within the part.
+        pub index: usize,
+        /// True class.
+        pub truth: usize,
+        /// Predicted class.
+        pub prediction: usize,
+        /// Probability of the prediction.
+        pub probability: f32,
+    }
+}
+
+/// An evaluation under way.
+pub struct Evaluator {
+    split: Split,
+    position: usize,
+    loss: f64,
+    correct: usize,
+    confusion: Vec<Vec<u32>>,
+    misclassified: Vec<Misclassified>,
+}
+
+impl Evaluator {
+    /// Begins with the first example of `split`; an error if the part is empty.
+    pub fn new<B: Backend>(session: &Session<B>, split: Split) -> Result<Self> {
+        if session.count(split) == 0 {
+            return Err(Error::new(ErrorCode::EmptySplit, &[("split", &split.name())]));
+        }
+        let classes = session.data.info.classes.len();
+        let confusion = vec![vec![0; classes]; classes];
+        Ok(Self { split, position: 0, loss: 0.0, correct: 0, confusion, misclassified: Vec::new() })
+    }
+
+    /// Takes one batch; the result when it was the last.
+    pub async fn advance<B: Backend>(&mut self, session: &mut Session<B>) -> Result<Option<Evaluation>> {
+        let total = session.count(self.split);
+        let batch = BATCH.min(total - self.position);
+        let (part, first) = session.rows_of(self.split);
+        let first = first + self.position;
+        let rows: Vec<u32> = (first as u32..(first + batch) as u32).collect();
+        let (predictions, loss) = session.forward(batch, Feed::Rows { part, rows }).await?;
+        self.loss += f64::from(loss) * batch as f64;
+        self.count(session, first, &predictions, batch);
+        self.position += batch;
+        if self.position < total {
+            return Ok(None);
+        }
+        let classifies = !self.confusion.is_empty();
+        Ok(Some(Evaluation {
+            loss: (self.loss / total as f64) as f32,
+            accuracy: classifies.then_some(self.correct as f32 / total as f32),
+            confusion: classifies.then(|| std::mem::take(&mut self.confusion)),
+            misclassified: std::mem::take(&mut self.misclassified),
+        }))
+    }
+
+    fn count<B: Backend>(&mut self, session: &Session<B>, first: usize, predictions: &[f32], batch: usize) {
+        let classes = self.confusion.len();
+        if classes == 0 {
+            return;
+        }
+        let data = match self.split {
+            Split::Train | Split::Validation => &session.data.train,
+            Split::Test => &session.data.test,
+        };
+        for (offset, scores) in predictions.chunks_exact(predictions.len() / batch).enumerate() {
+            let truth = data.label(first + offset);
+            let (prediction, probability) = decide(scores);
+            if truth >= classes || prediction >= classes {
+                continue;
+            }
+            self.confusion[truth][prediction] += 1;
+            if truth == prediction {
+                self.correct += 1;
+            } else if self.misclassified.len() < MOST_LISTED {
+                self.misclassified.push(Misclassified { index: self.position + offset, truth, prediction, probability });
+            }
+        }
+    }
+}
+
+/// The class that scores stand for, and its probability: the largest of several, or one sigmoid's side of a half.
+fn decide(scores: &[f32]) -> (usize, f32) {
+    if let [probability] = *scores {
+        return if probability > 0.5 { (1, probability) } else { (0, 1.0 - probability) };
+    }
+    let mut best = 0;
+    for (class, score) in scores.iter().enumerate() {
+        if *score > scores[best] {
+            best = class;
+        }
+    }
+    (best, scores[best])
+}
+
+impl<B: Backend> Session<B> {
+    /// Predictions and mean loss of the forward plan for a batch.
+    pub(super) async fn forward(&mut self, batch: usize, feed: Feed) -> Result<(Vec<f32>, f32)> {
+        self.inference(batch).await?;
+        let Some(mut compiled) = self.infer.remove(&batch) else { return Ok((Vec::new(), f32::NAN)) };
+        let data = self.step_data(&compiled.built, feed);
+        let range = 0..compiled.plan.steps.len();
+        let ran = self.backend.run(&mut compiled.exec, &data, range);
+        let drained = self.backend.drain(&mut compiled.exec);
+        let place = compiled.plan.place(compiled.built.prediction);
+        let predictions = match (&ran, place) {
+            (Ok(()), Some(Operand::Memory(place))) => self.backend.read_place(&compiled.exec, place).await,
+            _ => Ok(Vec::new()),
+        };
+        self.infer.insert(batch, compiled);
+        ran?;
+        let loss = drained.await?.first().copied().unwrap_or(f32::NAN);
+        Ok((predictions?, loss))
+    }
+
+    /// Evaluates a whole part.
+    pub async fn evaluate(&mut self, split: Split) -> Result<Evaluation> {
+        let mut evaluator = Evaluator::new(self, split)?;
+        loop {
+            if let Some(evaluation) = evaluator.advance(self).await? {
+                return Ok(evaluation);
+            }
+        }
+    }
+
+    /// Predictions (probabilities where the model gives such) for any number of examples.
+    pub async fn predict(&mut self, x: &[f32]) -> Result<Vec<f32>> {
+        let width: usize = self.settings.model.input.iter().product();
+        if x.is_empty() || x.len() % width != 0 {
+            let expected = format!("a multiple of {width}");
+            return Err(Error::new(ErrorCode::WrongLength, &[("what", &"predict"), ("expected", &expected), ("got", &x.len())]));
+        }
+        let mut predictions = Vec::new();
+        for x in x.chunks(BATCH * width) {
+            let batch = x.len() / width;
+            self.inference(batch).await?;
+            if let Some(compiled) = self.infer.get_mut(&batch) {
+                self.backend.write_input(&mut compiled.exec, 0, x)?;
+            }
+            predictions.extend(self.forward(batch, Feed::Kept).await?.0);
+        }
+        Ok(predictions)
+    }
+}

@@ -1,0 +1,397 @@
+//! A model, its data and its state on one backend.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use super::watch::Watch;
+use crate::autograd::differentiate;
+use crate::backend::{Backend, Feed, RING, StepData};
+use crate::data::{Dataset, Split, epoch_order};
+use crate::error::{Error, ErrorCode, Result};
+use crate::graph::{Group, NodeId, Phase};
+use crate::nn::{self, Built, LossSpec, ModelSpec};
+use crate::optim::{self, OptimizerSpec};
+use crate::plan::{Mode, Plan};
+
+/// What a session is made of.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The layers.
+    pub model: ModelSpec,
+    /// The loss.
+    pub loss: LossSpec,
+    /// The optimizer.
+    pub optimizer: OptimizerSpec,
+    /// Examples a step.
+    pub batch_size: usize,
+    /// Seed of initial weights, shuffling and dropout.
+    pub seed: u32,
+    /// Last share of the training part that is held out for validation.
+    pub validation_split: f32,
+}
+
+/// A graph with its plan and what the backend made of it.
+pub struct Compiled<B: Backend> {
+    /// The graph and its named nodes.
+    pub built: Built,
+    /// The plan.
+    pub plan: Rc<Plan>,
+    /// The backend's part.
+    pub exec: B::Exec,
+}
+
+/// Loss and number of right answers of one step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepMetrics {
+    /// Mean loss over the batch, with regularisers.
+    pub loss: f32,
+    /// Right answers in the batch, where the task is classification.
+    pub correct: Option<f32>,
+    /// Examples in the batch.
+    pub examples: usize,
+}
+
+/// Metrics of steps that were submitted: waiting for them does not hold the session.
+pub struct Pending {
+    parts: Vec<(usize, usize, Pin<Box<dyn Future<Output = Result<Vec<f32>>>>>)>,
+}
+
+/// A part of the data set on the backend, as numbered in [`Backend::set_data`].
+pub(super) const TRAIN: usize = 0;
+pub(super) const TEST: usize = 1;
+
+/// A model that trains.
+pub struct Session<B: Backend> {
+    pub(super) backend: B,
+    pub(super) settings: Settings,
+    pub(super) data: Rc<Dataset>,
+    pub(super) train: BTreeMap<usize, Compiled<B>>,
+    pub(super) infer: BTreeMap<usize, Compiled<B>>,
+    pub(super) inspect: Option<Compiled<B>>,
+    pub(super) watch: Option<Watch<B>>,
+    /// Steps done.
+    pub(super) step: usize,
+    /// Whole epochs done.
+    pub(super) epoch: usize,
+    /// Examples of the current epoch done.
+    pub(super) position: usize,
+    pub(super) shuffle: bool,
+    order: Option<(usize, bool, Vec<u32>)>,
+    pub(super) last_rows: Vec<u32>,
+    overrides: BTreeMap<String, f32>,
+}
+
+impl<B: Backend> Session<B> {
+    /// A session at its initial weights.
+    pub async fn new(backend: B, settings: Settings, data: Rc<Dataset>) -> Result<Self> {
+        let mut session = Session {
+            backend,
+            settings,
+            data,
+            train: BTreeMap::new(),
+            infer: BTreeMap::new(),
+            inspect: None,
+            watch: None,
+            step: 0,
+            epoch: 0,
+            position: 0,
+            shuffle: true,
+            order: None,
+            last_rows: Vec::new(),
+            overrides: BTreeMap::new(),
+        };
+        session.check()?;
+        let batch = session.settings.batch_size.min(session.count(Split::Train).max(1));
+        session.settings.batch_size = batch;
+        let graph = session.training_graph(batch)?;
+        let groups: Vec<(Group, usize)> = [Group::Parameters, Group::Gradients, Group::Slot(0), Group::Slot(1), Group::Statistics]
+            .into_iter()
+            .filter(|&group| !matches!(group, Group::Slot(slot) if slot >= session.settings.optimizer.slots()))
+            .map(|group| (group, graph.graph.flat_len(group)))
+            .collect();
+        session.backend.allocate(&groups)?;
+        session.backend.set_data(TRAIN, &session.data.train.columns())?;
+        session.backend.set_data(TEST, &session.data.test.columns())?;
+        let compiled = session.compile_training(graph).await?;
+        session.train.insert(batch, compiled);
+        session.reset(None)?;
+        Ok(session)
+    }
+
+    fn check(&self) -> Result<()> {
+        let settings = &self.settings;
+        settings.optimizer.check()?;
+        if settings.batch_size == 0 || settings.batch_size > 1 << 16 {
+            return Err(bad("batch_size", "between 1 and 65536", &settings.batch_size));
+        }
+        if !(0.0..1.0).contains(&settings.validation_split) {
+            return Err(bad("validation_split", "at least 0 and less than 1", &settings.validation_split));
+        }
+        if self.data.train.count == 0 {
+            return Err(Error::new(ErrorCode::EmptySplit, &[("split", &"train")]));
+        }
+        let (wants, has) = (crate::tensor::Shape::from(&settings.model.input[..]), &self.data.info.shape);
+        if wants.numel() != has.iter().product::<usize>() {
+            let has = crate::tensor::Shape::from(&has[..]);
+            return Err(Error::new(ErrorCode::ShapeMismatch, &[("op", &"the model's input"), ("left", &wants), ("right", &has)]));
+        }
+        Ok(())
+    }
+
+    fn training_graph(&self, batch: usize) -> Result<Built> {
+        let settings = &self.settings;
+        let mut built = nn::build(&settings.model, batch, nn::Mode::Train, Some(&settings.loss))?;
+        if let Some(loss) = built.loss {
+            differentiate(&mut built.graph, loss)?;
+            built.graph.enter_phase(Phase::Update);
+            optim::append(&mut built.graph, &settings.optimizer)?;
+        }
+        Ok(built)
+    }
+
+    async fn compile_training(&mut self, built: Built) -> Result<Compiled<B>> {
+        let metrics = metrics(&built);
+        self.compile(built, Mode::Train, &metrics, &metrics).await
+    }
+
+    pub(super) async fn compile(&mut self, built: Built, mode: Mode, keep: &[NodeId], metrics: &[NodeId]) -> Result<Compiled<B>> {
+        let plan = Rc::new(Plan::new(&built.graph, mode, keep)?);
+        let exec = self.backend.compile(Rc::clone(&plan), metrics).await?;
+        Ok(Compiled { built, plan, exec })
+    }
+
+    /// Unfused plan of the training step, made at first use.
+    pub(super) async fn inspector(&mut self) -> Result<&mut Compiled<B>> {
+        if self.inspect.is_none() {
+            let built = self.training_graph(self.settings.batch_size)?;
+            self.inspect = Some(self.compile(built, Mode::Inspect, &[], &[]).await?);
+        }
+        self.inspect.as_mut().ok_or_else(|| Error::new(ErrorCode::WrongState, &[("what", &"inspect"), ("reason", &"no plan")]))
+    }
+
+    /// The forward plan for `batch` examples, made at first use. Few are kept: those of odd sizes make room for each other.
+    pub(super) async fn inference(&mut self, batch: usize) -> Result<&mut Compiled<B>> {
+        if !self.infer.contains_key(&batch) {
+            const MOST: usize = 4;
+            if self.infer.len() >= MOST {
+                self.infer.pop_first();
+            }
+            let built = nn::build(&self.settings.model, batch, nn::Mode::Infer, Some(&self.settings.loss))?;
+            let metrics: Vec<NodeId> = built.loss.into_iter().collect();
+            let keep: Vec<NodeId> = metrics.iter().copied().chain([built.prediction]).collect();
+            let compiled = self.compile(built, Mode::Train, &keep, &metrics).await?;
+            self.infer.insert(batch, compiled);
+        }
+        self.infer.get_mut(&batch).ok_or_else(|| Error::new(ErrorCode::WrongState, &[("what", &"predict"), ("reason", &"no plan")]))
+    }
+
+    /// Initial weights of the same seed or of a new one, optimizer's memory cleared, first epoch.
+    pub fn reset(&mut self, seed: Option<u32>) -> Result<()> {
+        self.settings.seed = seed.unwrap_or(self.settings.seed);
+        (self.step, self.epoch, self.position) = (0, 0, 0);
+        self.order = None;
+        self.last_rows.clear();
+        let Some(compiled) = self.train.values().next() else { return Ok(()) };
+        let graph = &compiled.built.graph;
+        for slot in 0..self.settings.optimizer.slots() {
+            self.backend.write(Group::Slot(slot), 0, &vec![0.0; graph.flat_len(Group::Slot(slot))])?;
+        }
+        for (stream, variable) in graph.variables().iter().enumerate() {
+            self.backend.write(variable.group, variable.offset, &variable.initial(self.settings.seed, stream as u32))?;
+        }
+        Ok(())
+    }
+
+    /// Examples of a part.
+    pub fn count(&self, split: Split) -> usize {
+        let held_out = self.data.held_out(self.settings.validation_split);
+        match split {
+            Split::Train => self.data.train.count - held_out,
+            Split::Validation => held_out,
+            Split::Test => self.data.test.count,
+        }
+    }
+
+    /// The backend's part number and first row of a part of the data.
+    pub(super) fn rows_of(&self, split: Split) -> (usize, usize) {
+        match split {
+            Split::Train => (TRAIN, 0),
+            Split::Validation => (TRAIN, self.count(Split::Train)),
+            Split::Test => (TEST, 0),
+        }
+    }
+
+    /// Steps that make an epoch; the last may be smaller.
+    pub fn steps_per_epoch(&self) -> usize {
+        self.count(Split::Train).div_ceil(self.settings.batch_size)
+    }
+
+    /// Steps done.
+    pub fn step_count(&self) -> usize {
+        self.step
+    }
+
+    /// Epochs done, with the fraction of the current one.
+    pub fn epochs_done(&self) -> f32 {
+        self.epoch as f32 + self.position as f32 / self.count(Split::Train).max(1) as f32
+    }
+
+    /// Whether the next step begins an epoch.
+    pub fn at_epoch_start(&self) -> bool {
+        self.position == 0
+    }
+
+    /// What it is made of.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The data set.
+    pub fn data(&self) -> &Rc<Dataset> {
+        &self.data
+    }
+
+    /// The backend.
+    pub fn backend(&self) -> &B {
+        &self.backend
+    }
+
+    /// The training plan at the full batch size.
+    pub fn training(&self) -> Option<&Compiled<B>> {
+        self.train.get(&self.settings.batch_size)
+    }
+
+    /// Changes a hyper-parameter from the next step on: `"learning_rate"` (which ends a schedule), `"momentum"`, `"weight_decay"`, or
+    /// `"dropout"`, which stands for every dropout layer's.
+    pub fn set_hyper(&mut self, name: &str, value: f32) -> Result<()> {
+        let (sound, range) = match name {
+            "momentum" | "dropout" => ((0.0..1.0).contains(&value), "at least 0 and less than 1"),
+            "learning_rate" | "weight_decay" => (value.is_finite() && value >= 0.0, "a number of at least 0"),
+            _ => return Err(Error::new(ErrorCode::UnknownName, &[("kind", &"hyper-parameter"), ("got", &name)])),
+        };
+        if !sound {
+            return Err(bad(name, range, &value));
+        }
+        self.overrides.insert(name.to_owned(), value);
+        Ok(())
+    }
+
+    /// Learning rate of the next step.
+    pub fn learning_rate(&self) -> f32 {
+        self.overrides.get("learning_rate").copied().unwrap_or_else(|| self.settings.optimizer.rate_at(self.step))
+    }
+
+    /// Values of a graph's scalars at the present step.
+    pub(super) fn scalars(&self, built: &Built) -> Vec<f32> {
+        let computed = optim::scalars_at(&self.settings.optimizer, self.step);
+        let value = |(name, initial): &(String, f32)| {
+            let key = name.split(':').next().unwrap_or(name);
+            let known = computed.iter().find(|(known, _)| known == name).map(|&(_, value)| value);
+            self.overrides.get(key).copied().or(known).unwrap_or(*initial)
+        };
+        built.graph.scalars().iter().map(value).collect()
+    }
+
+    pub(super) fn step_data(&self, built: &Built, feed: Feed) -> StepData {
+        StepData { seed: self.settings.seed, step: self.step as u32, scalars: self.scalars(built), feed }
+    }
+
+    /// Rows of the next batch.
+    fn next_rows(&mut self) -> Vec<u32> {
+        let count = self.count(Split::Train);
+        let wanted = (self.epoch, self.shuffle);
+        let order = match self.order.take() {
+            Some((epoch, shuffle, order)) if (epoch, shuffle) == wanted => order,
+            _ if self.shuffle => epoch_order(self.settings.seed, self.epoch, count),
+            _ => (0..count as u32).collect(),
+        };
+        let end = (self.position + self.settings.batch_size).min(count);
+        let rows = order[self.position..end].to_vec();
+        self.order = Some((self.epoch, self.shuffle, order));
+        rows
+    }
+
+    /// Submits up to `most` training steps, to the end of the epoch at the furthest. Waiting for their metrics is the caller's business.
+    pub async fn submit(&mut self, most: usize) -> Result<Pending> {
+        let mut parts: Vec<(usize, usize)> = Vec::new();
+        for _ in 0..most.min(RING) {
+            let rows = self.next_rows();
+            let batch = rows.len();
+            if !self.train.contains_key(&batch) {
+                let built = self.training_graph(batch)?;
+                let compiled = self.compile_training(built).await?;
+                self.train.insert(batch, compiled);
+            }
+            self.last_rows.clone_from(&rows);
+            self.run_step(batch, Feed::Rows { part: TRAIN, rows })?;
+            match parts.last_mut() {
+                Some((size, steps)) if *size == batch => *steps += 1,
+                _ => parts.push((batch, 1)),
+            }
+            self.position += batch;
+            if self.position >= self.count(Split::Train) {
+                (self.epoch, self.position) = (self.epoch + 1, 0);
+                break;
+            }
+        }
+        let mut pending = Pending { parts: Vec::new() };
+        for (batch, steps) in parts {
+            if let Some(compiled) = self.train.get_mut(&batch) {
+                let future = self.backend.drain(&mut compiled.exec);
+                pending.parts.push((batch, steps, Box::pin(future)));
+            }
+        }
+        Ok(pending)
+    }
+
+    fn run_step(&mut self, batch: usize, feed: Feed) -> Result<()> {
+        let Some(mut compiled) = self.train.remove(&batch) else { return Ok(()) };
+        let data = self.step_data(&compiled.built, feed);
+        let range = 0..compiled.plan.steps.len();
+        let done = self.backend.run(&mut compiled.exec, &data, range);
+        self.train.insert(batch, compiled);
+        done?;
+        self.step += 1;
+        Ok(())
+    }
+
+    /// One training step on examples from outside; returns its loss. They must be as many as a batch.
+    pub async fn train_batch(&mut self, x: &[f32], y: &[f32]) -> Result<f32> {
+        let batch = self.settings.batch_size;
+        let Some(compiled) = self.train.get_mut(&batch) else { return Ok(f32::NAN) };
+        self.backend.write_input(&mut compiled.exec, 0, x)?;
+        self.backend.write_input(&mut compiled.exec, 1, y)?;
+        self.run_step(batch, Feed::Kept)?;
+        let Some(compiled) = self.train.get_mut(&batch) else { return Ok(f32::NAN) };
+        let metrics = self.backend.drain(&mut compiled.exec).await?;
+        Ok(metrics.first().copied().unwrap_or(f32::NAN))
+    }
+}
+
+/// The nodes whose values are kept for every step: the loss, and the number of right answers where there is one.
+fn metrics(built: &Built) -> Vec<NodeId> {
+    built.loss.into_iter().chain(built.correct).collect()
+}
+
+impl Pending {
+    /// The metrics of each step, in order.
+    pub async fn wait(self) -> Result<Vec<StepMetrics>> {
+        let mut all = Vec::new();
+        for (examples, steps, future) in self.parts {
+            let values = future.await?;
+            let width = values.len() / steps.max(1);
+            all.extend(values.chunks_exact(width.max(1)).map(|metrics| StepMetrics {
+                loss: metrics[0],
+                correct: metrics.get(1).copied(),
+                examples,
+            }));
+        }
+        Ok(all)
+    }
+}
+
+pub(super) fn bad(name: &str, expected: &str, got: &dyn std::fmt::Display) -> Error {
+    Error::new(ErrorCode::BadValue, &[("name", &name), ("expected", &expected), ("got", &got.to_string())])
+}
