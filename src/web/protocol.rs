@@ -230,7 +230,7 @@ protocol! {
     }
 
     /// A request to the worker.
-    #[serde(tag = "type")]
+    #[serde(tag = "type", rename_all_fields = "camelCase")]
     pub enum Request {
         /// -> `BackendReport`.
         Backends,
@@ -325,7 +325,7 @@ protocol! {
     }
 
     /// What the worker says unasked.
-    #[serde(tag = "type")]
+    #[serde(tag = "type", rename_all_fields = "camelCase")]
     pub enum Event {
         /// A few times a second while training. Buffers: losses of the steps since the last one.
         Progress {
