@@ -1,0 +1,85 @@
+/**
+ * Gradscope: neural networks that train in a browser tab.
+ *
+ * ```ts
+ * import { createSession } from "gradscope";
+ * const session = await createSession({ model: "mnist-cnn" });
+ * await session.train({ epochs: 1, onProgress: (p) => console.log(p.epoch, p.loss) });
+ * console.log((await session.evaluate("test")).accuracy);
+ * ```
+ *
+ * Every method returns a promise that rejects with a {@link GradscopeError}.
+ */
+import { Connection, type Places } from "./connection.js";
+import { resolve, type CreateOptions } from "./options.js";
+import { Session } from "./session.js";
+import type { BackendReport, DatasetInfo, ModelDescription, ModelSpec, Preset, SessionInfo } from "./generated/protocol.js";
+
+export { GradscopeError } from "./errors.js";
+export { Session } from "./session.js";
+export type { Examples, Frame, Progress, SessionEvents, Snapshot, TrainRequest, TrainSummary } from "./session.js";
+export type { CreateOptions, DatasetName, Numbers, PresetName } from "./options.js";
+export type { Places } from "./connection.js";
+export type * from "./generated/protocol.js";
+
+const places: Places = {
+  worker: new URL("./worker.js", import.meta.url),
+  data: new URL("../data/", import.meta.url),
+};
+
+/** Says where the worker's script and the data sets lie, if not where the package puts them. Call it before anything else. */
+export function configure(where: Partial<Places>): void {
+  Object.assign(places, where);
+}
+
+/** A worker without a session, for questions that need none; it starts with the first of them. */
+let helper: Connection | undefined;
+
+async function ask<T>(request: Parameters<Connection["request"]>[0]): Promise<T> {
+  if (!helper) {
+    helper = new Connection(places);
+    helper.onDeath(() => (helper = undefined));
+  }
+  return (await helper.request(request)).ok as T;
+}
+
+/** What this machine offers to train on. */
+export const backends = (): Promise<BackendReport> => ask({ type: "backends" });
+
+/** The ready-made models, with their data and their training settings. */
+export const presets = (): Promise<Preset[]> => ask({ type: "presets" });
+
+/** The data sets that a session can name, and whether they are installed. */
+export const datasets = (): Promise<DatasetInfo[]> => ask({ type: "datasets" });
+
+/** Shapes and parameter counts of a model, layer by layer, without building it; an impossible layer carries its error. */
+export const describeModel = (model: ModelSpec): Promise<ModelDescription> => ask({ type: "describe", model });
+
+/**
+ * Builds a model on a backend of its own worker, with its data at hand.
+ *
+ * A preset's name brings its data, loss, optimizer and batch size; any of them can be given instead. Other models need `data` to train.
+ * `signal` gives up while the data are read, and rejects with the signal's reason.
+ */
+export async function createSession(options: CreateOptions): Promise<Session> {
+  const { signal, onLoading } = options;
+  signal?.throwIfAborted();
+  const connection = new Connection(places);
+  const abort = (): void => connection.close();
+  signal?.addEventListener("abort", abort, { once: true });
+  const unlisten = connection.listen((event) => {
+    if (event.type === "loading") onLoading?.({ data: event.data, loaded: event.loaded, total: event.total });
+  });
+  try {
+    const { request, buffers } = await resolve(options, async () => (await connection.request({ type: "presets" })).ok as Preset[]);
+    const { ok } = await connection.request({ type: "create", options: request }, buffers);
+    return new Session(connection, ok as SessionInfo);
+  } catch (error) {
+    connection.close();
+    signal?.throwIfAborted();
+    throw error;
+  } finally {
+    unlisten();
+    signal?.removeEventListener("abort", abort);
+  }
+}

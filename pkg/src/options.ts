@@ -1,0 +1,78 @@
+import { GradscopeError } from "./errors.js";
+import type { Buffers } from "./connection.js";
+import type { BackendChoice, LossSpec, ModelSpec, OptimizerSpec, Preset, SessionOptions } from "./generated/protocol.js";
+
+/** Name of a ready-made model, as `presets()` lists them: `"mnist-cnn"`. */
+export type PresetName = string;
+/** Name of a data set, as `datasets()` lists them: `"mnist"`. */
+export type DatasetName = string;
+/** Any typed array of numbers that `Float32Array.from` takes. */
+export type Numbers = Float32Array | Float64Array | Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array;
+
+/** Options of `createSession`. */
+export interface CreateOptions {
+  /** A preset's name, or layers with Keras's names and arguments. */
+  model: PresetName | ModelSpec;
+  /** A data set's name, or examples `x` of `shape` [N, ...] with labels or targets `y`. */
+  data?: DatasetName | { x: Numbers; y: Numbers; shape: number[] } | undefined;
+  /** Default `"auto"`: WebGPU where the adapter is hardware, else the CPU. */
+  backend?: BackendChoice | undefined;
+  /** Workers to train on where the backend is the CPU; this version trains on one. */
+  workers?: number | undefined;
+  /** Seed of initial weights, shuffling and dropout; default 0. */
+  seed?: number | undefined;
+  /** Examples a step; default the preset's, else 32 as in Keras. */
+  batchSize?: number | undefined;
+  /** Share of the training examples held out for validation, in [0, 1); default the preset's, else 0. */
+  validationSplit?: number | undefined;
+  /** Default the preset's, else Adam with Keras's defaults. */
+  optimizer?: OptimizerSpec | undefined;
+  /** Default the preset's, else what fits the last activation: softmax, sigmoid, or mean squared error. */
+  loss?: LossSpec | undefined;
+  /** Gives up while the data are read. */
+  signal?: AbortSignal | undefined;
+  /** Bytes read so far; `total` is 0 where it is unknown. */
+  onLoading?: ((progress: { data: string; loaded: number; total: number }) => void) | undefined;
+}
+
+const LOSS_OF_ACTIVATION: Readonly<Record<string, string>> = {
+  softmax: "sparse_categorical_crossentropy",
+  sigmoid: "binary_crossentropy",
+};
+
+function lossThatFits(model: ModelSpec): LossSpec {
+  const last = model.layers.at(-1) as { activation?: unknown } | undefined;
+  return LOSS_OF_ACTIVATION[String(last?.activation)] ?? "mean_squared_error";
+}
+
+const floats = (values: Numbers): Float32Array => (values instanceof Float32Array ? values : Float32Array.from(values));
+
+/** Fills in what the options leave open. */
+export async function resolve(
+  options: CreateOptions,
+  presets: () => Promise<Preset[]>,
+): Promise<{ request: SessionOptions; buffers: Buffers }> {
+  const { model } = options;
+  let preset: Preset | undefined;
+  if (typeof model === "string") {
+    preset = (await presets()).find(({ name }) => name === model);
+    if (!preset) {
+      const args = { kind: "preset", got: model };
+      throw new GradscopeError({ code: "unknown_name", message: `there is no preset named ${model}`, where: "model", args });
+    }
+  }
+  const spec = typeof model === "string" ? preset!.model : model;
+  const data = options.data ?? preset?.data;
+  const request: SessionOptions = {
+    model: spec,
+    backend: options.backend ?? "auto",
+    seed: options.seed ?? 0,
+    batchSize: options.batchSize ?? preset?.batchSize ?? 32,
+    validationSplit: options.validationSplit ?? preset?.validationSplit ?? 0,
+    optimizer: options.optimizer ?? preset?.optimizer ?? ({ type: "Adam" } as OptimizerSpec),
+    loss: options.loss ?? preset?.loss ?? lossThatFits(spec),
+  };
+  if (typeof data === "string") return { request: { ...request, data }, buffers: [] };
+  if (!data) return { request: { ...request, dataShape: [0, ...spec.input] }, buffers: [new Float32Array(), new Float32Array()] };
+  return { request: { ...request, dataShape: data.shape }, buffers: [floats(data.x), floats(data.y)] };
+}

@@ -1,0 +1,248 @@
+import type { Answer, Buffers, Connection } from "./connection.js";
+import type { GradscopeError } from "./errors.js";
+import type {
+  Evaluation, Event, Hyper, NodeInfo, ParameterInfo, Request, SessionInfo, Split, Tile, TrainResult, View,
+} from "./generated/protocol.js";
+
+type EventOf<T extends Event["type"]> = Omit<Extract<Event, { type: T }>, "type">;
+
+/** A few times a second while training: where it stands, and the losses of the steps since the last time. */
+export interface Progress extends EventOf<"progress"> {
+  losses: Float32Array;
+  /** Mean of `losses`. */
+  loss: number;
+}
+
+/** Live pictures: where each view lies in `atlas`, and the model's output for the pinned example. */
+export interface Frame extends EventOf<"frame"> {
+  tiles: Tile[];
+  /** One byte a cell: 0 is -scale, 128 zero, 255 +scale of its tile. */
+  atlas: Uint8Array;
+  output: Float32Array;
+}
+
+/** Events of a session and what their handlers get. */
+export interface SessionEvents {
+  progress: Progress;
+  epoch: EventOf<"epoch">;
+  loading: EventOf<"loading">;
+  frame: Frame;
+  deviceLost: EventOf<"deviceLost">;
+  died: GradscopeError;
+}
+
+/** How long to train, and what to do meanwhile. */
+export interface TrainRequest {
+  /** Steps to take, or */
+  steps?: number;
+  /** epochs to finish; the current one counts from where it stands. */
+  epochs?: number;
+  /** Shuffle the examples each epoch; default true. */
+  shuffle?: boolean;
+  /** Evaluate the validation and the test part after each epoch, for the `epoch` event; default false. */
+  evaluate?: boolean;
+  /** Stop when the validation loss has not fallen for this many epochs. */
+  earlyStopping?: number;
+  /** Stops after the step in flight; the promise then resolves with what was done. */
+  signal?: AbortSignal;
+  /** The same as the `progress` event. */
+  onProgress?: (progress: Progress) => void;
+}
+
+/** What a call of `train` did. */
+export interface TrainSummary {
+  /** One a step. */
+  losses: Float32Array;
+  /** Share of right answers over those steps; undefined for regression. */
+  accuracy: number | undefined;
+  msPerStep: number;
+  steps: number;
+  /** Whether it was stopped before its end. */
+  stopped: boolean;
+}
+
+/** The whole state of a session: weights, optimizer, position. It can be kept and cloned; its bytes are the engine's business. */
+export interface Snapshot {
+  readonly bytes: Uint8Array;
+}
+
+/** Examples of the data, one after another. */
+export interface Examples {
+  x: Float32Array;
+  labels: number[];
+}
+
+const EMPTY = new Float32Array();
+
+/** A model on a backend, with its data, its optimizer and its place in the training. */
+export class Session {
+  readonly #connection: Connection;
+  readonly #handlers: { [K in keyof SessionEvents]: Set<(event: SessionEvents[K]) => void> } = {
+    progress: new Set(), epoch: new Set(), loading: new Set(), frame: new Set(), deviceLost: new Set(), died: new Set(),
+  };
+  #info: SessionInfo;
+
+  /** @internal */
+  constructor(connection: Connection, info: SessionInfo) {
+    this.#connection = connection;
+    this.#info = info;
+    connection.listen((event, buffers) => this.#dispatch(event, buffers));
+    connection.onDeath((error) => this.#emit("died", error));
+  }
+
+  /** Facts about the session; they change only if the device is lost. */
+  get info(): SessionInfo {
+    return this.#info;
+  }
+
+  /** Calls `handler` with every event of that name, until the returned function is called. */
+  on<K extends keyof SessionEvents>(event: K, handler: (event: SessionEvents[K]) => void): () => void {
+    this.#handlers[event].add(handler);
+    return () => void this.#handlers[event].delete(handler);
+  }
+
+  /** Trainable parameters, in layer order and Keras's order within a layer. */
+  async parameters(): Promise<ParameterInfo[]> {
+    return (await this.#ask({ type: "parameters" })).ok as ParameterInfo[];
+  }
+
+  /** The values of a parameter, in Keras's layout. */
+  async getParameter(name: string): Promise<Float32Array> {
+    return first(await this.#ask({ type: "getParameter", name }));
+  }
+
+  /** Replaces the values of a parameter. */
+  async setParameter(name: string, values: Float32Array): Promise<void> {
+    await this.#ask({ type: "setParameter", name }, [values]);
+  }
+
+  /** Trains for so many steps or epochs. */
+  async train(request: TrainRequest): Promise<TrainSummary> {
+    const { signal, onProgress } = request;
+    const off = onProgress && this.on("progress", onProgress);
+    const stop = (): void => void this.#ask({ type: "stop" }).catch(() => undefined);
+    if (signal?.aborted) return { losses: EMPTY, accuracy: undefined, msPerStep: 0, steps: 0, stopped: true };
+    signal?.addEventListener("abort", stop, { once: true });
+    try {
+      const options = {
+        steps: request.steps, epochs: request.epochs, earlyStopping: request.earlyStopping,
+        shuffle: request.shuffle ?? true, evaluate: request.evaluate ?? false,
+      };
+      const answer = await this.#ask({ type: "train", options: defined(options) });
+      const { accuracy, msPerStep, steps, stopped } = answer.ok as TrainResult;
+      return { losses: first(answer), accuracy: accuracy ?? undefined, msPerStep, steps, stopped };
+    } finally {
+      signal?.removeEventListener("abort", stop);
+      off?.();
+    }
+  }
+
+  /** One step on the given examples. */
+  async trainBatch(x: Float32Array, y: Float32Array): Promise<{ loss: number }> {
+    return { loss: (await this.#ask({ type: "trainBatch" }, [x, y])).ok as number };
+  }
+
+  /** Loss, accuracy and confusion matrix over a part of the data. */
+  async evaluate(split: Split): Promise<Evaluation> {
+    return (await this.#ask({ type: "evaluate", split })).ok as Evaluation;
+  }
+
+  /** The model's outputs for any number of examples. */
+  async predict(x: Float32Array): Promise<Float32Array> {
+    return first(await this.#ask({ type: "predict" }, [x]));
+  }
+
+  /** Every node of the training graph. */
+  async nodes(): Promise<NodeInfo[]> {
+    return (await this.#ask({ type: "nodes" })).ok as NodeInfo[];
+  }
+
+  /** A node's value in the batch last stepped, or the gradient of the loss with respect to it. */
+  async read(node: string, options: { gradient?: boolean } = {}): Promise<{ shape: number[]; data: Float32Array }> {
+    const answer = await this.#ask({ type: "read", node, gradient: options.gradient ?? false });
+    return { shape: answer.ok as number[], data: first(answer) };
+  }
+
+  /** Pixels and labels of examples. */
+  async examples(split: Split, indices: number[]): Promise<Examples> {
+    const answer = await this.#ask({ type: "examples", split, indices });
+    return { x: first(answer), labels: answer.ok as number[] };
+  }
+
+  /** Changes hyper-parameters from the next step on; those left out stay. */
+  async setHyper(hyper: Hyper): Promise<void> {
+    await this.#ask({ type: "setHyper", hyper: defined(hyper) });
+  }
+
+  /** Back to the initial weights of the same seed, or of another. */
+  async reset(seed?: number): Promise<void> {
+    await this.#ask(seed === undefined ? { type: "reset" } : { type: "reset", seed });
+  }
+
+  /** Pins the example that live pictures are made of: one of the data, or values of your own. */
+  async pin(example: { split: Split; index: number } | Float32Array): Promise<void> {
+    if (example instanceof Float32Array) await this.#ask({ type: "pin", split: "train" }, [example]);
+    else await this.#ask({ type: "pin", ...example });
+  }
+
+  /** Chooses the live pictures that `frame` events bring; none ends them. */
+  async watch(views: View[]): Promise<void> {
+    await this.#ask({ type: "watch", views });
+  }
+
+  /** Asks for one `frame` event now. */
+  async frame(): Promise<void> {
+    await this.#ask({ type: "frame" });
+  }
+
+  /** The whole state. */
+  async snapshot(): Promise<Snapshot> {
+    const [bytes] = (await this.#ask({ type: "snapshot" })).buffers;
+    return { bytes: bytes as Uint8Array };
+  }
+
+  /** Back to a state of the same model. */
+  async restore(snapshot: Snapshot): Promise<void> {
+    await this.#ask({ type: "restore" }, [snapshot.bytes]);
+  }
+
+  /** Frees everything and ends the worker; what is still pending rejects. */
+  async dispose(): Promise<void> {
+    await this.#ask({ type: "dispose" }).catch(() => undefined);
+    this.#connection.close();
+  }
+
+  #ask(request: Request, buffers: Buffers = []): Promise<Answer> {
+    return this.#connection.request(request, buffers);
+  }
+
+  #emit<K extends keyof SessionEvents>(name: K, event: SessionEvents[K]): void {
+    for (const handler of [...this.#handlers[name]]) handler(event);
+  }
+
+  #dispatch(event: Event, buffers: Buffers): void {
+    switch (event.type) {
+      case "progress": {
+        const losses = (buffers[0] ?? EMPTY) as Float32Array;
+        const loss = losses.reduce((sum, value) => sum + value, 0) / losses.length;
+        return this.#emit("progress", { ...event, losses, loss });
+      }
+      case "frame":
+        return this.#emit("frame", { ...event, atlas: buffers[0] as Uint8Array, output: (buffers[1] ?? EMPTY) as Float32Array });
+      case "deviceLost":
+        this.#info = event.info;
+        return this.#emit("deviceLost", event);
+      case "epoch":
+        return this.#emit("epoch", event);
+      case "loading":
+        return this.#emit("loading", event);
+    }
+  }
+}
+
+const first = (answer: Answer): Float32Array => (answer.buffers[0] ?? EMPTY) as Float32Array;
+
+/** The same without undefined members, which the engine would take for values. */
+function defined<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never;
+}

@@ -1,0 +1,55 @@
+// The module worker that holds one engine. It picks the WebAssembly binary, opens the engine, and passes messages; what they mean is
+// the engine's business.
+
+import type { Buffers, FromWorker, ToWorker } from "./connection.js";
+
+interface Engine {
+  handle(id: number, request: unknown, buffers: Buffers): void;
+}
+
+interface Binary {
+  default(): Promise<unknown>;
+  Engine: new (post: (message: FromWorker, transfer: Transferable[]) => void, data: string) => Engine;
+}
+
+/** A module whose one function is `f32x4.relaxed_madd`: an engine without relaxed SIMD rejects the whole of it. */
+const RELAXED_MADD = new Uint8Array([
+  0, 0x61, 0x73, 0x6d, 1, 0, 0, 0,
+  1, 8, 1, 0x60, 3, 0x7b, 0x7b, 0x7b, 1, 0x7b,
+  3, 2, 1, 0,
+  10, 13, 1, 11, 0, 0x20, 0, 0x20, 1, 0x20, 2, 0xfd, 0x85, 0x02, 0x0b,
+]);
+
+/** What this file needs of the worker's global scope; the whole of TypeScript's `webworker` library clashes with `dom`. */
+interface Scope {
+  postMessage(message: FromWorker, transfer: Transferable[]): void;
+  onmessage: (event: MessageEvent<ToWorker>) => void;
+  addEventListener(type: "unhandledrejection", listener: (event: PromiseRejectionEvent) => void): void;
+}
+
+const scope = self as unknown as Scope;
+const post = (message: FromWorker, transfer: Transferable[] = []): void => scope.postMessage(message, transfer);
+const die = (reason: unknown): void => post({ died: reason instanceof Error ? reason.message : String(reason) });
+
+async function open(data: string): Promise<Engine> {
+  const kind = WebAssembly.validate(RELAXED_MADD) ? "relaxed" : "base";
+  const binary = (await import(new URL(`./gradscope_${kind}.js`, import.meta.url).href)) as Binary;
+  await binary.default();
+  return new binary.Engine(post, data);
+}
+
+let engine: Promise<Engine> | undefined;
+
+// A panic in a task that Rust spawned surfaces here, not as an exception of `handle`.
+scope.addEventListener("unhandledrejection", (event) => die(event.reason));
+
+scope.onmessage = ({ data: message }) => {
+  if ("open" in message) {
+    engine = open(message.open.data);
+    engine.catch(die);
+    return;
+  }
+  engine
+    ?.then((opened) => opened.handle(message.id, message.request, message.buffers))
+    .catch(die);
+};
