@@ -1,0 +1,39 @@
+import { effect } from "@preact/signals-core";
+import { LitElement } from "lit";
+
+/**
+ * A component of the page: it renders into the page's own tree, so that one style sheet and `aria-*` references reach it, and renders
+ * again when a signal that its `render` read has changed.
+ */
+export abstract class View extends LitElement {
+  #stop: (() => void) | undefined;
+
+  protected override createRenderRoot(): HTMLElement {
+    return this;
+  }
+
+  protected override performUpdate(): void {
+    if (!this.isUpdatePending) return;
+    this.#stop?.();
+    let first = true;
+    this.#stop = effect(() => {
+      if (first) {
+        first = false;
+        super.performUpdate();
+      } else {
+        this.requestUpdate();
+      }
+    });
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.requestUpdate();
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#stop?.();
+    this.#stop = undefined;
+  }
+}

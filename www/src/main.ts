@@ -1,0 +1,12 @@
+import { applySettings } from "./state/settings.js";
+import { describeWhileEditing, start } from "./state/engine.js";
+import { watchSelection } from "./state/pictures.js";
+import { followAddress } from "./state/route.js";
+import { bindKeys } from "./keys.js";
+import "./parts/app.js";
+
+applySettings();
+bindKeys();
+describeWhileEditing();
+watchSelection();
+start().then(followAddress, () => undefined);

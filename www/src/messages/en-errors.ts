@@ -1,0 +1,25 @@
+import type { ErrorTexts } from "./types.js";
+
+export const errors: ErrorTexts = {
+  shape_mismatch: "{op} cannot take shapes {left} and {right} together.",
+  bad_shape: "{op} needs {expected}, but gets {got}.",
+  window_too_large: "A window of {window} does not fit into {input}. Make it smaller, or use padding same.",
+  bad_value: "{name} must be {expected}, but is {got}.",
+  unknown_layer: "There is no layer type {got}.",
+  unknown_key: "{what} takes no {got}; it takes {expected}.",
+  bad_spec: "The model cannot be read: {reason}",
+  unknown_name: "There is no {kind} named {got}.",
+  label_out_of_range: "Label {label} of example {index} is not one of the {classes} classes.",
+  count_mismatch: "There are {left} examples but {right} labels.",
+  wrong_length: "{what} needs {expected} values, but got {got}.",
+  bad_file: "{file} is not a valid {format} file: {reason}",
+  dataset_missing: "The data set {name} is not installed.",
+  empty_split: "There are no {split} examples.",
+  not_finite: "Training stopped: {what} became {value} at step {step}. The learning rate is probably too high.",
+  out_of_memory: "There is not enough memory for {what} ({bytes} bytes).",
+  no_web_gpu: "WebGPU is not available: {reason}",
+  gpu: "The GPU refused {what}: {reason}",
+  device_lost: "The GPU was lost: {reason}",
+  worker_died: "The engine stopped: {reason}",
+  wrong_state: "{what} is not possible now: {reason}",
+};

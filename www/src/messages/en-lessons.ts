@@ -1,0 +1,97 @@
+import type { Lessons } from "./types.js";
+
+export const lessons: Lessons = {
+  welcome: {
+    title: "A trained network",
+    text: [
+      "On the left is one handwritten digit, and what the network takes it for. In the middle are its tensors, from the input to the ten probabilities.",
+      "The picture of each layer is blue where its value is below zero and orange where it is above. Choose a layer to see all of its maps.",
+      "A convolution slides a small window over its input. At each place it multiplies what it sees by the same few weights and adds the products: that sum is one cell of a map.",
+    ],
+    next: [
+      { text: "Move over the digit and watch the nine products." },
+      { text: "Draw a digit of your own." },
+      { text: "Open mnist-cnn and press Train.", address: "#/mnist-cnn" },
+    ],
+  },
+  "mnist-cnn": {
+    title: "MNIST, three convolutions",
+    text: [
+      "93,322 parameters read 28 × 28 pictures of digits. Three convolutions find strokes, then parts, then shapes; two dense layers decide.",
+      "Watch the first filters while it trains: they begin as noise and become edge detectors within a few hundred batches.",
+    ],
+    claims: [
+      { what: "test accuracy after 5 epochs", article: "98.75 %", truth: "98.4 – 98.8 %, one seed of Keras: 98.45 %" },
+      { what: "time for a sample", article: "450 µs", truth: "257 µs, Keras on 2 cores" },
+    ],
+    next: [
+      { text: "Press Train. An epoch is 938 batches of 64." },
+      { text: "Let the rate fall along a cosine: 99.0 % is within reach.", address: "#/mnist-cnn?schedule=cosine" },
+      { text: "Afterwards look under Evaluate at what it gets wrong." },
+    ],
+  },
+  "mnist-cnn-small": {
+    title: "MNIST, one convolution",
+    text: [
+      "A smaller network for the same digits. A fifth of the training set is held out: the network never learns from it, so its curve shows whether what was learned holds for new digits.",
+      "Where the training loss keeps falling and the validation loss does not, the network learns its examples by heart.",
+    ],
+    next: [
+      { text: "Train, and compare the three curves." },
+      { text: "Put a Dropout layer before the last Dense and train again." },
+      { text: "Try plain gradient descent instead of Adam.", address: "#/mnist-cnn-small?optimizer=sgd&learning_rate=0.05" },
+    ],
+  },
+  "backprop-by-hand": {
+    title: "Backpropagation by hand",
+    text: [
+      "One layer of two sigmoid units and one example, small enough to do on paper: x = [0.5, 1], W = [[0.1, 0.2], [0.3, 0.4]], b = [0.1, 0.2], target [0, 1], J is half the sum of squares.",
+      "The article's own numbers are wrong, and a computation shows it: z = Wx + b = [0.35, 0.75], so h = [0.5866, 0.6792].",
+      "The gradient is dJ/dW = δ xᵀ with δ = (h − y) h (1 − h). The two factors of h come from the sigmoid's slope.",
+    ],
+    claims: [
+      { what: "h", article: "[0.59, 0.82]", truth: "[0.5866, 0.6792]" },
+      { what: "J", article: "0.15", truth: "0.2235" },
+      { what: "δ", article: "wrong", truth: "[0.1423, −0.0699]" },
+    ],
+    next: [
+      { text: "Compare h with the prediction on the left before any step." },
+      { text: "Take one batch, and see which weights moved and by how much." },
+      { text: "Train on until the loss is almost nothing." },
+    ],
+  },
+  "sigmoid-2-2-1": {
+    title: "Two hidden sigmoids",
+    text: [
+      "Four points on a line, labelled 0, 1, 1, 0: no straight boundary separates them, so two hidden units must bend it.",
+      "Whether they do depends on the learning rate and on the weights it begins with. At Adam's own rate, a thousand epochs are too few; at a hundred times that, one seed solves it and others stick in a local minimum, where one point stays wrong.",
+    ],
+    claims: [
+      { what: "loss after 1000 epochs", article: "0.1047", truth: "0.63 – 0.65 at rate 0.001" },
+      { what: "accuracy", article: "100 %", truth: "75 – 100 %" },
+      { what: "loss at rate 0.1, three seeds", article: "–", truth: "0.0008, 0.4775, 0.4775" },
+    ],
+    next: [
+      { text: "Train at rate 0.1 with seed 0.", address: "#/sigmoid-2-2-1?learning_rate=0.1&seed=0" },
+      { text: "The same with seed 1.", address: "#/sigmoid-2-2-1?learning_rate=0.1&seed=1" },
+      { text: "And with seed 2.", address: "#/sigmoid-2-2-1?learning_rate=0.1&seed=2" },
+    ],
+  },
+  "linear-regression": {
+    title: "Linear regression",
+    text: [
+      "A line through five prices, found by gradient descent with half the sum of squares.",
+      "On the raw days 1 to 5 a rate of 0.1 diverges: the loss is curved most along one direction, and a step longer than 2 divided by that curvature overshoots further each time. With the inputs standardised the curvature is the same in every direction, and 100 steps suffice.",
+    ],
+    claims: [
+      { what: "rate 0.1, raw inputs", article: "converges", truth: "diverges" },
+      { what: "slope a day", article: "–", truth: "2.6" },
+      { what: "next price", article: "predicted", truth: "112.8" },
+    ],
+    next: [
+      { text: "Train, and watch the line swing into place." },
+      { text: "Raise the rate while it trains, until it diverges." },
+      { text: "Then lower the rate and train on: does it come back?" },
+    ],
+  },
+};

@@ -1,0 +1,25 @@
+import type { ErrorTexts } from "./types.js";
+
+export const errors: ErrorTexts = {
+  shape_mismatch: "{op} 不能同时接受形状 {left} 和 {right}。",
+  bad_shape: "{op} 需要 {expected}，得到的却是 {got}。",
+  window_too_large: "{window} 的窗口放不进 {input}。请缩小窗口，或把 padding 设为 same。",
+  bad_value: "{name} 应为 {expected}，现在是 {got}。",
+  unknown_layer: "没有 {got} 这种层。",
+  unknown_key: "{what} 没有参数 {got}；可用的有 {expected}。",
+  bad_spec: "无法读取模型：{reason}",
+  unknown_name: "没有名为 {got} 的 {kind}。",
+  label_out_of_range: "第 {index} 个样本的标签 {label} 不在 {classes} 个类别之内。",
+  count_mismatch: "有 {left} 个样本，标签却有 {right} 个。",
+  wrong_length: "{what} 需要 {expected} 个数，得到 {got} 个。",
+  bad_file: "{file} 不是有效的 {format} 文件：{reason}",
+  dataset_missing: "数据集 {name} 尚未安装。",
+  empty_split: "没有 {split} 样本。",
+  not_finite: "训练已停止：第 {step} 步时 {what} 变成了 {value}。学习率多半过高。",
+  out_of_memory: "内存不足，无法存放 {what}（{bytes} 字节）。",
+  no_web_gpu: "无法使用 WebGPU：{reason}",
+  gpu: "GPU 拒绝了 {what}：{reason}",
+  device_lost: "GPU 已丢失：{reason}",
+  worker_died: "引擎已停止：{reason}",
+  wrong_state: "现在不能 {what}：{reason}",
+};

@@ -1,0 +1,45 @@
+import { html } from "lit";
+import { View } from "../lib/view.js";
+import { t } from "../messages/index.js";
+import type { PlainKey } from "../messages/types.js";
+import { pane } from "../state/store.js";
+import "./topbar.js";
+import "./notices.js";
+import "./sample.js";
+import "./layers.js";
+import "./hyper.js";
+import "./centre.js";
+import "./inspect.js";
+import "./transport.js";
+import "./help.js";
+
+const PANES: readonly { name: typeof pane.value; text: PlainKey }[] = [
+  { name: "network", text: "pane.network" },
+  { name: "model", text: "pane.model" },
+  { name: "inspect", text: "pane.inspect" },
+];
+
+/** The whole page. */
+class App extends View {
+  override render() {
+    return html`
+      <gs-topbar></gs-topbar>
+      <gs-notices></gs-notices>
+      <nav class="panes-strip" aria-label=${t("pane.label")}>
+        ${PANES.map(({ name, text }) => html`<button aria-pressed=${pane.value === name} @click=${() => (pane.value = name)}>${t(text)}</button>`)}
+      </nav>
+      <div class="panes" data-pane=${pane.value}>
+        <aside class="pane-model" aria-label=${t("pane.model")}>
+          <gs-sample></gs-sample>
+          <gs-hyper></gs-hyper>
+          <gs-layers></gs-layers>
+        </aside>
+        <main class="pane-network" aria-label=${t("pane.network")}><gs-centre></gs-centre></main>
+        <aside class="pane-inspect" aria-label=${t("pane.inspect")}><gs-inspect></gs-inspect></aside>
+      </div>
+      <gs-transport></gs-transport>
+      <gs-help></gs-help>
+    `;
+  }
+}
+customElements.define("gs-app", App);

@@ -1,0 +1,75 @@
+import { html, nothing } from "lit";
+import { Drawing } from "../lib/drawing.js";
+import { drawImage } from "../lib/draw.js";
+import { general, shape } from "../lib/format.js";
+import { css, diverging, palette } from "../lib/palette.js";
+import { View } from "../lib/view.js";
+import { t } from "../messages/index.js";
+import { ON_CARD } from "../state/pictures.js";
+import * as store from "../state/store.js";
+import { tileOf } from "./maps.js";
+
+/** The pinned example on the input's card. */
+class InputMap extends Drawing {
+  protected override reads(): string {
+    void palette.value;
+    this.classList.toggle("hatch", !store.pinned.value);
+    return t("cards.input");
+  }
+  protected override draw(context: CanvasRenderingContext2D, width: number, height: number): void {
+    const x = store.pinned.peek()?.x;
+    const sizes = store.session.peek()?.info.inputShape ?? [];
+    if (!x) return;
+    if (sizes.length === 3) {
+      const scale = Math.min(width / sizes[1]!, height / sizes[0]!);
+      context.translate((width - sizes[1]! * scale) / 2, 0);
+      drawImage(context, x, sizes, sizes[1]! * scale, sizes[0]! * scale);
+      return;
+    }
+    const most = x.reduce((a, b) => Math.max(a, Math.abs(b)), 0) || 1;
+    const side = Math.min(width, Math.floor((height - x.length) / Math.max(1, x.length)), 28);
+    x.forEach((value, k) => {
+      context.fillStyle = css(diverging(value / most));
+      context.fillRect((width - side) / 2, k * (side + 1), side, side);
+    });
+  }
+}
+customElements.define("gs-input-map", InputMap);
+
+/** A layer's name as short as a card is wide: "max_pooling2d_1" becomes "max_pool_1". */
+const shortName = (name: string): string =>
+  name.replace("max_pooling2d", "max_pool").replace("average_pooling2d", "avg_pool").replace("normalization", "norm").replace("padding2d", "pad");
+
+/** The network as a chain of tensor cards. */
+class Cards extends View {
+  override render() {
+    const built = store.built.value;
+    if (!built) return nothing;
+    const output = store.frame.value?.output;
+    const { layers } = built.description;
+    return html`<ol class="cards" aria-label=${t("cards.label")}>
+      <li class="card"><div class="card-in">
+        <span class="card-head"><b>${t("cards.x")}</b><span>${shape(built.setup.model.input)}</span></span>
+        <gs-input-map class="card-map"></gs-input-map>
+      </div></li>
+      ${layers.map((layer, k) => {
+        const tile = tileOf(layer.name);
+        const last = k === layers.length - 1;
+        const on = store.selected.value === layer.name;
+        const numbers = last && output && output.length > 0 && output.length <= 3;
+        const choose = (): void => {
+          store.selected.value = layer.name;
+          store.channel.value = 0;
+        };
+        return html`<li class="card ${on ? "on" : ""}"><button class="card-in" aria-pressed=${on} @click=${choose}>
+          <span class="card-head"><b title=${layer.name}>${shortName(layer.name)}</b><span>${shape(layer.outputShape)}</span></span>
+          ${numbers
+            ? html`<span class="card-map card-numbers">${[...output].map((value) => html`<span>${general(value)}</span>`)}</span>`
+            : html`<gs-maps class="card-map" .node=${layer.name} .most=${tile && (tile.height === 1 || tile.width * tile.height === 1) ? 1024 : ON_CARD}></gs-maps>`}
+          ${tile || numbers ? nothing : html`<span class="card-none">${t("cards.none")}</span>`}
+        </button></li>`;
+      })}
+    </ol>`;
+  }
+}
+customElements.define("gs-cards", Cards);

@@ -1,0 +1,102 @@
+import { html, nothing } from "lit";
+import { general, megabytes, shape } from "../lib/format.js";
+import { View } from "../lib/view.js";
+import { lesson, t } from "../messages/index.js";
+import { cancelLoading } from "../state/engine.js";
+import { filtersOf, kernelOf, ON_LAYER } from "../state/pictures.js";
+import { goTo } from "../state/route.js";
+import * as store from "../state/store.js";
+import { icons } from "./icons.js";
+import { tileOf } from "./maps.js";
+import { FEW } from "./weights.js";
+import "./cards.js";
+import "./curves.js";
+import "./maps.js";
+import "./missing.js";
+import "./plane.js";
+import "./weights.js";
+import "./window.js";
+
+/** The network, its live pictures and its curves; or why there is nothing to see yet. */
+class Centre extends View {
+  #loading() {
+    const at = store.loading.value;
+    const share = at && at.total > 0 ? at.loaded / at.total : undefined;
+    return html`<section class="panel waiting" role="status">
+      <h2>${at ? t("loading.data", { name: store.datasets.value.find(({ name }) => name === at.data)?.title ?? at.data }) : t("loading.engine")}</h2>
+      <span class="segment-bar ${share === undefined ? "unknown" : ""}"><i style="width:${(share ?? 0) * 100}%"></i></span>
+      <p class="mono">${at ? (at.total > 0 ? t("loading.bytes", { loaded: megabytes(at.loaded), total: megabytes(at.total) }) : megabytes(at.loaded)) : " "}</p>
+      ${at ? html`<div class="buttons"><button @click=${cancelLoading}>${t("loading.cancel")}</button></div>` : nothing}
+    </section>`;
+  }
+
+  /** Every map of the layer that is looked at, and its filters where they can be seen. */
+  #layer(tiny: boolean) {
+    const name = store.selected.value;
+    const layer = store.built.value?.description.layers.find((of) => of.name === name);
+    if (!name || !layer || tiny) return nothing;
+    const tile = tileOf(name);
+    const vector = tile && (tile.height === 1 || tile.width * tile.height === 1);
+    const filters = filtersOf(name);
+    const filterTile = tileOf(kernelOf(name));
+    const pictures = tile && !vector;
+    return html`<section class="panel layer-view">
+      <header><h2>${name}</h2><p>${pictures ? t("layer.maps", { n: tile.count, size: shape([tile.height, tile.width]) }) : shape(layer.outputShape)}${tile ? html` <span class="mono scale">±${general(tile.scale)}</span>` : nothing}</p></header>
+      ${filters
+        ? html`<div class="filters"><p class="caption">${t("layer.filters", { size: shape(filters) })}${filterTile ? html` <span class="mono scale">±${general(filterTile.scale)}</span>` : nothing}</p>
+            <gs-maps .node=${kernelOf(name)} .most=${ON_LAYER} .largest=${20} .grows=${true}></gs-maps></div>`
+        : nothing}
+      ${pictures
+        ? html`${filters ? html`<p class="caption">${t("layer.answers")}</p>` : nothing}<gs-choosable-maps .node=${name} .most=${ON_LAYER} .largest=${60}></gs-choosable-maps>`
+        : html`<gs-maps class="vector" .node=${name} .most=${1024} .largest=${24} .grows=${true}></gs-maps>`}
+    </section>`;
+  }
+
+  /** What a network of one or two inputs says everywhere, and the weights of a very small one. */
+  #small(tiny: boolean) {
+    const [axes = 0, ...more] = store.built.value?.setup.model.input ?? [];
+    const line = axes === 1 && store.session.value?.info.outputShape[0] === 1;
+    const plane = more.length === 0 && (line || (axes === 2 && store.dataset.value?.kind === "points"));
+    const weights = tiny ? html`<gs-weights></gs-weights>` : nothing;
+    return plane ? html`<div class=${tiny ? "pair" : ""}><gs-plane></gs-plane>${weights}</div>` : weights;
+  }
+
+  #title() {
+    const setup = store.setup.value;
+    if (store.isWelcome.value) {
+      return html`<div class="crumb"><div><h1>${t("welcome.title")}</h1><p>${t("welcome.text")}</p></div>
+        <button class="primary" @click=${() => goTo("mnist-cnn")}>${icons.play}${t("welcome.open")}</button></div>`;
+    }
+    const name = setup?.preset ?? "";
+    return html`<div class="crumb"><h1>${lesson(name)?.title ?? name}</h1>
+      ${store.built.value && store.frame.value
+        ? html`<p class="legend" aria-label=${t("legend.label")}><span class="mono">−</span><i class="ramp"></i><span class="mono">+</span><span>${t("legend.text")}</span></p>`
+        : nothing}</div>`;
+  }
+
+  override render() {
+    const notice = store.notice.value;
+    const { value: status } = store.status;
+    if (status === "starting" || status === "loading") return this.#loading();
+    if (notice?.kind === "error" && notice.error.code === "dataset_missing") return html`<gs-missing .name=${notice.error.args.name ?? store.setup.value?.data ?? ""}></gs-missing>`;
+    const built = store.built.value;
+    if (!built) {
+      return html`<section class="panel waiting"><h2>${t("welcome.title")}</h2><p>${t("empty.text")}</p>
+        <div class="buttons"><button class="primary" @click=${() => goTo("mnist-cnn")}>${t("welcome.open")}</button></div></section>`;
+    }
+    const input = built.setup.model.input;
+    const firstIsConvolution = built.setup.model.layers[0]?.type === "Conv2D" && input.length === 3 && input[2]! <= 3;
+    const onFirst = store.selected.value === built.description.layers[0]?.name;
+    const tiny = built.description.parameterCount <= FEW;
+    return html`
+      ${this.#title()}
+      <gs-cards></gs-cards>
+      ${this.#small(tiny)}
+      ${store.isWelcome.value ? nothing : html`<gs-curves></gs-curves>`}
+      ${store.isWelcome.value ? nothing : this.#layer(tiny)}
+      ${firstIsConvolution && onFirst ? html`<gs-window></gs-window>` : nothing}
+      ${store.isWelcome.value ? this.#layer(tiny) : nothing}
+    `;
+  }
+}
+customElements.define("gs-centre", Centre);

@@ -1,0 +1,32 @@
+import { html, nothing } from "lit";
+import { count } from "../lib/format.js";
+import { View } from "../lib/view.js";
+import { lesson, t } from "../messages/index.js";
+import * as store from "../state/store.js";
+
+/** What the model is, what its article claims and what is true, and what to do next. */
+class Explain extends View {
+  override render() {
+    const name = store.setup.value?.preset ?? "welcome";
+    const taught = lesson(name);
+    const set = store.wantedDataset.value;
+    return html`
+      ${taught
+        ? html`<section class="lesson"><h2>${taught.title}</h2>
+            ${taught.text.map((paragraph) => html`<p>${paragraph}</p>`)}
+            ${taught.claims
+              ? html`<table class="claims"><thead><tr><th scope="col">${t("explain.what")}</th><th scope="col">${t("explain.article")}</th><th scope="col">${t("explain.truth")}</th></tr></thead>
+                  <tbody>${taught.claims.map(({ what, article, truth }) => html`<tr><th scope="row">${what}</th><td>${article}</td><td>${truth}</td></tr>`)}</tbody></table>`
+              : nothing}</section>
+            <section><h3>${t("explain.next")}</h3><ol class="next">${taught.next.map(({ text, address }) => html`<li>${address ? html`<a href=${address}>${text}</a>` : text}</li>`)}</ol></section>`
+        : html`<section class="lesson"><h2>${name}</h2><p>${t("explain.untaught")}</p></section>`}
+      ${set
+        ? html`<section><h3>${t("explain.data")}</h3><dl class="facts">
+            <dt>${t("data.name")}</dt><dd>${set.title}</dd>
+            <dt>${t("data.examples")}</dt><dd class="mono">${set.test ? t("data.counts", { train: set.train, test: set.test }) : count(set.train)}</dd>
+            <dt>${t("data.source")}</dt><dd>${set.source}</dd>
+            <dt>${t("data.licence")}</dt><dd>${set.licence}</dd></dl></section>`
+        : nothing}`;
+  }
+}
+customElements.define("gs-explain", Explain);

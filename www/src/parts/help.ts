@@ -1,0 +1,25 @@
+import { html } from "lit";
+import { KEYS, LOCAL_KEYS } from "../keys.js";
+import { View } from "../lib/view.js";
+import { t } from "../messages/index.js";
+import { helpOpen } from "../state/store.js";
+
+/** The dialog that lists the keys. */
+class Help extends View {
+  protected override updated(): void {
+    const dialog = this.querySelector("dialog")!;
+    if (helpOpen.value && !dialog.open) dialog.showModal();
+    if (!helpOpen.value && dialog.open) dialog.close();
+  }
+
+  override render() {
+    void helpOpen.value;
+    return html`<dialog aria-labelledby="help-title" @close=${() => (helpOpen.value = false)}>
+      <h1 id="help-title">${t("help.title")}</h1>
+      <p>${t("help.text")}</p>
+      <dl class="keys">${[...KEYS, ...LOCAL_KEYS].map(({ keys, text }) => html`<dt><kbd>${keys}</kbd></dt><dd>${t(text)}</dd>`)}</dl>
+      <form method="dialog"><button class="primary">${t("help.close")}</button></form>
+    </dialog>`;
+  }
+}
+customElements.define("gs-help", Help);

@@ -1,0 +1,171 @@
+import { html, nothing } from "lit";
+import type { LayerSpec } from "gradscope";
+import { shape } from "../lib/format.js";
+import { View } from "../lib/view.js";
+import { errorText, t } from "../messages/index.js";
+import { LAYER_FIELDS, newLayer, summary, withLayers, type Spec } from "../state/spec.js";
+import * as store from "../state/store.js";
+import { build } from "../state/engine.js";
+import { field } from "./field.js";
+import { icons } from "./icons.js";
+
+/** The layer list: what the network is, and the place to change it. */
+class Layers extends View {
+  /** Index of the row that is open for editing. */
+  #open: number | undefined;
+  #dragged: number | undefined;
+  #focus: number | undefined;
+
+  #set(layers: LayerSpec[]): void {
+    const setup = store.setup.value;
+    if (setup) store.change({ model: withLayers(setup.model, layers) });
+  }
+
+  get #layers(): LayerSpec[] {
+    return [...(store.setup.value?.model.layers ?? [])];
+  }
+
+  #move(from: number, to: number): void {
+    const layers = this.#layers;
+    if (to < 0 || to >= layers.length || from === to) return;
+    layers.splice(to, 0, ...layers.splice(from, 1));
+    if (this.#open === from) this.#open = to;
+    this.#focus = to;
+    this.#set(layers);
+  }
+
+  #remove(k: number): void {
+    this.#open = undefined;
+    this.#focus = Math.max(0, k - 1);
+    this.#set(this.#layers.filter((_, other) => other !== k));
+  }
+
+  #edit(k: number, key: string, value: unknown): void {
+    const layers = this.#layers;
+    const layer: Spec = { ...(layers[k] as unknown as Spec), [key]: value };
+    if (value === undefined) delete layer[key];
+    layers[k] = layer as unknown as LayerSpec;
+    this.#set(layers);
+  }
+
+  #add(type: string): void {
+    const layers = this.#layers;
+    const last = layers.at(-1);
+    // A network ends in the layer that gives its answer, so a new one goes before it.
+    const at = last?.type === "Dense" ? layers.length - 1 : layers.length;
+    layers.splice(at, 0, newLayer(type as LayerSpec["type"]));
+    this.#open = this.#focus = at;
+    this.#set(layers);
+  }
+
+  #drag = (event: PointerEvent): void => {
+    if (this.#dragged === undefined) return;
+    const rows = [...this.querySelectorAll<HTMLElement>(".layer")];
+    const to = rows.findIndex((row) => {
+      const box = row.getBoundingClientRect();
+      return event.clientY >= box.top && event.clientY <= box.bottom;
+    });
+    if (to < 0 || to === this.#dragged) return;
+    this.#move(this.#dragged, to);
+    this.#dragged = to;
+  };
+
+  #drop = (): void => {
+    this.#dragged = undefined;
+    this.#focus = undefined;
+    removeEventListener("pointermove", this.#drag);
+    removeEventListener("pointerup", this.#drop);
+    removeEventListener("pointercancel", this.#drop);
+    this.requestUpdate();
+  };
+
+  #grab(event: PointerEvent, k: number): void {
+    event.preventDefault();
+    this.#dragged = k;
+    addEventListener("pointermove", this.#drag);
+    addEventListener("pointerup", this.#drop);
+    addEventListener("pointercancel", this.#drop);
+  }
+
+  protected override updated(): void {
+    if (this.#focus === undefined || this.#dragged !== undefined) return;
+    this.querySelectorAll<HTMLElement>(".layer-name")[this.#focus]?.focus();
+    this.#focus = undefined;
+  }
+
+  #keys(event: KeyboardEvent, k: number): void {
+    const by = event.key === "ArrowUp" ? -1 : event.key === "ArrowDown" ? 1 : 0;
+    if (event.altKey && by) {
+      event.preventDefault();
+      this.#move(k, k + by);
+    } else if (by && event.target instanceof HTMLButtonElement) {
+      event.preventDefault();
+      this.querySelectorAll<HTMLElement>(".layer-name")[k + by]?.focus();
+    } else if (event.key === "Delete" && event.target instanceof HTMLButtonElement) {
+      this.#remove(k);
+    } else if (event.key === "Escape" && this.#open === k) {
+      this.#open = undefined;
+      this.#focus = k;
+      this.requestUpdate();
+    }
+  }
+
+  #row(layer: LayerSpec, k: number) {
+    const described = store.description.value?.layers[k];
+    const known = described?.kind === layer.type ? described : undefined;
+    const open = this.#open === k;
+    const toggle = (): void => {
+      this.#open = open ? undefined : k;
+      if (known && store.built.value?.description.layers.some(({ name }) => name === known.name)) store.selected.value = known.name;
+      this.requestUpdate();
+    };
+    const on = known !== undefined && known.name === store.selected.value;
+    const fields = LAYER_FIELDS[layer.type] ?? [];
+    return html`<li class="layer ${on ? "on" : ""} ${known?.error ? "wrong" : ""} ${this.#dragged === k ? "dragged" : ""}" @keydown=${(event: KeyboardEvent) => this.#keys(event, k)}>
+      <span class="grip" @pointerdown=${(event: PointerEvent) => this.#grab(event, k)} title=${t("layers.drag")}>${icons.grip}</span>
+      <button class="layer-name" aria-expanded=${open} @click=${toggle}>
+        <b>${layer.type}</b> <small>${summary(layer)}</small>
+      </button>
+      <span class="layer-shape">${shape(known?.outputShape)}<small>${known?.parameters ? t("layers.parameters", { n: known.parameters }) : nothing}</small></span>
+      ${known?.error ? html`<p class="why" role="alert">${errorText({ code: known.error.code, args: known.error.args as Record<string, string> })}</p>` : nothing}
+      ${open
+        ? html`<div class="layer-form">
+            ${fields.map((of) => field(layer as unknown as Spec, of, (key, value) => this.#edit(k, key, value)))}
+            <div class="buttons">
+              <button ?disabled=${k === 0} @click=${() => this.#move(k, k - 1)} title="Alt ↑">${icons.up}${t("layers.up")}</button>
+              <button ?disabled=${k === this.#layers.length - 1} @click=${() => this.#move(k, k + 1)} title="Alt ↓">${icons.down}${t("layers.down")}</button>
+              <button @click=${() => this.#remove(k)} title="Delete">${icons.remove}${t("layers.remove")}</button>
+            </div>
+          </div>`
+        : nothing}
+    </li>`;
+  }
+
+  override render() {
+    const setup = store.setup.value;
+    if (!setup) return nothing;
+    const total = store.description.value?.parameterCount;
+    const pending = store.dirty.value;
+    return html`<section class="layers">
+      <h2>${t("layers.title")} ${total === undefined ? nothing : html`<small>${t("layers.total", { n: total })}</small>`}</h2>
+      ${pending
+        ? html`<div class="pending" role="status">
+            <span>${store.impossible.value ? t("layers.impossible") : t("layers.pending")}</span>
+            <div class="buttons">
+              <button class="primary" ?disabled=${store.impossible.value !== undefined || store.busy.value} @click=${() => build()}>${t("layers.build")}</button>
+              <button @click=${() => (store.setup.value = store.built.value?.setup)}>${t("layers.undo")}</button>
+            </div>
+          </div>`
+        : nothing}
+      <p class="input-row"><b>${t("layers.input")}</b><span class="layer-shape">${shape(setup.model.input)}</span></p>
+      <ol>${setup.model.layers.map((layer, k) => this.#row(layer, k))}</ol>
+      <label class="add">${icons.add}<span>${t("layers.add")}</span>
+        <select .value=${""} @change=${(event: Event) => {
+          const select = event.target as HTMLSelectElement;
+          this.#add(select.value);
+          select.value = "";
+        }}><option value="" hidden></option>${Object.keys(LAYER_FIELDS).map((type) => html`<option>${type}</option>`)}</select></label>
+    </section>`;
+  }
+}
+customElements.define("gs-layers", Layers);

@@ -1,0 +1,49 @@
+import { html } from "lit";
+import { View } from "../lib/view.js";
+import { t } from "../messages/index.js";
+import { takeDropped } from "../state/dropped.js";
+import { build, fail } from "../state/engine.js";
+import { datasets, status } from "../state/store.js";
+
+/** What to do about a data set that is not installed: the command, or its official files dropped here. */
+class Missing extends View {
+  static override properties = { name: { attribute: false } };
+  declare name: string;
+  #over = false;
+
+  async #take(files: FileList | null | undefined): Promise<void> {
+    if (!files?.length) return;
+    status.value = "loading";
+    try {
+      await takeDropped(this.name, [...files]);
+      await build();
+    } catch (error) {
+      status.value = "idle";
+      fail(error);
+    }
+  }
+
+  #hover(event: DragEvent, over: boolean): void {
+    event.preventDefault();
+    this.#over = over;
+    this.requestUpdate();
+  }
+
+  override render() {
+    const title = datasets.value.find(({ name }) => name === this.name)?.title ?? this.name;
+    return html`<section class="panel waiting ${this.#over ? "over" : ""}" role="alert"
+      @dragover=${(event: DragEvent) => this.#hover(event, true)}
+      @dragleave=${(event: DragEvent) => this.#hover(event, false)}
+      @drop=${(event: DragEvent) => {
+        this.#hover(event, false);
+        void this.#take(event.dataTransfer?.files);
+      }}>
+      <h2>${t("missing.title", { title })}</h2>
+      <p>${t("missing.command")}</p>
+      <pre class="mono">cargo xtask data ${this.name}</pre>
+      <p>${t("missing.drop")}</p>
+      <label class="file">${t("missing.choose")}<input type="file" multiple accept=".gz,.idx,application/gzip" @change=${(event: Event) => this.#take((event.target as HTMLInputElement).files)}></label>
+    </section>`;
+  }
+}
+customElements.define("gs-missing", Missing);

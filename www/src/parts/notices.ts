@@ -1,0 +1,77 @@
+import { html, nothing, type TemplateResult } from "lit";
+import { View } from "../lib/view.js";
+import { errorText, t } from "../messages/index.js";
+import { dismissed } from "../state/settings.js";
+import { rateOf, withRate } from "../state/spec.js";
+import * as store from "../state/store.js";
+import { build } from "../state/engine.js";
+import { play, restart, smallerBatch } from "../state/training.js";
+import { icons } from "./icons.js";
+
+const NO_WEBGPU = "no-webgpu";
+
+const button = (text: string, run: () => unknown): TemplateResult => html`<button @click=${run}>${text}</button>`;
+
+/** What can be done about an error, besides knowing it. */
+function remedy(notice: store.Notice): TemplateResult | typeof nothing {
+  if (notice.kind === "deviceLost") return button(t("notice.tryGpu"), () => build(store.lastSnapshot.value?.snapshot));
+  if (notice.kind !== "error") return nothing;
+  const setup = store.setup.value;
+  switch (notice.error.code) {
+    case "worker_died":
+      return button(store.lastSnapshot.value ? t("notice.restartAt", { epoch: store.lastSnapshot.value.epoch }) : t("notice.restart"), restart);
+    case "out_of_memory":
+      return setup && setup.batchSize > 1 ? button(t("notice.smallerBatch", { size: setup.batchSize >> 1 }), smallerBatch) : nothing;
+    case "not_finite":
+      return setup
+        ? button(t("notice.lowerRate"), async () => {
+            store.change({ optimizer: withRate(setup.optimizer, rateOf(setup.optimizer) / 10) });
+            await play();
+          })
+        : nothing;
+    case "no_web_gpu":
+    case "gpu":
+    case "device_lost":
+      return button(t("notice.useCpu"), async () => {
+        store.change({ backend: "cpu" });
+        await build();
+      });
+    default:
+      return nothing;
+  }
+}
+
+function sentence(notice: store.Notice): TemplateResult | string {
+  if (notice.kind === "address") return t("notice.address", { field: notice.field, value: notice.value });
+  if (notice.kind === "deviceLost") return t("notice.deviceLost", { reason: notice.reason, step: notice.step });
+  const { error } = notice;
+  return html`${error.where ? html`<b class="mono">${error.where}</b> ` : nothing}${errorText(error)}`;
+}
+
+/** Banners under the top bar: one error at a time, and the quiet note that there is no WebGPU. */
+class Notices extends View {
+  override render() {
+    const notice = store.notice.value;
+    const hidden = notice?.kind === "error" && notice.error.code === "dataset_missing"; // the centre shows it at length
+    const noGpu = store.backendReport.value && !store.backendReport.value.webgpu && !dismissed.value.includes(NO_WEBGPU);
+    return html`
+      <div role="alert">
+        ${notice && !hidden
+          ? html`<div class="notice bad">
+              ${icons.warn}<span>${sentence(notice)}</span>${remedy(notice)}
+              <button class="plain" @click=${() => (store.notice.value = undefined)}>${t("notice.dismiss")}</button>
+            </div>`
+          : nothing}
+      </div>
+      <div role="status">
+        ${noGpu
+          ? html`<div class="notice">
+              <span>${t("notice.noWebGpu")}</span>
+              <button class="plain" @click=${() => (dismissed.value = [...dismissed.value, NO_WEBGPU])}>${t("notice.understood")}</button>
+            </div>`
+          : nothing}
+      </div>
+    `;
+  }
+}
+customElements.define("gs-notices", Notices);

@@ -1,0 +1,74 @@
+import { html, nothing } from "lit";
+import type { BackendChoice } from "gradscope";
+import { View } from "../lib/view.js";
+import { lesson, t } from "../messages/index.js";
+import { goTo } from "../state/route.js";
+import { language, LANGUAGES, theme, THEMES, type Language, type Theme } from "../state/settings.js";
+import { refit } from "../state/spec.js";
+import * as store from "../state/store.js";
+import { build } from "../state/engine.js";
+import { icons } from "./icons.js";
+
+const value = (event: Event): string => (event.target as HTMLSelectElement).value;
+
+/** Changes the data set, and with it the input's shape and the number of classes. */
+function chooseData(name: string): void {
+  const before = store.wantedDataset.value;
+  const now = store.datasets.value.find((set) => set.name === name);
+  const setup = store.setup.value;
+  if (!now || !setup) return;
+  store.change({ data: name, model: refit(setup.model, now.shape, before?.classes.length ?? 0, now.classes.length) });
+  if (!now.installed) void build();
+}
+
+/** The name of the backend that trains, for the badge. */
+function badge(): string {
+  const info = store.session.value?.info;
+  if (!info) return t("backend.none");
+  if (info.backend === "webgpu") return `WebGPU · ${info.adapter || t("backend.adapter")}`;
+  return info.workers > 1 ? t("backend.cpu.many", { kind: info.adapter, workers: info.workers }) : t("backend.cpu", { kind: info.adapter });
+}
+
+class TopBar extends View {
+  #pick(label: string, content: unknown, chosen: string, change: (value: string) => void, kind = "") {
+    return html`<label class="pick ${kind}"><span>${label}</span
+      ><select .value=${chosen} @change=${(event: Event) => change(value(event))}>${content}</select></label>`;
+  }
+
+  override render() {
+    const setup = store.setup.value;
+    const chosen = setup?.preset ?? "";
+    const option = (of: string, text: string, selected: boolean) => html`<option value=${of} ?selected=${selected}>${text}</option>`;
+    const models = html`
+      ${option("welcome", t("model.welcome"), chosen === "welcome")}
+      ${store.presets.value.map(({ name }) => option(name, lesson(name)?.title ?? name, chosen === name))}`;
+    const sets = html`
+      ${setup && !setup.data ? option("", t("data.digit"), true) : nothing}
+      ${store.datasets.value.map(({ name, title, installed }) =>
+        option(name, installed ? title : t("data.missing", { title }), setup?.data === name))}`;
+    const backend = setup?.backend ?? "auto";
+    const session = store.session.value;
+    void store.built.value; // the session's facts change when its device is lost
+    return html`<header class="topbar">
+      <a class="brand" href="#/" aria-label=${t("brand")}>grad<i>scope</i></a>
+      ${this.#pick(t("pick.model"), models, chosen, (name) => (name === "welcome" ? (location.hash = "#/") : goTo(name)))}
+      ${this.#pick(t("pick.data"), sets, setup?.data ?? "", chooseData)}
+      <span class="gap"></span>
+      <label class="pick badge ${session ? "on" : ""}" title=${t("backend.switch")}>
+        <span class="shown" aria-hidden="true">${badge()}</span><span class="spoken">${t("backend.switch")}: ${badge()}</span>
+        <select .value=${backend} @change=${(event: Event) => {
+          store.change({ backend: value(event) as BackendChoice });
+          if (!store.isWelcome.value) void build();
+        }}>
+          ${(["auto", "webgpu", "cpu"] as const).map((kind) => option(kind, t(`backend.${kind}.choice`), backend === kind))}
+        </select>
+      </label>
+      ${this.#pick(t("pick.language"), LANGUAGES.map((of) => option(of, of === "en" ? "English" : "简体中文", language.value === of)), language.value,
+        (of) => (language.value = of as Language), "quiet")}
+      ${this.#pick(t("pick.theme"), THEMES.map((of) => option(of, t(`theme.${of}`), theme.value === of)), theme.value,
+        (of) => (theme.value = of as Theme), "quiet")}
+      <button class="plain help-button" @click=${() => (store.helpOpen.value = true)} title=${t("help.title")}>${icons.help}<span>${t("help.open")}</span></button>
+    </header>`;
+  }
+}
+customElements.define("gs-topbar", TopBar);

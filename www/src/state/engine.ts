@@ -1,0 +1,153 @@
+import { effect } from "@preact/signals-core";
+import { backends, createSession, datasets as listDatasets, describeModel, GradscopeError, presets as listPresets, type Session, type Snapshot } from "gradscope";
+import { latest } from "../lib/latest.js";
+import { droppedData } from "./dropped.js";
+import { History } from "./history.js";
+import * as store from "./store.js";
+import { drawnFromDataset, watchNetwork } from "./pictures.js";
+
+/** Shows an error; those that are not the engine's are errors of this page and go on to the console. */
+export function fail(error: unknown): void {
+  if (error instanceof GradscopeError) store.notice.value = { kind: "error", error };
+  else throw error;
+}
+
+/** Asks the engine what there is to choose from. */
+export async function start(): Promise<void> {
+  try {
+    [store.presets.value, store.datasets.value, store.backendReport.value] = await Promise.all([listPresets(), listDatasets(), backends()]);
+  } catch (error) {
+    store.status.value = "dead";
+    fail(error);
+    throw error;
+  }
+}
+
+/** Keeps `description` true to the layers being edited. */
+export function describeWhileEditing(): void {
+  const describe = latest(async () => {
+    const model = store.setup.value?.model;
+    if (!model) return;
+    try {
+      store.description.value = await describeModel(model);
+    } catch (error) {
+      fail(error);
+    }
+  });
+  let before: unknown;
+  effect(() => {
+    const model = store.setup.value?.model;
+    if (model && model !== before) describe();
+    before = model;
+  });
+}
+
+let loadingStop: AbortController | undefined;
+
+/** Gives up reading data. */
+export const cancelLoading = (): void => loadingStop?.abort();
+
+/** Ends the session and forgets what it measured. */
+async function close(): Promise<void> {
+  const old = store.session.value;
+  store.session.value = undefined;
+  store.built.value = undefined;
+  forget();
+  await old?.dispose();
+}
+
+/** Forgets everything that was measured. */
+export function forget(): void {
+  store.progress.value = undefined;
+  store.history.value = { of: new History(), version: 0 };
+  store.evaluations.value = {};
+  store.target.value = 0;
+  store.lastSnapshot.value = undefined;
+}
+
+/** Builds a session of what the controls show. Resolves with whether there is one. */
+export async function build(from?: Snapshot): Promise<boolean> {
+  const wanted = store.setup.value;
+  if (!wanted) return false;
+  const kept = from && { progress: store.progress.value, history: store.history.value, target: store.target.value };
+  await close();
+  store.frame.value = undefined;
+  store.pinned.value = undefined;
+  store.hyper.value = {};
+  store.notice.value = undefined;
+  store.status.value = "loading";
+  store.loading.value = undefined;
+  loadingStop = new AbortController();
+  const { signal } = loadingStop;
+  try {
+    const { model, optimizer, loss, batchSize, validationSplit, seed, backend } = wanted;
+    const session = await createSession({
+      model, optimizer, loss, batchSize, validationSplit, seed, backend, signal,
+      data: droppedData(wanted.data) ?? wanted.data,
+      onLoading: (event) => (store.loading.value = event),
+    });
+    if (from) await session.restore(from);
+    await adopt(session, wanted);
+    if (kept) [store.progress.value, store.history.value, store.target.value] = [kept.progress, kept.history, kept.target];
+    return true;
+  } catch (error) {
+    if (!signal.aborted) fail(error);
+    store.status.value = "idle";
+    return false;
+  } finally {
+    loadingStop = undefined;
+    store.loading.value = undefined;
+  }
+}
+
+/** Makes a session the page's own: its facts, its pictures, its events. */
+export async function adopt(session: Session, setup: store.Setup): Promise<void> {
+  const [description, parameters] = await Promise.all([describeModel(setup.model), session.parameters()]);
+  store.built.value = { setup, description, parameters };
+  listen(session);
+  store.session.value = session;
+  store.selected.value = description.layers[0]?.name;
+  store.status.value = "idle";
+  await watchNetwork();
+  if (setup.preset !== "welcome") await drawnFromDataset();
+}
+
+function listen(session: Session): void {
+  const mine = <T>(handler: (event: T) => void) => (event: T): void => void (store.session.value === session && handler(event));
+  session.on("progress", mine((event) => {
+    store.history.value.of.progress(event.epoch, event.stepsPerEpoch, event.losses, event.accuracy, event.learningRate);
+    store.history.value = { of: store.history.value.of, version: store.history.value.version + 1 };
+    store.progress.value = event;
+  }));
+  session.on("epoch", mine(({ epoch, validation, test }) => {
+    store.history.value.of.epoch(epoch, validation ?? undefined, test ?? undefined);
+    store.history.value = { of: store.history.value.of, version: store.history.value.version + 1 };
+    store.evaluations.value = {
+      ...store.evaluations.value, ...(validation ? { validation } : {}), ...(test ? { test } : {}),
+    };
+    void keepSnapshot(session, epoch);
+  }));
+  session.on("frame", mine((event) => (store.frame.value = event)));
+  session.on("deviceLost", mine(({ reason, step }) => {
+    store.notice.value = { kind: "deviceLost", reason, step };
+    if (store.built.value) store.built.value = { ...store.built.value };
+  }));
+  session.on("died", mine((error) => {
+    store.status.value = "dead";
+    fail(error);
+  }));
+}
+
+let snapshotAt = -Infinity;
+
+/** At most one snapshot in ten seconds: enough to carry on from when a worker dies. */
+async function keepSnapshot(session: Session, epoch: number): Promise<void> {
+  if (performance.now() - snapshotAt < 10_000) return;
+  snapshotAt = performance.now();
+  try {
+    const snapshot = await session.snapshot();
+    if (store.session.value === session) store.lastSnapshot.value = { snapshot, epoch };
+  } catch {
+    // The session ended meanwhile, and says so itself.
+  }
+}

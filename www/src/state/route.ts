@@ -1,0 +1,86 @@
+import { effect } from "@preact/signals-core";
+import type { BackendChoice, OptimizerSpec, Preset } from "gradscope";
+import { build } from "./engine.js";
+import { OPTIMIZERS, withRate } from "./spec.js";
+import * as store from "./store.js";
+import { openWelcome } from "./welcome.js";
+
+/** What an address asks for, and the first part of it that makes no sense. */
+interface Address {
+  preset: Preset | undefined;
+  changes: Partial<store.Setup>;
+  wrong: { field: string; value: string } | undefined;
+}
+
+/** The settings that a preset begins with. */
+export function setupOf(preset: Preset): store.Setup {
+  const { name, model, data, loss, optimizer, batchSize, epochs, validationSplit } = preset;
+  return { preset: name, model, data, loss, optimizer, batchSize, epochs, validationSplit, seed: 0, backend: store.setup.value?.backend ?? "auto" };
+}
+
+/** Reads `#/mnist-cnn?seed=3&learning_rate=0.01`: what is understood is used, and the first thing that is not is named. */
+export function parse(hash: string, presets: readonly Preset[]): Address {
+  const [path = "", query = ""] = hash.replace(/^#\/?/, "").split("?");
+  const preset = presets.find(({ name }) => name === path);
+  let wrong: Address["wrong"] = path && !preset ? { field: "preset", value: path } : undefined;
+  const changes: Partial<store.Setup> = {};
+  let optimizer: OptimizerSpec | undefined = preset?.optimizer;
+  const whole = (value: string, least: number): number | undefined => (/^\d{1,9}$/.test(value) && Number(value) >= least ? Number(value) : undefined);
+  const read: Record<string, (value: string) => unknown> = {
+    seed: (value) => (changes.seed = whole(value, 0)!),
+    batch_size: (value) => (changes.batchSize = whole(value, 1)!),
+    epochs: (value) => (changes.epochs = whole(value, 1)!),
+    backend: (value) => (changes.backend = (["auto", "webgpu", "cpu"] as BackendChoice[]).find((known) => known === value)!),
+    data: (value) => (changes.data = store.datasets.value.find(({ name }) => name === value)?.name!),
+    optimizer: (value) => {
+      const type = OPTIMIZERS.find((known) => known.toLowerCase() === value.toLowerCase());
+      return type && (optimizer = withRate({ type } as OptimizerSpec, optimizer?.learning_rate ?? 0.001));
+    },
+    learning_rate: (value) => {
+      const rate = Number(value);
+      return rate > 0 && Number.isFinite(rate) && optimizer ? (optimizer = withRate(optimizer, rate)) : undefined;
+    },
+    schedule: (value) => {
+      if (value !== "cosine" || !optimizer || !preset) return undefined;
+      const examples = store.datasets.value.find(({ name }) => name === preset.data)?.train ?? 0;
+      const training = Math.round(examples * (1 - preset.validationSplit));
+      const steps = Math.ceil(training / preset.batchSize) * (changes.epochs ?? preset.epochs);
+      const rate = typeof optimizer.learning_rate === "number" ? optimizer.learning_rate : 0.001;
+      return (optimizer = withRate(optimizer, { type: "CosineDecay", initial_learning_rate: rate, decay_steps: steps }));
+    },
+  };
+  for (const [field, value] of new URLSearchParams(query)) {
+    const understood = Object.hasOwn(read, field) && read[field]!(value) !== undefined;
+    if (!understood) wrong ??= { field, value };
+  }
+  for (const key of Object.keys(changes) as (keyof store.Setup)[]) if (changes[key] === undefined) delete changes[key];
+  return { preset, changes: optimizer ? { ...changes, optimizer } : changes, wrong };
+}
+
+async function open(): Promise<void> {
+  const { preset, changes, wrong } = parse(location.hash, store.presets.value);
+  if (preset) {
+    store.setup.value = { ...setupOf(preset), ...changes };
+    store.tab.value = "explain";
+    await build();
+  } else {
+    await openWelcome();
+  }
+  if (wrong) store.notice.value ??= { kind: "address", ...wrong };
+}
+
+/** Opens what the address says, now and whenever it changes. */
+export function followAddress(): void {
+  addEventListener("hashchange", () => void open());
+  void open();
+  effect(() => {
+    document.title = store.setup.value && !store.isWelcome.value ? `${store.setup.value.preset} · Gradscope` : "Gradscope";
+  });
+}
+
+/** Goes to a preset, even if the address says it already. */
+export function goTo(preset: string): void {
+  const hash = `#/${preset}`;
+  if (location.hash === hash) void open();
+  else location.hash = hash;
+}

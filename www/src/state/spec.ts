@@ -1,0 +1,117 @@
+import type { Argument } from "../messages/types.js";
+import type { LayerSpec, LossSpec, ModelSpec, OptimizerSpec } from "gradscope";
+
+/** A layer or an optimizer as an editor sees it: a type and some arguments. */
+export interface Spec {
+  type: string;
+  [key: string]: unknown;
+}
+
+/** An argument that can be edited, with what stands where the spec leaves it out (Keras's default). */
+export type Field =
+  | { key: Argument; kind: "whole"; least: number; fallback: number | undefined }
+  | { key: Argument; kind: "number"; least: number; most: number; step: number; fallback: number }
+  | { key: Argument; kind: "choice"; of: readonly string[]; fallback: string }
+  | { key: Argument; kind: "flag"; fallback: boolean }
+  | { key: Argument; kind: "sizes"; fallback: string };
+
+export const ACTIVATIONS = ["linear", "relu", "gelu", "silu", "leaky_relu", "tanh", "sigmoid", "softmax"] as const;
+
+const whole = (key: Argument, fallback: number | undefined, least = 1): Field => ({ key, kind: "whole", least, fallback });
+const padding: Field = { key: "padding", kind: "choice", of: ["valid", "same"], fallback: "valid" };
+const activation: Field = { key: "activation", kind: "choice", of: ACTIVATIONS, fallback: "linear" };
+const bias: Field = { key: "use_bias", kind: "flag", fallback: true };
+const epsilon: Field = { key: "epsilon", kind: "number", least: 0, most: 1, step: 1e-4, fallback: 1e-3 };
+const pooling: readonly Field[] = [whole("pool_size", 2), whole("strides", undefined), padding];
+
+/** What can be edited of each type of layer; the order is that of the menu. */
+export const LAYER_FIELDS: Readonly<Record<LayerSpec["type"], readonly Field[]>> = {
+  Dense: [whole("units", 64), activation, bias],
+  Conv2D: [whole("filters", 32), whole("kernel_size", 3), whole("strides", 1), padding, activation, bias],
+  MaxPooling2D: pooling,
+  AveragePooling2D: pooling,
+  GlobalAveragePooling2D: [],
+  Flatten: [],
+  Dropout: [{ key: "rate", kind: "number", least: 0, most: 0.95, step: 0.05, fallback: 0.5 }],
+  BatchNormalization: [{ key: "momentum", kind: "number", least: 0, most: 1, step: 0.01, fallback: 0.99 }, epsilon],
+  LayerNormalization: [epsilon],
+  Activation: [{ ...activation, fallback: "relu" }],
+  LeakyReLU: [{ key: "negative_slope", kind: "number", least: 0, most: 1, step: 0.05, fallback: 0.3 }],
+  Reshape: [{ key: "target_shape", kind: "sizes", fallback: "" }],
+  ZeroPadding2D: [whole("padding", 1)],
+};
+
+/** What a new layer of a type needs to be complete. */
+const NEW_LAYER: Partial<Record<LayerSpec["type"], object>> = {
+  Dense: { units: 64, activation: "relu" },
+  Conv2D: { filters: 32, kernel_size: 3, activation: "relu" },
+  MaxPooling2D: { pool_size: 2 },
+  AveragePooling2D: { pool_size: 2 },
+  Dropout: { rate: 0.5 },
+  Activation: { activation: "relu" },
+  Reshape: { target_shape: [1] },
+};
+
+export const newLayer = (type: LayerSpec["type"]): LayerSpec => ({ type, ...NEW_LAYER[type] }) as LayerSpec;
+
+export const OPTIMIZERS = ["SGD", "RMSprop", "Adam", "AdamW"] as const;
+
+const momentum: Field = { key: "momentum", kind: "number", least: 0, most: 0.999, step: 0.01, fallback: 0 };
+const beta = (key: Argument, fallback: number): Field => ({ key, kind: "number", least: 0, most: 0.9999, step: 0.001, fallback });
+const tiny: Field = { key: "epsilon", kind: "number", least: 0, most: 1, step: 1e-7, fallback: 1e-7 };
+const adam: readonly Field[] = [beta("beta_1", 0.9), beta("beta_2", 0.999), tiny];
+
+/** Arguments of each optimizer besides its rate, with Keras's defaults. */
+export const OPTIMIZER_FIELDS: Readonly<Record<string, readonly Field[]>> = {
+  SGD: [momentum, { key: "nesterov", kind: "flag", fallback: false }],
+  RMSprop: [beta("rho", 0.9), momentum, tiny],
+  Adam: adam,
+  AdamW: [{ key: "weight_decay", kind: "number", least: 0, most: 1, step: 0.001, fallback: 0.004 }, ...adam],
+};
+
+export const LOSSES = [
+  "sparse_categorical_crossentropy", "categorical_crossentropy", "binary_crossentropy", "mean_squared_error", "mean_absolute_error",
+] as const;
+
+export const lossName = (loss: LossSpec): string => (typeof loss === "string" ? loss : String((loss as Spec).type));
+
+/** The same optimizer at another rate. */
+export const withRate = (optimizer: OptimizerSpec, learning_rate: unknown): OptimizerSpec => ({ ...optimizer, learning_rate }) as OptimizerSpec;
+
+/** The rate that an optimizer begins with; a schedule's if it has one. */
+export function rateOf(optimizer: OptimizerSpec): number {
+  const rate = (optimizer as Spec).learning_rate;
+  if (typeof rate === "object" && rate) return Number((rate as Spec).initial_learning_rate);
+  return typeof rate === "number" ? rate : optimizer.type === "SGD" ? 0.01 : 0.001;
+}
+
+export const hasSchedule = (optimizer: OptimizerSpec): boolean => typeof (optimizer as Spec).learning_rate === "object";
+
+const size = (value: unknown): string => (Array.isArray(value) ? value.join("×") : `${String(value)}×${String(value)}`);
+
+/** What a row of the layer list says besides the type: "32 · 3×3 · relu". */
+export function summary(layer: LayerSpec): string {
+  const spec = layer as Spec;
+  const parts: string[] = [];
+  if (spec.units !== undefined) parts.push(String(spec.units));
+  if (spec.filters !== undefined) parts.push(String(spec.filters));
+  if (spec.kernel_size !== undefined) parts.push(size(spec.kernel_size));
+  if (spec.pool_size !== undefined) parts.push(size(spec.pool_size));
+  if (spec.rate !== undefined) parts.push(String(spec.rate));
+  if (Array.isArray(spec.target_shape)) parts.push(spec.target_shape.join("×"));
+  if (spec.padding === "same") parts.push("same");
+  if (typeof spec.activation === "string" && spec.activation !== "linear") parts.push(spec.activation);
+  return parts.join(" · ");
+}
+
+/** The model with another list of layers. */
+export const withLayers = (model: ModelSpec, layers: LayerSpec[]): ModelSpec => ({ ...model, layers });
+
+/** The model for a data set of another shape or another number of classes. */
+export function refit(model: ModelSpec, shape: readonly number[], classesBefore: number, classesNow: number): ModelSpec {
+  const layers = model.layers.map((layer, k) => {
+    const last = k === model.layers.length - 1 && classesNow > 1;
+    return last && layer.type === "Dense" && (layer as unknown as Spec).units === classesBefore ? ({ ...layer, units: classesNow } as LayerSpec) : layer;
+  });
+  return { ...model, input: [...shape], layers };
+}

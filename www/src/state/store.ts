@@ -1,0 +1,91 @@
+import { computed, signal } from "@preact/signals-core";
+import type {
+  BackendChoice, BackendReport, DatasetInfo, Evaluation, Frame, GradscopeError, LossSpec, ModelDescription, ModelSpec, OptimizerSpec,
+  ParameterInfo, Preset, Progress, Session, Snapshot, Split,
+} from "gradscope";
+import { History } from "./history.js";
+
+/** What the page would build, and what it has built: the same kind of thing, so that they can be compared. */
+export interface Setup {
+  /** Name of the preset that it began as; `welcome` for the network on the opening page. */
+  preset: string;
+  model: ModelSpec;
+  data: string;
+  loss: LossSpec;
+  optimizer: OptimizerSpec;
+  batchSize: number;
+  epochs: number;
+  validationSplit: number;
+  seed: number;
+  backend: BackendChoice;
+}
+
+/** What the engine is doing. */
+export type Status = "starting" | "loading" | "idle" | "training" | "evaluating" | "dead";
+
+/** The example that pictures and predictions are made of. */
+export interface Pinned {
+  x: Float32Array;
+  label: number | undefined;
+  /** Where it comes from; none if it was drawn. */
+  from: { split: Split; index: number } | undefined;
+}
+
+/** Something that the page has to say, above all else. */
+export type Notice =
+  | { kind: "error"; error: GradscopeError }
+  | { kind: "address"; field: string; value: string }
+  | { kind: "deviceLost"; reason: string; step: number };
+
+export const presets = signal<readonly Preset[]>([]);
+export const datasets = signal<readonly DatasetInfo[]>([]);
+export const backendReport = signal<BackendReport | undefined>(undefined);
+
+/** What the controls show. */
+export const setup = signal<Setup | undefined>(undefined);
+/** Shapes of `setup.model`. */
+export const description = signal<ModelDescription | undefined>(undefined);
+/** What the session is made of. */
+export const built = signal<{ setup: Setup; description: ModelDescription; parameters: ParameterInfo[] } | undefined>(undefined);
+export const session = signal<Session | undefined>(undefined);
+export const status = signal<Status>("starting");
+export const loading = signal<{ data: string; loaded: number; total: number } | undefined>(undefined);
+export const notice = signal<Notice | undefined>(undefined);
+
+export const progress = signal<Progress | undefined>(undefined);
+/** Epochs at which a press of Play stops. */
+export const target = signal(0);
+/** Its `version` changes with its content. */
+export const history = signal<{ of: History; version: number }>({ of: new History(), version: 0 });
+export const frame = signal<Frame | undefined>(undefined);
+export const pinned = signal<Pinned | undefined>(undefined);
+/** The layer that is looked at, by its name; `""` is the input. */
+export const selected = signal<string | undefined>(undefined);
+/** The channel of that layer that is looked at closely. */
+export const channel = signal(0);
+export const evaluations = signal<Partial<Record<Split, Evaluation>>>({});
+export const lastSnapshot = signal<{ snapshot: Snapshot; epoch: number } | undefined>(undefined);
+/** Rates that were moved by hand since the session was built. */
+export const hyper = signal<{ learningRate?: number; momentum?: number; weightDecay?: number; dropout?: number }>({});
+
+/** Which pane a narrow screen shows, and which tab is open. */
+export const pane = signal<"model" | "network" | "inspect">("network");
+export const tab = signal<"explain" | "numbers" | "optimizer" | "evaluate">("explain");
+export const helpOpen = signal(false);
+
+export const busy = computed(() => status.value === "training" || status.value === "evaluating" || status.value === "loading");
+export const dataset = computed(() => datasets.value.find(({ name }) => name === (built.value ?? { setup: setup.value }).setup?.data));
+export const wantedDataset = computed(() => datasets.value.find(({ name }) => name === setup.value?.data));
+export const isWelcome = computed(() => setup.value?.preset === "welcome");
+
+/** Epochs are a property of pressing Play, not of the network. */
+const substance = (of: Setup | undefined): string => JSON.stringify({ ...of, epochs: 0, preset: "" });
+/** Whether the controls ask for another session than there is. */
+export const dirty = computed(() => built.value !== undefined && substance(setup.value) !== substance(built.value.setup));
+/** Whether some layer is impossible as it stands. */
+export const impossible = computed(() => description.value?.layers.find(({ error }) => error)?.error);
+
+/** Changes some of the controls. */
+export function change(some: Partial<Setup>): void {
+  if (setup.value) setup.value = { ...setup.value, ...some };
+}

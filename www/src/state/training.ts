@@ -1,0 +1,84 @@
+import { GradscopeError, type Split } from "gradscope";
+import { build, fail, forget } from "./engine.js";
+import * as store from "./store.js";
+
+let stop: AbortController | undefined;
+
+/** Trains until `target`, or for one preset's worth of epochs more where that is reached. */
+export async function play(): Promise<void> {
+  if (store.status.value === "training") return pause();
+  if (!(await ready())) return;
+  const done = Math.floor(store.progress.value?.epoch ?? 0);
+  if (done >= store.target.value) store.target.value = done + store.setup.value!.epochs;
+  await train({ epochs: store.target.value - done });
+}
+
+/** Stops after the step in flight. */
+export const pause = (): void => stop?.abort();
+
+/** One training step. */
+export async function oneBatch(): Promise<void> {
+  if (store.status.value === "training") pause();
+  else if (await ready()) await train({ steps: 1 });
+}
+
+/** New weights of the same seed, and nothing measured yet. */
+export async function reset(): Promise<void> {
+  pause();
+  if (store.dirty.value || store.status.value === "dead") return void (await build());
+  try {
+    await store.session.value?.reset();
+    forget();
+    await store.session.value?.frame();
+  } catch (error) {
+    fail(error);
+  }
+}
+
+/** Loss, accuracy and confusion matrix of one part of the data. */
+export async function evaluate(split: Split): Promise<void> {
+  const session = store.session.value;
+  if (!session || store.busy.value) return;
+  store.status.value = "evaluating";
+  try {
+    store.evaluations.value = { ...store.evaluations.value, [split]: await session.evaluate(split) };
+  } catch (error) {
+    fail(error);
+  } finally {
+    if (store.status.value === "evaluating") store.status.value = "idle";
+  }
+}
+
+/** Starts a new worker from the last snapshot, or from new weights. */
+export async function restart(): Promise<void> {
+  await build(store.lastSnapshot.value?.snapshot);
+}
+
+/** Halves the batch, builds and trains. */
+export async function smallerBatch(): Promise<void> {
+  store.change({ batchSize: Math.max(1, store.setup.value!.batchSize >> 1) });
+  await play();
+}
+
+async function ready(): Promise<boolean> {
+  if (store.status.value !== "idle" || store.impossible.value) return false;
+  return store.session.value && !store.dirty.value ? true : build();
+}
+
+async function train(how: { epochs: number } | { steps: number }): Promise<void> {
+  const session = store.session.value!;
+  stop = new AbortController();
+  store.status.value = "training";
+  if (store.notice.value?.kind === "error") store.notice.value = undefined;
+  // Evaluating after each of a thousand epochs over four examples would be most of the work.
+  const evaluate = session.info.trainingExamples >= 200;
+  try {
+    await session.train({ ...how, evaluate, signal: stop.signal });
+    await session.frame();
+  } catch (error) {
+    if (!(error instanceof GradscopeError && error.code === "worker_died" && store.session.value !== session)) fail(error);
+  } finally {
+    stop = undefined;
+    if (store.status.value === "training") store.status.value = "idle";
+  }
+}
