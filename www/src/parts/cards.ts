@@ -47,7 +47,8 @@ class Cards extends View {
     if (!built) return nothing;
     const output = store.frame.value?.output;
     const { layers } = built.description;
-    return html`<ol class="cards" aria-label=${t("cards.label")}>
+    const small = [built.setup.model.input, ...layers.map(({ outputShape }) => outputShape ?? [])].every((of) => of.length === 1 && of[0]! <= 4);
+    return html`<ol class="cards ${small ? "small" : ""}" aria-label=${t("cards.label")}>
       <li class="card"><div class="card-in">
         <span class="card-head"><b>${t("cards.x")}</b><span>${shape(built.setup.model.input)}</span></span>
         <gs-input-map class="card-map"></gs-input-map>
