@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 pub use variable::{ALIGN, Group, Initializer, Variable};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::tensor::{DType, Meta, Shape};
 
 /// What the graph needs to know of an operation.
@@ -127,6 +127,22 @@ impl<O> Default for Graph<O> {
     }
 }
 
+/// Most cells of a tensor: kernels count them in 32 bits, and so does wasm's memory its bytes.
+const MOST_CELLS: u64 = 1 << 29;
+
+/// The same shape, or an error if no machine that we run on could hold it.
+fn addressable(meta: Meta) -> Result<Meta> {
+    let cells = meta.shape.iter().try_fold(1u64, |cells, &extent| cells.checked_mul(extent as u64));
+    match cells {
+        Some(cells) if cells <= MOST_CELLS => Ok(meta),
+        _ => {
+            let bytes = meta.shape.iter().fold(4.0, |bytes, &extent| bytes * extent as f64);
+            let what = format!("a tensor of shape {}", meta.shape);
+            Err(Error::new(ErrorCode::OutOfMemory, &[("bytes", &bytes), ("what", &what)]))
+        }
+    }
+}
+
 impl<O: Operation> Graph<O> {
     /// All nodes, inputs first.
     pub fn nodes(&self) -> &[Node<O>] {
@@ -196,7 +212,7 @@ impl<O: Operation> Graph<O> {
     /// Appends an operation.
     pub fn push(&mut self, op: O, inputs: &[NodeId]) -> Result<NodeId> {
         let metas: Vec<&Meta> = inputs.iter().map(|&id| &self.node(id).meta).collect();
-        let meta = op.infer(&metas).map_err(|error| self.place(error))?;
+        let meta = op.infer(&metas).and_then(addressable).map_err(|error| self.place(error))?;
         let name = op.name();
         Ok(self.append(Kind::Op(op), inputs, meta, name))
     }

@@ -64,6 +64,8 @@ pub struct Run {
     steps_left: usize,
     /// Number of the first step.
     first: usize,
+    /// Steps submitted.
+    taken: usize,
     /// Steps of the next chunk, fitted to the time that a chunk should take.
     chunk: usize,
     pending: VecDeque<(Pending, usize)>,
@@ -102,6 +104,7 @@ impl Run {
             options,
             steps_left,
             first: session.step,
+            taken: 0,
             chunk: 1,
             pending: VecDeque::new(),
             ending: None,
@@ -132,6 +135,7 @@ impl Run {
             let pending = session.submit(self.chunk.min(self.steps_left)).await?;
             let taken = session.step - step;
             self.steps_left -= taken;
+            self.taken += taken;
             self.pending.push_back((pending, taken));
             ended = session.epoch > epoch;
         }
@@ -248,6 +252,17 @@ impl Run {
         self.result.stopped = true;
         self.ending = None;
         Ok(late)
+    }
+
+    /// Goes on with another session that stands at an earlier step of the same training: what was in flight is gone, the steps that were lost are
+    /// taken again.
+    pub fn resume_from<B: Backend>(&mut self, session: &Session<B>) {
+        self.pending.clear();
+        self.ending = None;
+        let end = self.first + self.taken + self.steps_left;
+        self.steps_left = end.saturating_sub(session.step);
+        self.result.losses.truncate(session.step.saturating_sub(self.first));
+        self.taken = session.step.saturating_sub(self.first);
     }
 
     /// What the run did.

@@ -8,6 +8,7 @@ use wasm_bindgen::JsValue;
 use super::js::{Buffer, Post, floats, now, to_js};
 use super::protocol::{Event, NodeInfo, ParameterInfo, Request, SessionInfo, SessionOptions, TrainOptions, TrainResult, View};
 use super::{fetch, live};
+use crate::backend::cpu::Cpu;
 use crate::backend::{Backend, Device};
 use crate::data::{Dataset, Split};
 use crate::error::{Error, ErrorCode, Result};
@@ -21,6 +22,9 @@ type Answer = Result<(JsValue, Vec<Buffer>)>;
 /// Milliseconds between two progress events, and between two frames.
 const PROGRESS_MS: f64 = 150.0;
 const FRAME_MS: f64 = 150.0;
+
+/// Milliseconds between two snapshots of a session whose GPU may be lost.
+const SNAPSHOT_MS: f64 = 5_000.0;
 
 /// A run that is under way, with what it owes the page.
 struct Training {
@@ -39,11 +43,13 @@ pub(super) struct Desk {
     training: Option<Training>,
     views: Vec<View>,
     pinned: Vec<f32>,
+    /// The last good state of a session on a GPU, and when it was taken.
+    safe: Option<(Snapshot, f64)>,
 }
 
 impl Desk {
     pub fn new(post: Post, data_url: String) -> Self {
-        Self { post, data_url, session: None, training: None, views: Vec::new(), pinned: Vec::new() }
+        Self { post, data_url, session: None, training: None, views: Vec::new(), pinned: Vec::new(), safe: None }
     }
 
     /// Whether a run is under way.
@@ -66,7 +72,15 @@ impl Desk {
             }
             return;
         }
-        let result = self.handle(request, buffers).await;
+        let mut result = self.handle(request, buffers).await;
+        if let Err(error) = &result {
+            if error.code == ErrorCode::DeviceLost && self.session.is_some() {
+                let reason = error.clone();
+                if let Err(worse) = self.recover(&reason).await {
+                    result = Err(worse);
+                }
+            }
+        }
         self.post.answer(id, result);
     }
 
@@ -220,6 +234,7 @@ impl Desk {
             validation_split: options.validation_split,
         };
         let session = Session::new(device, settings, Rc::new(data)).await?;
+        self.safe = None;
         let info = info(&session);
         self.session = Some(session);
         Ok(info)
@@ -276,6 +291,42 @@ impl Desk {
         if status.done {
             self.end_run();
         }
+        if let Err(error) = self.keep_safe().await {
+            self.fail(error).await;
+        }
+    }
+
+    /// A session on a GPU is saved now and then, since the GPU may go away.
+    async fn keep_safe(&mut self) -> Result<()> {
+        let due = self.safe.as_ref().is_none_or(|(_, taken)| now() - taken >= SNAPSHOT_MS);
+        if let (Some(session), true) = (&self.session, due) {
+            if session.backend().name() == "webgpu" {
+                self.safe = Some((session.snapshot().await?, now()));
+            }
+        }
+        Ok(())
+    }
+
+    /// After the GPU is lost: the same session on the CPU, from its last good state; a run that was under way goes on there.
+    async fn recover(&mut self, reason: &Error) -> Result<()> {
+        let Some(lost) = self.session.take() else { return Ok(()) };
+        let settings = lost.settings().clone();
+        let data = Rc::clone(lost.data());
+        drop(lost);
+        let mut session = Session::new(Device::Cpu(Cpu::new()), settings, data).await?;
+        if let Some((snapshot, _)) = self.safe.take() {
+            session.restore(&snapshot)?;
+        }
+        let names: Vec<String> = self.views.iter().map(|view| view.node.clone()).collect();
+        session.watch(&names).await?;
+        if let Some(training) = &mut self.training {
+            training.run.resume_from(&session);
+            training.unsent.clear();
+        }
+        let event = Event::DeviceLost { reason: reason.message.clone(), step: session.step_count(), info: info(&session) };
+        self.session = Some(session);
+        self.post.event(&event, Vec::new());
+        Ok(())
     }
 
     fn send_progress(&mut self, time: f64) {
@@ -338,6 +389,14 @@ impl Desk {
     }
 
     async fn fail(&mut self, error: Error) {
+        let on_gpu = self.session.as_ref().is_some_and(|session| session.backend().name() == "webgpu");
+        let error = match error.code {
+            ErrorCode::DeviceLost if on_gpu => match self.recover(&error).await {
+                Ok(()) => return,
+                Err(worse) => worse,
+            },
+            _ => error,
+        };
         if let Some(training) = self.training.take() {
             self.post.answer(training.id, Err(error));
         }

@@ -14,7 +14,7 @@ impl Arena {
     /// Memory of `len` cells, or an error where it cannot be had; `what` names it.
     pub fn zeroed(len: usize, what: &str) -> Result<Self> {
         let mut cells = Vec::new();
-        cells.try_reserve_exact(len).map_err(|_| Error::new(ErrorCode::OutOfMemory, &[("bytes", &(4 * len)), ("what", &what)]))?;
+        cells.try_reserve_exact(len).map_err(|_| Error::new(ErrorCode::OutOfMemory, &[("bytes", &(4 * len as u64)), ("what", &what)]))?;
         cells.resize(len, 0.0);
         Ok(Self { cells: UnsafeCell::new(cells), len })
     }
