@@ -60,10 +60,8 @@ pub fn conv2d(s: &ConvShape, x: &[f32], w: &[f32], y: &mut [f32], scratch: &mut 
                         let y = &mut y[i * TILE_ROWS * s.out_c + g * group_out + col..];
                         let t = Tile {
                             a: a.as_ptr(),
-                            a_step: m,
-                            run: depth,
-                            skips: &[0],
                             b: b.as_ptr(),
+                            depth,
                             c: core::array::from_fn(|r| y.as_mut_ptr().wrapping_add(r * s.out_c)),
                             cols: TILE_COLS.min(group_out - col),
                             accumulate: false,
@@ -151,10 +149,8 @@ fn scatter(s: &ConvShape, frame: &Frame, images: usize, dy: &[f32], packed_a: &m
                     for (at, a) in at.chunks(TILE_ROWS).zip(packed_a.chunks(TILE_ROWS * group_out)) {
                         let t = Tile {
                             a: a.as_ptr(),
-                            a_step: at.len(),
-                            run: group_out,
-                            skips: &[0],
                             b: b[col * group_out..].as_ptr(),
+                            depth: group_out,
                             c: core::array::from_fn(|r| target.as_mut_ptr().wrapping_add(at.get(r).map_or(0, |at| at + to + col))),
                             cols: TILE_COLS.min(group_in - col),
                             accumulate: true,

@@ -178,9 +178,9 @@ impl Runs {
         Runs { starts: starts.collect(), len: s.group_in() }
     }
 
-    /// Behind the last element.
-    pub fn end(&self) -> usize {
-        self.starts.last().map_or(0, |last| last + self.len)
+    /// Where each of a window's elements lies.
+    pub fn offsets(&self) -> Vec<usize> {
+        self.starts.iter().flat_map(|start| (0..self.len).map(move |i| start + i)).collect()
     }
 }
 

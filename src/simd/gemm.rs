@@ -66,10 +66,8 @@ fn block(a: &[f32], rows: usize, k: usize, b: &[f32], cols: usize, c: &mut [f32]
             // The last tile's missing rows get pointers that the kernel does not touch.
             let t = Tile {
                 a: a[row * k..].as_ptr(),
-                a_step: m,
-                run: k,
-                skips: &[0],
                 b: b[col * k..].as_ptr(),
+                depth: k,
                 c: core::array::from_fn(|r| c.as_mut_ptr().wrapping_add(r * c_stride)),
                 cols: TILE_COLS.min(cols - col),
                 accumulate,

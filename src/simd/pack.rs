@@ -156,3 +156,21 @@ fn interleave_six(x: &[f32], at: &[usize; TILE_ROWS], len: usize, out: &mut [f32
         }
     }
 }
+
+/// Packs elements `offsets`, one to six, of the windows that start at `at` into a panel [at.len(), offsets.len()].
+pub(super) fn pack_columns(x: &[f32], at: &[usize], offsets: &[usize], panel: &mut [f32]) {
+    let neighbours = offsets.windows(2).all(|pair| pair[1] == pair[0] + 1);
+    if neighbours && offsets.len() == TILE_ROWS {
+        let x = &x[offsets[0]..];
+        for (at, to) in at.iter().zip(panel.as_chunks_mut::<TILE_ROWS>().0) {
+            to.copy_from_slice(&x[*at..][..TILE_ROWS]);
+        }
+        return;
+    }
+    for (at, to) in at.iter().zip(panel.chunks_exact_mut(offsets.len())) {
+        let x = &x[*at..];
+        for (to, offset) in to.iter_mut().zip(offsets) {
+            *to = x[*offset];
+        }
+    }
+}

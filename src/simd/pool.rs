@@ -101,14 +101,21 @@ pub fn max_pool2d(s: &PoolShape, x: &[f32], y: &mut [f32]) {
     if y.is_empty() {
         return;
     }
+    let row = s.in_w * s.channels;
     for n in 0..s.batch {
         s.windows(n, |w| {
-            let mut at = w.x;
-            each_lanes(&mut y[w.y..][..s.channels], |lanes| {
+            let y = &mut y[w.y..][..s.channels];
+            let done = match (w.rows, w.cols) {
+                (2, 2) => maxima::<4, 2>(&x[w.x..], row, y),
+                (3, 3) => maxima::<9, 3>(&x[w.x..], row, y),
+                _ => 0,
+            };
+            let mut at = w.x + done;
+            each_lanes(&mut y[done..], |lanes| {
                 let mut max = V::splat(f32::NEG_INFINITY);
                 for tap in s.taps(w) {
                     let v = read(x, at + tap, lanes.len());
-                    max = v.gt(max).or(v.is_nan()).select(v, max);
+                    max = wins(v, max).select(v, max);
                 }
                 write(max, lanes);
                 at += lanes.len();
@@ -125,35 +132,88 @@ pub fn max_pool2d(s: &PoolShape, x: &[f32], y: &mut [f32]) {
 pub fn max_pool2d_dx(s: &PoolShape, x: &[f32], dy: &[f32], dx: &mut [f32]) {
     s.check(x.len(), dy.len());
     assert_eq!(dx.len(), s.x_len(), "gradient of {s:?}");
-    let image = s.in_h * s.in_w * s.channels;
+    let (row, image) = (s.in_w * s.channels, s.in_h * s.in_w * s.channels);
     let disjoint = s.disjoint();
     for n in 0..s.batch {
         dx[n * image..][..image].fill(0.0);
         s.windows(n, |w| {
-            for c in (0..s.channels).step_by(LANES) {
+            let dy = &dy[w.y..][..s.channels];
+            let done = match (w.rows, w.cols, disjoint) {
+                (2, 2, true) => maxima_dx::<4, 2>(&x[w.x..], row, dy, &mut dx[w.x..]),
+                (3, 3, true) => maxima_dx::<9, 3>(&x[w.x..], row, dy, &mut dx[w.x..]),
+                _ => 0,
+            };
+            for c in (done..s.channels).step_by(LANES) {
                 let len = LANES.min(s.channels - c);
                 let mut max = V::splat(f32::NEG_INFINITY);
                 // The element that holds the maximum, counted from 0 in bits: the first one where all are −∞.
                 let mut best = V::splat_bits(0);
                 for (i, tap) in s.taps(w).enumerate() {
                     let v = read(x, w.x + c + tap, len);
-                    let better = v.gt(max).or(v.is_nan());
+                    let better = wins(v, max);
                     max = better.select(v, max);
                     best = better.select(V::splat_bits(i as i32), best);
                 }
-                let dy = read(dy, w.y + c, len);
+                let dy = read(dy, c, len);
                 for (i, tap) in s.taps(w).enumerate() {
-                    let share = best.eq_bits(V::splat_bits(i as i32)).and(dy);
                     let to = &mut dx[w.x + c + tap..][..len];
-                    if disjoint {
-                        write(share, to);
-                    } else {
-                        write(read(to, 0, len).add(share), to);
-                    }
+                    let share = best.eq_bits(V::splat_bits(i as i32)).and(dy);
+                    write(read(to, 0, len).add(share), to);
                 }
             }
         });
     }
+}
+
+/// Where v replaces the maximum of those before it.
+#[inline(always)]
+fn wins(v: V, max: V) -> V {
+    v.gt(max).or(v.is_nan())
+}
+
+/// [`max_pool2d`] of one window of `TAPS` elements in rows of `COLS`, in whole vectors of channels; returns how many channels those are.
+#[inline(always)]
+fn maxima<const TAPS: usize, const COLS: usize>(x: &[f32], row: usize, y: &mut [f32]) -> usize {
+    let channels = y.len();
+    let taps: [usize; TAPS] = core::array::from_fn(|i| i / COLS * row + i % COLS * channels);
+    assert!(taps[TAPS - 1] + channels <= x.len());
+    for (i, y) in y.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+        // SAFETY: each tap's channels lie in x, the last one's by the assertion above.
+        let v = taps.map(|tap| unsafe { V::load(x.as_ptr().add(tap + i * LANES)) });
+        let mut max = v[0];
+        for v in &v[1..] {
+            max = wins(*v, max).select(*v, max);
+        }
+        max.write(y);
+    }
+    channels / LANES * LANES
+}
+
+/// [`max_pool2d_dx`] of one window that shares no element with another, as [`maxima`].
+#[inline(always)]
+fn maxima_dx<const TAPS: usize, const COLS: usize>(x: &[f32], row: usize, dy: &[f32], dx: &mut [f32]) -> usize {
+    let channels = dy.len();
+    let taps: [usize; TAPS] = core::array::from_fn(|i| i / COLS * row + i % COLS * channels);
+    assert!(taps[TAPS - 1] + channels <= x.len() && x.len() == dx.len());
+    for (i, dy) in dy.as_chunks::<LANES>().0.iter().enumerate() {
+        // SAFETY: each tap's channels lie in x, the last one's by the assertion above.
+        let v = taps.map(|tap| unsafe { V::load(x.as_ptr().add(tap + i * LANES)) });
+        let mut max = v[0];
+        let mut won = [V::zero(); TAPS];
+        for tap in 1..TAPS {
+            won[tap] = wins(v[tap], max);
+            max = won[tap].select(v[tap], max);
+        }
+        // The last to win has it.
+        let mut left = V::read(dy);
+        for tap in (0..TAPS).rev() {
+            let share = if tap > 0 { won[tap].and(left) } else { left };
+            left = won[tap].select(V::zero(), left);
+            // SAFETY: as above, dx being as long as x.
+            unsafe { share.store(dx.as_mut_ptr().add(taps[tap] + i * LANES)) }
+        }
+    }
+    channels / LANES * LANES
 }
 
 /// y = the mean over the part of each window that lies in the image, as `AveragePooling2D` of Keras: x [N, H, W, C], y [N, OH, OW, C],

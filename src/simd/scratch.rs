@@ -3,14 +3,12 @@
 /// Packing buffers, grown on demand and never shrunk: one for each thread, passed to every call.
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
-    /// Packed A, or gathered windows.
+    /// Packed A.
     pub(super) a: Vec<f32>,
     /// Packed B.
     pub(super) b: Vec<f32>,
     /// Images with their padding.
     pub(super) frame: Vec<f32>,
-    /// Lengths of the steps that a kernel takes through memory.
-    pub(super) skips: Vec<isize>,
 }
 
 /// The first `len` elements of `buffer`, which grows to hold them; what they held before is still there.
