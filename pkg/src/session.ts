@@ -1,7 +1,7 @@
 import type { Answer, Buffers, Connection } from "./connection.js";
 import type { GradscopeError } from "./errors.js";
 import type {
-  Evaluation, Event, Hyper, NodeInfo, ParameterInfo, Request, SessionInfo, Split, Tile, TrainResult, View,
+  Evaluation, Event, Hyper, Memory, NodeInfo, ParameterInfo, Request, SessionInfo, Split, Tile, TrainResult, View,
 } from "./generated/protocol.js";
 
 type EventOf<T extends Event["type"]> = Omit<Extract<Event, { type: T }>, "type">;
@@ -204,6 +204,11 @@ export class Session {
   /** Back to a state of the same model. */
   async restore(snapshot: Snapshot): Promise<void> {
     await this.#ask({ type: "restore" }, [snapshot.bytes]);
+  }
+
+  /** What the engine holds: for those who look for leaks. */
+  async memory(): Promise<Memory> {
+    return (await this.#ask({ type: "memory" })).ok as Memory;
   }
 
   /** Frees everything and ends the worker; what is still pending rejects. */

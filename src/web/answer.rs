@@ -6,10 +6,10 @@ use js_sys::Array;
 use wasm_bindgen::JsValue;
 
 use super::js::{Buffer, Post, floats, now, to_js};
-use super::protocol::{Event, NodeInfo, ParameterInfo, Request, SessionInfo, SessionOptions, TrainOptions, TrainResult, View};
-use super::{fetch, live};
+use super::protocol::{Event, Memory, NodeInfo, ParameterInfo, Request, SessionInfo, SessionOptions, TrainOptions, TrainResult, View};
+use super::{fetch, js, live};
 use crate::backend::cpu::Cpu;
-use crate::backend::{Backend, Device};
+use crate::backend::{Backend, Device, webgpu};
 use crate::data::{Dataset, Split};
 use crate::error::{Error, ErrorCode, Result};
 use crate::graph::{Kind, Phase};
@@ -203,6 +203,10 @@ impl Desk {
                 let bytes = js_sys::Uint8Array::new(&buffers.get(0)).to_vec();
                 self.session()?.restore(&Snapshot(bytes))?;
                 plain(JsValue::NULL)
+            }
+            Request::Memory => {
+                let memory = Memory { wasm_bytes: js::wasm_bytes(), gpu_bytes: webgpu::gpu_bytes() as f64 };
+                plain(to_js(&memory))
             }
             Request::Dispose => {
                 self.finish_run().await;

@@ -109,3 +109,9 @@ pub(super) async fn breathe() {
     channel.port1().set_onmessage(None);
     channel.port1().close();
 }
+
+/// Size of the wasm memory.
+pub(super) fn wasm_bytes() -> f64 {
+    const PAGE: f64 = 65_536.0;
+    core::arch::wasm32::memory_size(0) as f64 * PAGE
+}

@@ -165,6 +165,14 @@ protocol! {
         pub cpu: String,
     }
 
+    /// What the engine holds.
+    pub struct Memory {
+        /// Size of the wasm memory, which never shrinks.
+        pub wasm_bytes: f64,
+        /// Bytes of live GPU buffers.
+        pub gpu_bytes: f64,
+    }
+
     /// Hyper-parameters that may change while training runs; absent ones stay as they are.
     #[derive(Default)]
     pub struct Hyper {
@@ -320,6 +328,8 @@ protocol! {
         Snapshot,
         /// Buffers: a snapshot.
         Restore,
+        /// -> `Memory`.
+        Memory,
         /// Frees everything that the session holds.
         Dispose,
     }
