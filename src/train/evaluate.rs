@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Session;
 use crate::backend::{Backend, Feed};
-use crate::data::Split;
+use crate::data::{Part, Split};
 use crate::error::{Error, ErrorCode, Result};
 use crate::plan::Operand;
 
@@ -66,7 +66,7 @@ impl Evaluator {
         if session.count(split) == 0 {
             return Err(Error::new(ErrorCode::EmptySplit, &[("split", &split.name())]));
         }
-        let classes = session.data.info.classes.len();
+        let classes = session.training().map_or(0, |compiled| session.classes(&compiled.built));
         let confusion = vec![vec![0; classes]; classes];
         Ok(Self { split, position: 0, loss: 0.0, correct: 0, confusion, misclassified: Vec::new() })
     }
@@ -104,7 +104,7 @@ impl Evaluator {
             Split::Test => &session.data.test,
         };
         for (offset, scores) in predictions.chunks_exact(predictions.len() / batch).enumerate() {
-            let truth = data.label(first + offset);
+            let truth = label(data, first + offset);
             let (prediction, probability) = decide(scores);
             if truth >= classes || prediction >= classes {
                 continue;
@@ -116,6 +116,16 @@ impl Evaluator {
                 self.misclassified.push(Misclassified { index: self.position + offset, truth, prediction, probability });
             }
         }
+    }
+}
+
+/// The class of an example: its label, or the largest of a one-hot label.
+fn label(part: &Part, row: usize) -> usize {
+    let width = part.y.width();
+    let cells: Vec<f32> = (0..width).map(|i| part.y.cell(row * width + i)).collect();
+    match cells[..] {
+        [class] => class as usize,
+        _ => decide(&cells).0,
     }
 }
 
@@ -142,7 +152,7 @@ impl<B: Backend> Session<B> {
         let range = 0..compiled.plan.steps.len();
         let ran = self.backend.run(&mut compiled.exec, &data, range);
         let drained = self.backend.drain(&mut compiled.exec);
-        let place = compiled.plan.place(compiled.built.prediction);
+        let place = compiled.plan.place(compiled.built.output);
         let predictions = match (&ran, place) {
             (Ok(()), Some(Operand::Memory(place))) => self.backend.read_place(&compiled.exec, place).await,
             _ => Ok(Vec::new()),

@@ -45,7 +45,7 @@ impl<B: Backend> Session<B> {
 }
 
 /// A node by its own name, or the output of the layer of that name.
-pub(super) fn find(graph: &crate::ops::Graph, layers: &[crate::nn::LayerInfo], name: &str) -> Result<NodeId> {
+pub(super) fn find(graph: &crate::ops::Graph, layers: &[crate::nn::BuiltLayer], name: &str) -> Result<NodeId> {
     let layer = layers.iter().find(|layer| layer.name == name).map(|layer| layer.output);
     let missing = || Error::new(ErrorCode::UnknownName, &[("kind", &"node"), ("got", &name)]);
     layer.or_else(|| graph.find(name)).ok_or_else(missing)

@@ -7,10 +7,10 @@ use std::rc::Rc;
 
 use super::watch::Watch;
 use crate::autograd::differentiate;
-use crate::backend::{Backend, Feed, RING, StepData};
-use crate::data::{Dataset, Split, epoch_order};
+use crate::backend::{Backend, Cells, Column, Feed, RING, StepData};
+use crate::data::{self, Dataset, Part, Split, epoch_order, validation_start};
 use crate::error::{Error, ErrorCode, Result};
-use crate::graph::{Group, NodeId, Phase};
+use crate::graph::{Group, NodeId, Target};
 use crate::nn::{self, Built, LossSpec, ModelSpec};
 use crate::optim::{self, OptimizerSpec};
 use crate::plan::{Mode, Plan};
@@ -78,6 +78,10 @@ pub struct Session<B: Backend> {
     /// Examples of the current epoch done.
     pub(super) position: usize,
     pub(super) shuffle: bool,
+    /// First row of the training part that is held out.
+    held_out: usize,
+    /// Slots of the optimizer.
+    pub(super) slots: u8,
     order: Option<(usize, bool, Vec<u32>)>,
     pub(super) last_rows: Vec<u32>,
     overrides: BTreeMap<String, f32>,
@@ -86,10 +90,13 @@ pub struct Session<B: Backend> {
 impl<B: Backend> Session<B> {
     /// A session at its initial weights.
     pub async fn new(backend: B, settings: Settings, data: Rc<Dataset>) -> Result<Self> {
+        let held_out = validation_start(data.train.count, settings.validation_split)?;
         let mut session = Session {
             backend,
             settings,
             data,
+            held_out,
+            slots: 0,
             train: BTreeMap::new(),
             infer: BTreeMap::new(),
             inspect: None,
@@ -106,14 +113,19 @@ impl<B: Backend> Session<B> {
         let batch = session.settings.batch_size.min(session.count(Split::Train).max(1));
         session.settings.batch_size = batch;
         let graph = session.training_graph(batch)?;
-        let groups: Vec<(Group, usize)> = [Group::Parameters, Group::Gradients, Group::Slot(0), Group::Slot(1), Group::Statistics]
-            .into_iter()
-            .filter(|&group| !matches!(group, Group::Slot(slot) if slot >= session.settings.optimizer.slots()))
-            .map(|group| (group, graph.graph.flat_len(group)))
-            .collect();
+        let slot = |&(_, target): &(NodeId, Target)| match target {
+            Target::Flat(Group::Slot(slot)) => slot + 1,
+            Target::Flat(_) | Target::Variable(_) => 0,
+        };
+        session.slots = graph.graph.writes().iter().map(slot).max().unwrap_or(0);
+        let slots = (0..session.slots).map(Group::Slot);
+        let groups = [Group::Parameters, Group::Gradients, Group::Statistics].into_iter().chain(slots);
+        let groups: Vec<(Group, usize)> = groups.map(|group| (group, graph.graph.flat_len(group))).collect();
         session.backend.allocate(&groups)?;
-        session.backend.set_data(TRAIN, &session.data.train.columns())?;
-        session.backend.set_data(TEST, &session.data.test.columns())?;
+        let label = session.settings.loss.label_shape(&graph.graph.shape(graph.output)[1..]);
+        session.check_labels(&graph)?;
+        session.backend.set_data(TRAIN, &columns(&session.data.train, &label)?)?;
+        session.backend.set_data(TEST, &columns(&session.data.test, &label)?)?;
         let compiled = session.compile_training(graph).await?;
         session.train.insert(batch, compiled);
         session.reset(None)?;
@@ -126,11 +138,8 @@ impl<B: Backend> Session<B> {
         if settings.batch_size == 0 || settings.batch_size > 1 << 16 {
             return Err(bad("batch_size", "between 1 and 65536", &settings.batch_size));
         }
-        if !(0.0..1.0).contains(&settings.validation_split) {
-            return Err(bad("validation_split", "at least 0 and less than 1", &settings.validation_split));
-        }
         if self.data.train.count == 0 {
-            return Err(Error::new(ErrorCode::EmptySplit, &[("split", &"train")]));
+            return Err(Error::new(ErrorCode::EmptySplit, &[("split", &Split::Train.name())]));
         }
         let (wants, has) = (crate::tensor::Shape::from(&settings.model.input[..]), &self.data.info.shape);
         if wants.numel() != has.iter().product::<usize>() {
@@ -140,12 +149,26 @@ impl<B: Backend> Session<B> {
         Ok(())
     }
 
+    /// Classes that labels and predictions stand for; 0 where the task is not classification. One output is two classes.
+    pub(super) fn classes(&self, built: &Built) -> usize {
+        match (self.settings.loss.classifies(), built.graph.shape(built.output).last()) {
+            (true, Some(1)) => 2,
+            (true, Some(&classes)) => classes,
+            _ => 0,
+        }
+    }
+
+    fn check_labels(&self, built: &Built) -> Result<()> {
+        let classes = self.classes(built);
+        let parts = [&self.data.train, &self.data.test];
+        parts.into_iter().filter(|part| classes > 0 && part.y.width() == 1).try_for_each(|part| part.check_labels(classes))
+    }
+
     fn training_graph(&self, batch: usize) -> Result<Built> {
         let settings = &self.settings;
         let mut built = nn::build(&settings.model, batch, nn::Mode::Train, Some(&settings.loss))?;
         if let Some(loss) = built.loss {
             differentiate(&mut built.graph, loss)?;
-            built.graph.enter_phase(Phase::Update);
             optim::append(&mut built.graph, &settings.optimizer)?;
         }
         Ok(built)
@@ -180,7 +203,7 @@ impl<B: Backend> Session<B> {
             }
             let built = nn::build(&self.settings.model, batch, nn::Mode::Infer, Some(&self.settings.loss))?;
             let metrics: Vec<NodeId> = built.loss.into_iter().collect();
-            let keep: Vec<NodeId> = metrics.iter().copied().chain([built.prediction]).collect();
+            let keep: Vec<NodeId> = metrics.iter().copied().chain([built.output]).collect();
             let compiled = self.compile(built, Mode::Train, &keep, &metrics).await?;
             self.infer.insert(batch, compiled);
         }
@@ -195,7 +218,7 @@ impl<B: Backend> Session<B> {
         self.last_rows.clear();
         let Some(compiled) = self.train.values().next() else { return Ok(()) };
         let graph = &compiled.built.graph;
-        for slot in 0..self.settings.optimizer.slots() {
+        for slot in 0..self.slots {
             self.backend.write(Group::Slot(slot), 0, &vec![0.0; graph.flat_len(Group::Slot(slot))])?;
         }
         for (stream, variable) in graph.variables().iter().enumerate() {
@@ -206,10 +229,9 @@ impl<B: Backend> Session<B> {
 
     /// Examples of a part.
     pub fn count(&self, split: Split) -> usize {
-        let held_out = self.data.held_out(self.settings.validation_split);
         match split {
-            Split::Train => self.data.train.count - held_out,
-            Split::Validation => held_out,
+            Split::Train => self.held_out,
+            Split::Validation => self.data.train.count - self.held_out,
             Split::Test => self.data.test.count,
         }
     }
@@ -280,7 +302,7 @@ impl<B: Backend> Session<B> {
 
     /// Learning rate of the next step.
     pub fn learning_rate(&self) -> f32 {
-        self.overrides.get("learning_rate").copied().unwrap_or_else(|| self.settings.optimizer.rate_at(self.step))
+        self.overrides.get("learning_rate").copied().unwrap_or_else(|| self.settings.optimizer.learning_rate().at(self.step) as f32)
     }
 
     /// Values of a graph's scalars at the present step.
@@ -288,7 +310,7 @@ impl<B: Backend> Session<B> {
         let computed = optim::scalars_at(&self.settings.optimizer, self.step);
         let value = |(name, initial): &(String, f32)| {
             let key = name.split(':').next().unwrap_or(name);
-            let known = computed.iter().find(|(known, _)| known == name).map(|&(_, value)| value);
+            let known = computed.iter().find(|(known, _)| *known == name.as_str()).map(|&(_, value)| value);
             self.overrides.get(key).copied().or(known).unwrap_or(*initial)
         };
         built.graph.scalars().iter().map(value).collect()
@@ -304,8 +326,7 @@ impl<B: Backend> Session<B> {
         let wanted = (self.epoch, self.shuffle);
         let order = match self.order.take() {
             Some((epoch, shuffle, order)) if (epoch, shuffle) == wanted => order,
-            _ if self.shuffle => epoch_order(self.settings.seed, self.epoch, count),
-            _ => (0..count as u32).collect(),
+            _ => epoch_order(count, self.settings.seed, self.epoch, self.shuffle),
         };
         let end = (self.position + self.settings.batch_size).min(count);
         let rows = order[self.position..end].to_vec();
@@ -368,6 +389,19 @@ impl<B: Backend> Session<B> {
         let metrics = self.backend.drain(&mut compiled.exec).await?;
         Ok(metrics.first().copied().unwrap_or(f32::NAN))
     }
+}
+
+/// What a backend keeps of a part: the examples, and the labels in the form that the loss takes.
+fn columns(part: &Part, label: &[usize]) -> Result<[Column; 2]> {
+    let column = |column: data::Column| {
+        let width = column.width();
+        let cells = match column.cells {
+            data::Cells::Bytes { data, scale } => Cells::Bytes { data: Rc::new(data), scale },
+            data::Cells::Floats(data) => Cells::Floats(Rc::new(data)),
+        };
+        Column { width, cells }
+    };
+    Ok([column(part.x.clone()), column(part.targets(label)?)])
 }
 
 /// The nodes whose values are kept for every step: the loss, and the number of right answers where there is one.

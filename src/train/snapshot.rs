@@ -27,7 +27,7 @@ struct Entry {
 impl<B: Backend> Session<B> {
     fn entries(&self) -> Vec<Entry> {
         let Some(compiled) = self.training() else { return Vec::new() };
-        let slots = self.settings.optimizer.slots();
+        let slots = self.slots;
         let mut entries = Vec::new();
         for variable in compiled.built.graph.variables() {
             entries.push(Entry { name: variable.name.clone(), group: variable.group, variable: variable.clone() });

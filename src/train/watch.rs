@@ -40,7 +40,7 @@ impl<B: Backend> Session<B> {
         built.graph.enter_layer("");
         for name in names.iter().map(String::as_str).chain([OUTPUT]) {
             let node = match name {
-                OUTPUT => built.prediction,
+                OUTPUT => built.output,
                 _ => find(&built.graph, &built.layers, name)?,
             };
             let whole = built.graph.shape(node).clone();

@@ -10,7 +10,7 @@ use super::protocol::{Event, Memory, NodeInfo, ParameterInfo, Request, SessionIn
 use super::{fetch, js, live};
 use crate::backend::cpu::Cpu;
 use crate::backend::{Backend, Device, webgpu};
-use crate::data::{Dataset, Split};
+use crate::data::{Dataset, Part, Split};
 use crate::error::{Error, ErrorCode, Result};
 use crate::graph::{Kind, Phase};
 use crate::nn;
@@ -95,7 +95,7 @@ impl Desk {
             Request::Backends => plain(to_js(&super::open::report().await)),
             Request::Presets => plain(to_js(&nn::presets())),
             Request::Datasets => plain(to_js(&fetch::datasets(&self.data_url).await)),
-            Request::Describe { model } => plain(to_js(&nn::describe(&model))),
+            Request::Describe { model } => plain(to_js(&nn::describe(&model)?)),
             Request::Create { options } => {
                 self.finish_run().await;
                 let info = self.create(options, buffers).await?;
@@ -145,12 +145,12 @@ impl Desk {
                 let session = self.session()?;
                 let (part, first) = part_of(session, split);
                 let mut x = Vec::new();
-                let mut labels = Vec::with_capacity(indices.len());
+                let mut labels: Vec<f32> = Vec::new();
                 for index in indices {
-                    x.extend(part.example(first + index).ok_or_else(|| no_example(split, index))?);
-                    labels.push(part.y_values(first + index));
+                    let row = row_of(part, first, split, index)?;
+                    x.extend(part.x.gather(&[row]));
+                    labels.extend(part.y.gather(&[row]));
                 }
-                let labels: Vec<f32> = labels.into_iter().flatten().collect();
                 Ok((to_js(&labels), vec![Buffer::Floats(x)]))
             }
             Request::SetHyper { hyper } => {
@@ -179,7 +179,7 @@ impl Desk {
                     Some(index) => {
                         let session = self.session()?;
                         let (part, first) = part_of(session, split);
-                        part.example(first + index).ok_or_else(|| no_example(split, index))?
+                        part.x.gather(&[row_of(part, first, split, index)?])
                     }
                 };
                 plain(JsValue::NULL)
@@ -221,10 +221,10 @@ impl Desk {
         self.session = None;
         (self.views, self.pinned) = (Vec::new(), Vec::new());
         let data = match (&options.data, &options.data_shape) {
-            (Some(name), _) => fetch::dataset(&self.data_url, name, options.seed, &self.post).await?,
+            (Some(name), _) => fetch::dataset(&self.data_url, name, &self.post).await?,
             (None, Some(shape)) => {
                 let y = floats(&buffers.get(1));
-                Dataset::from_arrays(shape, floats(&buffers.get(0)), y, &options.loss)?
+                Dataset::from_arrays(floats(&buffers.get(0)), shape, y)?
             }
             (None, None) => return Err(Error::new(ErrorCode::BadSpec, &[("reason", &"neither data nor data_shape is given")])),
         };
@@ -358,7 +358,9 @@ impl Desk {
     async fn send_frame(&mut self) -> Result<()> {
         let Some(session) = &mut self.session else { return Ok(()) };
         if self.pinned.is_empty() {
-            self.pinned = session.data().test.example(0).or_else(|| session.data().train.example(0)).unwrap_or_default();
+            let data = session.data();
+            let part = if data.test.count > 0 { &data.test } else { &data.train };
+            self.pinned = part.x.gather(&[0]);
         }
         let (watched, output) = session.look(&self.pinned).await?;
         let atlas = live::Atlas::new(&self.views, &watched);
@@ -407,13 +409,15 @@ impl Desk {
     }
 }
 
-fn no_example(split: Split, index: usize) -> Error {
-    let what = format!("{} example", split.name());
-    Error::new(ErrorCode::UnknownName, &[("kind", &what), ("got", &index)])
+/// The row of example `index` of a split that begins at row `first` of its part.
+fn row_of(part: &Part, first: usize, split: Split, index: usize) -> Result<u32> {
+    let missing = || Error::new(ErrorCode::UnknownName, &[("kind", &format!("{} example", split.name())), ("got", &index)]);
+    let row = first.checked_add(index).filter(|&row| row < part.count).ok_or_else(missing)?;
+    u32::try_from(row).map_err(|_| missing())
 }
 
 /// The part that holds a split, and the split's first row in it.
-fn part_of(session: &Session<Device>, split: Split) -> (&crate::data::Part, usize) {
+fn part_of(session: &Session<Device>, split: Split) -> (&Part, usize) {
     match split {
         Split::Train => (&session.data().train, 0),
         Split::Validation => (&session.data().train, session.count(Split::Train)),
@@ -423,7 +427,7 @@ fn part_of(session: &Session<Device>, split: Split) -> (&crate::data::Part, usiz
 
 fn info(session: &Session<Device>) -> SessionInfo {
     let compiled = session.training();
-    let prediction = compiled.map(|compiled| compiled.built.graph.shape(compiled.built.prediction)[1..].to_vec());
+    let prediction = compiled.map(|compiled| compiled.built.graph.shape(compiled.built.output)[1..].to_vec());
     SessionInfo {
         backend: session.backend().name().into(),
         adapter: session.backend().adapter(),

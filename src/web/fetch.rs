@@ -6,54 +6,47 @@ use wasm_bindgen_futures::JsFuture;
 
 use super::js::{Post, failure};
 use super::protocol::Event;
-use crate::data::{self, Dataset, DatasetInfo};
+use crate::data::{self, Dataset, DatasetInfo, Manifest};
 use crate::error::{Error, ErrorCode, Result};
 
 /// Every data set: the generated ones, and those that the server lists.
 pub(super) async fn datasets(base: &str) -> Vec<DatasetInfo> {
-    let mut all = data::known();
-    let listed = match fetch(&format!("{base}index.json"), |_, _| {}).await {
-        Ok(bytes) => data::read_index(&bytes).unwrap_or_default(),
-        Err(_) => Vec::new(),
-    };
-    for info in listed {
-        match all.iter_mut().find(|known| known.name == info.name) {
-            Some(known) => *known = info,
-            None => all.push(info),
-        }
-    }
-    all
+    data::catalogue(&installed(base).await)
+}
+
+/// The sets that the server lists; none where it lists nothing.
+async fn installed(base: &str) -> Vec<Manifest> {
+    let listed = fetch(&format!("{base}index.json"), |_| {}).await.ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    listed.and_then(|text| Manifest::parse_index(&text).ok()).unwrap_or_default()
 }
 
 /// The data set of that name.
-pub(super) async fn dataset(base: &str, name: &str, seed: u32, post: &Post) -> Result<Dataset> {
-    if let Some(generated) = data::generate(name, seed) {
+pub(super) async fn dataset(base: &str, name: &str, post: &Post) -> Result<Dataset> {
+    if let Ok(generated) = Dataset::generated(name) {
         return Ok(generated);
     }
-    let missing = || Error::new(ErrorCode::DatasetMissing, &[("name", &name)]);
-    if !data::known().iter().any(|known| known.name == name) && !datasets(base).await.iter().any(|info| info.name == name) {
-        return Err(Error::new(ErrorCode::UnknownName, &[("kind", &"data set"), ("got", &name)]));
-    }
-    let folder = format!("{base}{name}/");
-    let manifest = fetch(&format!("{folder}dataset.json"), |_, _| {}).await.map_err(|_| missing())?;
-    let manifest = data::Manifest::parse(&manifest)?;
-    let total = manifest.bytes as f64;
-    let mut files = Vec::new();
+    let installed = installed(base).await;
+    let Some(manifest) = installed.iter().find(|manifest| manifest.info.name == name) else {
+        let known = data::catalogue(&installed).iter().any(|info| info.name == name);
+        return Err(match known {
+            true => Error::new(ErrorCode::DatasetMissing, &[("name", &name)]),
+            false => Error::new(ErrorCode::UnknownName, &[("kind", &"data set"), ("got", &name)]),
+        });
+    };
+    let mut files: [Vec<u8>; 4] = Default::default();
     let mut before = 0.0;
-    for file in manifest.files() {
-        let bytes = fetch(&format!("{folder}{file}"), |loaded, _| {
-            post.event(&Event::Loading { data: name.into(), loaded: before + loaded, total }, Vec::new());
-        })
-        .await?;
+    for (bytes, file) in files.iter_mut().zip(&manifest.files) {
+        let progress = |loaded: f64| {
+            post.event(&Event::Loading { data: name.into(), loaded: before + loaded, total: manifest.bytes }, Vec::new());
+        };
+        *bytes = fetch(&format!("{base}{name}/{file}"), progress).await?;
         before += bytes.len() as f64;
-        files.push((file.to_owned(), bytes));
     }
-    post.event(&Event::Loading { data: name.into(), loaded: before, total: before }, Vec::new());
-    manifest.read(&files)
+    Dataset::from_idx(manifest, files.each_ref().map(Vec::as_slice))
 }
 
-/// The bytes at an address; `progress(loaded, total)` is called as they come.
-async fn fetch(url: &str, mut progress: impl FnMut(f64, f64)) -> Result<Vec<u8>> {
+/// The bytes at an address; `progress(loaded)` is called as they come.
+async fn fetch(url: &str, progress: impl Fn(f64)) -> Result<Vec<u8>> {
     let broken = |exception: &JsValue| failure(url, exception);
     let scope: web_sys::WorkerGlobalScope = js_sys::global().unchecked_into();
     let response = JsFuture::from(scope.fetch_with_str(url)).await.map_err(|e| broken(&e))?;
@@ -62,8 +55,6 @@ async fn fetch(url: &str, mut progress: impl FnMut(f64, f64)) -> Result<Vec<u8>>
         let reason = format!("status {}", response.status());
         return Err(Error::new(ErrorCode::BadFile, &[("file", &url), ("format", &"data"), ("reason", &reason)]));
     }
-    let length = response.headers().get("content-length").ok().flatten().and_then(|text| text.parse().ok());
-    let total: f64 = length.unwrap_or(0.0);
     let Some(body) = response.body() else { return Ok(Vec::new()) };
     let reader: web_sys::ReadableStreamDefaultReader = body.get_reader().unchecked_into();
     let mut bytes = Vec::new();
@@ -74,6 +65,6 @@ async fn fetch(url: &str, mut progress: impl FnMut(f64, f64)) -> Result<Vec<u8>>
         }
         let value = Reflect::get(&chunk, &"value".into()).map_err(|e| broken(&e))?;
         bytes.extend(Uint8Array::new(&value).to_vec());
-        progress(bytes.len() as f64, total);
+        progress(bytes.len() as f64);
     }
 }

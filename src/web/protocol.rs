@@ -7,8 +7,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Error;
-use crate::nn::{LossSpec, ModelSpec, OptimizerSpec};
+use crate::nn::{LossSpec, ModelSpec};
+use crate::optim::OptimizerSpec;
 use crate::data::{DatasetInfo, Split};
 use crate::train::Evaluation;
 
@@ -109,50 +109,6 @@ protocol! {
         pub shape: Vec<usize>,
         /// Names of its inputs.
         pub inputs: Vec<String>,
-    }
-
-    /// One layer as the editor shows it.
-    pub struct LayerDescription {
-        /// `"conv2d_1"`.
-        pub name: String,
-        /// Keras's layer type: `"Conv2D"`.
-        pub kind: String,
-        /// Output shape of one example; none from the first impossible layer on.
-        pub output_shape: Option<Vec<usize>>,
-        /// Trainable parameters.
-        pub parameters: usize,
-        /// Why this layer is impossible.
-        pub error: Option<Error>,
-    }
-
-    /// A model spec looked at without building a session.
-    pub struct ModelDescription {
-        /// Every layer, in order.
-        pub layers: Vec<LayerDescription>,
-        /// Trainable parameters in all.
-        pub parameter_count: usize,
-        /// Floating-point operations of one example, forward.
-        pub flops_per_example: f64,
-    }
-
-    /// A ready-made model with its data and its training settings.
-    pub struct Preset {
-        /// `"mnist-cnn"`.
-        pub name: String,
-        /// The layers.
-        pub model: ModelSpec,
-        /// Data set name.
-        pub data: String,
-        /// Loss.
-        pub loss: LossSpec,
-        /// Optimizer.
-        pub optimizer: OptimizerSpec,
-        /// Examples a step.
-        pub batch_size: usize,
-        /// Epochs that the preset is meant for.
-        pub epochs: usize,
-        /// Share held out for validation.
-        pub validation_split: f32,
     }
 
     /// What the machine offers.
