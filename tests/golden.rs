@@ -114,8 +114,12 @@ fn on_backend<B: Backend>(backend: &mut B, sample: &Sample, graph: &Graph, wante
 }
 
 /// How far single precision may be from the exact result, relative to the tensor's largest magnitude.
-fn single(_: &Sample) -> f64 {
-    1e-5
+fn single(sample: &Sample) -> f64 {
+    match sample.op.name() {
+        // The gradient with respect to dy is a sum of 300 terms of both signs that leaves a hundredth of their magnitudes.
+        "softmax_cross_entropy_grad" => 3e-5,
+        _ => 1e-5,
+    }
 }
 
 /// Runs every sample by `run` (which gives the values of the wanted nodes, once for every way of running it), and holds them to `tolerance`.

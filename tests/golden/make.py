@@ -138,6 +138,141 @@ def _(s, a):
     return how[s.reduction](a, dim=tuple(s.axes), keepdim=s.keep_dims)
 
 
+# Gradients that are operations of their own: PyTorch's vector-Jacobian product, itself differentiable.
+
+
+def vjp(function, at, dy):
+    """Gradient of function's result, weighted by dy, with respect to `at`; a function of dy and of all that `function` uses."""
+    at = at if at.requires_grad else at.requires_grad_()
+    return torch.autograd.grad(function(at), at, dy, create_graph=True)[0]
+
+
+def single(number):
+    """An attribute of 32 bits, which JSON gives in the fewest digits, as the number that it is."""
+    return float(np.float32(number))
+
+
+# Images are [N, H, W, C] and kernels [kh, kw, C / groups, O] here.
+
+
+def nchw(x):
+    return x.permute(0, 3, 1, 2)
+
+
+def nhwc(x):
+    return x.permute(0, 2, 3, 1)
+
+
+def padded(x, padding, window, stride, dilation=(1, 1), value=0.0):
+    """Images [N, C, H, W] with TensorFlow's padding around them."""
+    amounts = []
+    if padding == "valid":
+        amounts = [(0, 0), (0, 0)]
+    elif padding == "same":
+        for size, taps, step, spread in zip(x.shape[2:], window, stride, dilation, strict=True):
+            count = -(-size // step)
+            total = max((count - 1) * step + (taps - 1) * spread + 1 - size, 0)
+            amounts.append((total // 2, total - total // 2))
+    else:
+        explicit = padding["explicit"]
+        amounts = [(explicit["top"], explicit["bottom"]), (explicit["left"], explicit["right"])]
+    (top, bottom), (left, right) = amounts
+    return F.pad(x, (left, right, top, bottom), value=value)
+
+
+def conv2d(conv, x, w):
+    assert set(conv) - {"op"} == {"stride", "padding", "dilation", "groups"}, conv
+    x = padded(nchw(x), conv["padding"], w.shape[:2], conv["stride"], conv["dilation"])
+    y = F.conv2d(x, w.permute(3, 2, 0, 1), stride=conv["stride"], dilation=conv["dilation"], groups=conv["groups"])
+    return nhwc(y)
+
+
+@op("conv2d")
+def _(s, x, w):
+    return conv2d({"stride": s.stride, "padding": s.padding, "dilation": s.dilation, "groups": s.groups}, x, w)
+
+
+@op("conv2d_input_grad")
+def _(s, dy, w):
+    x = torch.zeros(dy.shape[0], *s.input, w.shape[2] * s.conv["groups"], dtype=torch.float64)
+    return vjp(lambda x: conv2d(s.conv, x, w), x, dy)
+
+
+@op("conv2d_kernel_grad")
+def _(s, x, dy):
+    w = torch.zeros(*s.kernel, x.shape[3] // s.conv["groups"], dy.shape[3], dtype=torch.float64)
+    return vjp(lambda w: conv2d(s.conv, x, w), w, dy)
+
+
+def max_pool(s, x):
+    """Result, and where it came from in the padded images."""
+    x = padded(nchw(x), s.padding, s.window, s.stride, value=-torch.inf)
+    return F.max_pool2d(x, s.window, s.stride, return_indices=True)
+
+
+@op("max_pool2d")
+def _(s, x):
+    return nhwc(max_pool(s, x)[0])
+
+
+@op("max_pool2d_grad")
+def _(s, x, dy):
+    # x only chooses.
+    return vjp(lambda x: nhwc(max_pool(s, x)[0]), x.detach(), dy)
+
+
+@op("max_pool2d_gather")
+def _(s, x, v):
+    indices = max_pool(s, x.detach())[1]
+    v = padded(nchw(v), s.padding, s.window, s.stride).flatten(2)
+    return nhwc(v.gather(2, indices.flatten(2)).reshape(indices.shape))
+
+
+def avg_pool(s, x):
+    """Padding is not counted."""
+    summed = [F.avg_pool2d(padded(nchw(each), s.padding, s.window, s.stride), s.window, s.stride) for each in (x, torch.ones_like(x))]
+    return nhwc(summed[0] / summed[1])
+
+
+@op("avg_pool2d")
+def _(s, x):
+    return avg_pool(s, x)
+
+
+@op("avg_pool2d_grad")
+def _(s, dy):
+    x = torch.zeros(dy.shape[0], *s.input, dy.shape[3], dtype=torch.float64)
+    return vjp(lambda x: avg_pool(s, x), x, dy)
+
+
+@op("softmax")
+def _(_, x):
+    return x.softmax(-1)
+
+
+@op("log_softmax")
+def _(_, x):
+    return x.log_softmax(-1)
+
+
+def cross_entropy(s, logits, labels):
+    classes = logits.shape[-1]
+    flat = labels.reshape(-1, classes) if labels.is_floating_point() else labels.reshape(-1)
+    smoothing = single(s.label_smoothing)
+    losses = F.cross_entropy(logits.reshape(-1, classes), flat, reduction="none", label_smoothing=smoothing)
+    return losses.reshape(logits.shape[:-1])
+
+
+@op("softmax_cross_entropy")
+def _(s, logits, labels):
+    return cross_entropy(s, logits, labels)
+
+
+@op("softmax_cross_entropy_grad")
+def _(s, logits, labels, dy):
+    return vjp(lambda logits: cross_entropy(s, logits, labels), logits, dy)
+
+
 def stored(tensor):
     """All elements of a short tensor, of a long one every n-th: `stride` of tests/golden.rs."""
     flat = tensor.detach().numpy().reshape(-1)
