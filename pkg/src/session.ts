@@ -16,7 +16,7 @@ export interface Progress extends EventOf<"progress"> {
 /** Live pictures: where each view lies in `atlas`, and the model's output for the pinned example. */
 export interface Frame extends EventOf<"frame"> {
   tiles: Tile[];
-  /** One byte a cell: 0 is -scale, 128 zero, 255 +scale of its tile. */
+  /** One byte a cell: 1 is -scale of its tile, 128 zero, 255 +scale, 0 NaN or infinite. */
   atlas: Uint8Array;
   output: Float32Array;
 }
@@ -69,6 +69,7 @@ export interface Snapshot {
 /** Examples of the data, one after another. */
 export interface Examples {
   x: Float32Array;
+  /** Class numbers; or targets, as many an example as the model has outputs. */
   labels: number[];
 }
 

@@ -1,5 +1,5 @@
 import type { Tile } from "gradscope";
-import { byteColours, nanColour } from "./palette.js";
+import { byteColours } from "./palette.js";
 
 /** Sets a canvas's pixels to its size on the screen, at most twice as fine, and clears it. */
 export function prepare(canvas: HTMLCanvasElement, width: number, height: number): CanvasRenderingContext2D {
@@ -68,13 +68,12 @@ export function arrange(tile: Tile, boxWidth: number, boxHeight: number, most: n
   return best ?? { shown: 0, columns: 1, rows: 1, cellsWide, cellsHigh, width: 0, height: 0, gap };
 }
 
-/** Draws a tile of the atlas; where its scale is not a number everything is red. */
+/** Draws a tile of the atlas. */
 export function drawTile(context: CanvasRenderingContext2D, atlas: Uint8Array, tile: Tile, place: Arrangement): void {
-  const broken = !Number.isFinite(tile.scale);
   const table = byteColours.value;
   const cells = place.cellsWide * place.cellsHigh;
   const colours = new Uint32Array(cells * place.shown);
-  for (let k = 0; k < colours.length; k++) colours[k] = broken ? nanColour.value : table[atlas[tile.offset + k] ?? 128]!;
+  for (let k = 0; k < colours.length; k++) colours[k] = table[atlas[tile.offset + k] ?? 0]!;
   const source = picture(colours, place.cellsWide, place.cellsHigh * place.shown);
   for (let k = 0; k < place.shown; k++) {
     const [x, y] = corner(place, k);

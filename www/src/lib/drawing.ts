@@ -4,11 +4,16 @@ import { framed } from "./latest.js";
 
 /**
  * An element that is one canvas. It is drawn in an animation frame, at most once however many of the signals that `reads` names have
- * changed, and anew when its size changes.
+ * changed, and anew when its size changes; while it is scrolled out of sight it is not drawn at all.
  */
 export abstract class Drawing extends HTMLElement {
   readonly canvas = document.createElement("canvas");
   readonly #observer = new ResizeObserver(() => this.redraw());
+  readonly #sight = new IntersectionObserver((entries) => {
+    this.#seen = entries.at(-1)!.isIntersecting;
+    if (this.#seen) this.redraw();
+  });
+  #seen = false;
   #stop: (() => void) | undefined;
 
   /** Reads every signal that the picture depends on, and returns what the picture shows, in words. */
@@ -22,7 +27,7 @@ export abstract class Drawing extends HTMLElement {
 
   readonly redraw = framed(() => {
     const width = this.clientWidth;
-    if (!this.isConnected || width === 0) return;
+    if (!this.isConnected || !this.#seen || width === 0) return;
     const height = Math.round(this.heightFor(width));
     this.canvas.style.height = `${height}px`;
     if (height > 0) this.draw(prepare(this.canvas, width, height), width, height);
@@ -34,6 +39,7 @@ export abstract class Drawing extends HTMLElement {
       this.append(this.canvas);
     }
     this.#observer.observe(this);
+    this.#sight.observe(this);
     this.#stop = effect(() => {
       this.canvas.setAttribute("aria-label", this.reads());
       this.redraw();
@@ -42,6 +48,7 @@ export abstract class Drawing extends HTMLElement {
 
   disconnectedCallback(): void {
     this.#observer.disconnect();
+    this.#sight.disconnect();
     this.#stop?.();
   }
 }

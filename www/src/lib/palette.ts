@@ -40,11 +40,8 @@ export function diverging(value: number, colours: Palette = palette.value): RGB 
   return colours.zero.map((from, k) => Math.round(from + (end[k]! - from) * t)) as unknown as RGB;
 }
 
-/** The packed colour of each byte of an atlas: 0 is -scale, 128 zero, 255 +scale. */
+/** The packed colour of each byte of an atlas: 1 is -scale, 128 zero, 255 +scale, 0 NaN or infinite. */
 export const byteColours = computed(() => {
   const colours = palette.value;
-  return Uint32Array.from({ length: 256 }, (_, byte) => pack(diverging(byte < 128 ? (byte - 128) / 128 : (byte - 128) / 127, colours)));
+  return Uint32Array.from({ length: 256 }, (_, byte) => pack(diverging(byte === 0 ? NaN : (byte - 128) / 127, colours)));
 });
-
-/** The packed colour of what is not a number. */
-export const nanColour = computed(() => pack(palette.value.nan));

@@ -28,15 +28,15 @@ class App extends View {
       <nav class="panes-strip" aria-label=${t("pane.label")}>
         ${PANES.map(({ name, text }) => html`<button aria-pressed=${pane.value === name} @click=${() => (pane.value = name)}>${t(text)}</button>`)}
       </nav>
-      <div class="panes" data-pane=${pane.value}>
-        <aside class="pane-model" aria-label=${t("pane.model")}>
+      <main class="panes" data-pane=${pane.value}>
+        <section class="pane-model" aria-label=${t("pane.model")}>
           <gs-sample></gs-sample>
           <gs-hyper></gs-hyper>
           <gs-layers></gs-layers>
-        </aside>
-        <main class="pane-network" aria-label=${t("pane.network")}><gs-centre></gs-centre></main>
-        <aside class="pane-inspect" aria-label=${t("pane.inspect")}><gs-inspect></gs-inspect></aside>
-      </div>
+        </section>
+        <section class="pane-network" aria-label=${t("pane.network")}><gs-centre></gs-centre></section>
+        <section class="pane-inspect" aria-label=${t("pane.inspect")}><gs-inspect></gs-inspect></section>
+      </main>
       <gs-transport></gs-transport>
       <gs-help></gs-help>
     `;

@@ -64,11 +64,11 @@ class Centre extends View {
   #title() {
     const setup = store.setup.value;
     if (store.isWelcome.value) {
-      return html`<div class="crumb"><div><h1>${t("welcome.title")}</h1><p>${t("welcome.text")}</p></div>
+      return html`<div class="crumb"><div><h2 class="title">${t("welcome.title")}</h2><p>${t("welcome.text")}</p></div>
         <button class="primary" @click=${() => goTo("mnist-cnn")}>${icons.play}${t("welcome.open")}</button></div>`;
     }
     const name = setup?.preset ?? "";
-    return html`<div class="crumb"><h1>${lesson(name)?.title ?? name}</h1>
+    return html`<div class="crumb"><h2 class="title">${lesson(name)?.title ?? name}</h2>
       ${store.built.value && store.frame.value
         ? html`<p class="legend" aria-label=${t("legend.label")}><span class="mono">−</span><i class="ramp"></i><span class="mono">+</span><span>${t("legend.text")}</span></p>`
         : nothing}</div>`;

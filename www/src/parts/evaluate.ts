@@ -105,7 +105,7 @@ class Evaluate extends View {
         ? html`<ul class="mistakes">${shown.map(({ index, truth, prediction, probability }) => {
             const label = t("evaluate.mistake", { truth: name(truth), prediction: name(prediction), probability: percent(probability) });
             const pixels = this.#pictures.value.get(index);
-            return html`<li><button title=${label} aria-label=${label} @click=${() => pinExample(part.value, index).catch(fail)}>
+            return html`<li><button title=${label} @click=${() => pinExample(part.value, index).catch(fail)}>
               ${pixels ? html`<gs-thumbnail .pixels=${pixels} .label=${label}></gs-thumbnail>` : html`<span class="hatch square"></span>`}
               <span class="mono">${name(truth)}→<b>${name(prediction)}</b></span></button></li>`;
           })}</ul>`

@@ -15,7 +15,7 @@ class Help extends View {
   override render() {
     void helpOpen.value;
     return html`<dialog aria-labelledby="help-title" @close=${() => (helpOpen.value = false)}>
-      <h1 id="help-title">${t("help.title")}</h1>
+      <h2 class="title" id="help-title">${t("help.title")}</h2>
       <p>${t("help.text")}</p>
       <dl class="keys">${[...KEYS, ...LOCAL_KEYS].map(({ keys, text }) => html`<dt><kbd>${keys}</kbd></dt><dd>${t(text)}</dd>`)}</dl>
       <form method="dialog"><button class="primary">${t("help.close")}</button></form>

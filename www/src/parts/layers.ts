@@ -5,9 +5,9 @@ import { View } from "../lib/view.js";
 import { errorText, t } from "../messages/index.js";
 import { LAYER_FIELDS, newLayer, summary, withLayers, type Spec } from "../state/spec.js";
 import * as store from "../state/store.js";
-import { build } from "../state/engine.js";
 import { field } from "./field.js";
 import { icons } from "./icons.js";
+import { pendingChange } from "./pending.js";
 
 /** The layer list: what the network is, and the place to change it. */
 class Layers extends View {
@@ -145,18 +145,8 @@ class Layers extends View {
     const setup = store.setup.value;
     if (!setup) return nothing;
     const total = store.description.value?.parameterCount;
-    const pending = store.dirty.value;
     return html`<section class="layers">
       <h2>${t("layers.title")} ${total === undefined ? nothing : html`<small>${t("layers.total", { n: total })}</small>`}</h2>
-      ${pending
-        ? html`<div class="pending" role="status">
-            <span>${store.impossible.value ? t("layers.impossible") : t("layers.pending")}</span>
-            <div class="buttons">
-              <button class="primary" ?disabled=${store.impossible.value !== undefined || store.busy.value} @click=${() => build()}>${t("layers.build")}</button>
-              <button @click=${() => (store.setup.value = store.built.value?.setup)}>${t("layers.undo")}</button>
-            </div>
-          </div>`
-        : nothing}
       <p class="input-row"><b>${t("layers.input")}</b><span class="layer-shape">${shape(setup.model.input)}</span></p>
       <ol>${setup.model.layers.map((layer, k) => this.#row(layer, k))}</ol>
       <label class="add">${icons.add}<span>${t("layers.add")}</span>
@@ -165,6 +155,7 @@ class Layers extends View {
           this.#add(select.value);
           select.value = "";
         }}><option value="" hidden></option>${Object.keys(LAYER_FIELDS).map((type) => html`<option>${type}</option>`)}</select></label>
+      ${store.dirty.value ? pendingChange() : nothing}
     </section>`;
   }
 }

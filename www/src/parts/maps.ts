@@ -11,8 +11,8 @@ export const tileOf = (node: string): Tile | undefined => store.frame.value?.til
 
 /** A value of the atlas, as fine as its 8 bits are. */
 export function decode(tile: Tile, at: number): number {
-  const byte = store.frame.peek()?.atlas[tile.offset + at] ?? 128;
-  return (byte < 128 ? (byte - 128) / 128 : (byte - 128) / 127) * tile.scale;
+  const byte = store.frame.peek()?.atlas[tile.offset + at] || NaN;
+  return ((byte - 128) / 127) * tile.scale;
 }
 
 /** Small multiples of a node's last frame; hatched where there is none yet. */

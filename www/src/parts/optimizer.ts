@@ -7,8 +7,8 @@ import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
 import { hasSchedule, lossName, LOSSES, OPTIMIZER_FIELDS, OPTIMIZERS, rateOf, withRate, type Field, type Spec } from "../state/spec.js";
 import * as store from "../state/store.js";
-import { build } from "../state/engine.js";
 import { field } from "./field.js";
+import { pendingChange } from "./pending.js";
 
 /** Steps that the epochs of the controls come to. */
 function plannedSteps(setup: store.Setup): number {
@@ -105,11 +105,6 @@ class Optimizer extends View {
         if (Number.isFinite(typed)) store.change({ [key]: Math.max(least, typed) });
       }}></label>`;
     return html`
-      ${store.dirty.value
-        ? html`<div class="pending" role="status"><span>${t("layers.pending")}</span><div class="buttons">
-            <button class="primary" ?disabled=${store.busy.value || store.impossible.value !== undefined} @click=${() => build()}>${t("layers.build")}</button>
-            <button @click=${() => (store.setup.value = store.built.value?.setup)}>${t("layers.undo")}</button></div></div>`
-        : nothing}
       <section class="form"><h3>${t("optimizer.title")}</h3>
         <label><span>${t("optimizer.kind")}</span><select @change=${(event: Event) => this.#change({ type: (event.target as HTMLSelectElement).value, learning_rate: optimizer.learning_rate })}>
           ${OPTIMIZERS.map((type) => html`<option ?selected=${type === optimizer.type}>${type}</option>`)}</select></label>
@@ -125,7 +120,8 @@ class Optimizer extends View {
           @change=${(event: Event) => store.change({ validationSplit: Math.min(0.9, Math.max(0, Number((event.target as HTMLInputElement).value))) })}></label>
         <label><span>${t("optimizer.loss")}</span><select @change=${(event: Event) => store.change({ loss: (event.target as HTMLSelectElement).value })}>
           ${[...new Set([lossName(setup.loss), ...LOSSES])].map((name) => html`<option ?selected=${name === lossName(setup.loss)}>${name}</option>`)}</select></label>
-      </section>`;
+      </section>
+      ${store.dirty.value ? pendingChange() : nothing}`;
   }
 }
 customElements.define("gs-optimizer", Optimizer);

@@ -13,10 +13,13 @@ import "./pad.js";
 const classes = (): readonly string[] => store.session.value?.info.classes ?? [];
 const className = (k: number): string => classes()[k] ?? String(k);
 
+/** Class of the pinned example, where there are classes and it is known. */
+const labelled = (): number | undefined => (classes().length ? store.pinned.value?.target[0] : undefined);
+
 /** The pinned example as it is. */
 class SampleImage extends Drawing {
   protected override reads(): string {
-    const { label } = store.pinned.value ?? {};
+    const label = labelled();
     return label === undefined ? t("sample.image") : t("sample.imageOf", { label: className(label) });
   }
   protected override heightFor(width: number): number {
@@ -37,7 +40,7 @@ class Sample extends View {
     const output = store.frame.value?.output;
     const n = store.session.value?.info.outputShape.reduce((a, b) => a * b, 1) ?? 0;
     if (n === 0 || n > 20) return nothing;
-    const label = store.pinned.value?.label;
+    const label = labelled();
     const values = output && output.length >= n ? [...output.slice(0, n)] : undefined;
     const bounded = values?.every((v) => v >= -1e-6 && v <= 1 + 1e-6) ?? true;
     const best = values ? values.indexOf(Math.max(...values)) : -1;
@@ -59,16 +62,17 @@ class Sample extends View {
   #title(): string {
     const pinned = store.pinned.value;
     if (!pinned) return t("sample.title");
-    if (!pinned.from) return pinned.label === undefined ? t("sample.drawn") : t("sample.labelled", { label: className(pinned.label) });
+    const label = labelled();
+    if (!pinned.from) return label === undefined ? t("sample.drawn") : t("sample.labelled", { label: className(label) });
     const part = t(`split.${pinned.from.split}`);
     const index = count(pinned.from.index);
-    if (pinned.label === undefined || !classes().length) return t("sample.at", { part, index });
-    return t("sample.of", { part, index, label: className(pinned.label) });
+    return label === undefined ? t("sample.at", { part, index }) : t("sample.of", { part, index, label: className(label) });
   }
 
   override render() {
     const info = store.session.value?.info;
-    const shape = info?.inputShape ?? [];
+    if (!info) return nothing;
+    const shape = info.inputShape;
     const pinned = store.pinned.value;
     const image = shape.length === 3;
     const canDraw = image && shape[0] === 28 && shape[1] === 28 && shape[2] === 1;
@@ -86,7 +90,7 @@ class Sample extends View {
           : image
             ? pinned ? html`<gs-sample-image></gs-sample-image>` : html`<div class="hatch square"></div>`
             : html`<dl class="inputs">${pinned ? [...pinned.x].map((v, k) => html`<dt>x<sub>${k + 1}</sub></dt><dd>${general(v)}</dd>`) : nothing}
-                ${pinned?.label !== undefined ? html`<dt>y</dt><dd>${general(pinned.label)}</dd>` : nothing}</dl>`}
+                ${pinned?.target.map((y, k, all) => html`<dt>y${all.length > 1 ? html`<sub>${k + 1}</sub>` : nothing}</dt><dd>${general(y)}</dd>`)}</dl>`}
         ${this.#bars()}
       </div>
       <div class="buttons">

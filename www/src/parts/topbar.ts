@@ -32,7 +32,7 @@ function badge(): string {
 class TopBar extends View {
   #pick(label: string, content: unknown, chosen: string, change: (value: string) => void, kind = "") {
     return html`<label class="pick ${kind}"><span>${label}</span
-      ><select .value=${chosen} @change=${(event: Event) => change(value(event))}>${content}</select></label>`;
+      ><select aria-label=${label} .value=${chosen} @change=${(event: Event) => change(value(event))}>${content}</select></label>`;
   }
 
   override render() {
@@ -50,13 +50,13 @@ class TopBar extends View {
     const session = store.session.value;
     void store.built.value; // the session's facts change when its device is lost
     return html`<header class="topbar">
-      <a class="brand" href="#/" aria-label=${t("brand")}>grad<i>scope</i></a>
+      <h1 class="brand"><a href="#/" title=${t("brand")}>grad<i>scope</i></a></h1>
       ${this.#pick(t("pick.model"), models, chosen, (name) => (name === "welcome" ? (location.hash = "#/") : goTo(name)))}
       ${this.#pick(t("pick.data"), sets, setup?.data ?? "", chooseData)}
       <span class="gap"></span>
       <label class="pick badge ${session ? "on" : ""}" title=${t("backend.switch")}>
-        <span class="shown" aria-hidden="true">${badge()}</span><span class="spoken">${t("backend.switch")}: ${badge()}</span>
-        <select .value=${backend} @change=${(event: Event) => {
+        <span class="shown">${badge()}</span>
+        <select aria-label=${t("backend.switch")} .value=${backend} @change=${(event: Event) => {
           store.change({ backend: value(event) as BackendChoice });
           if (!store.isWelcome.value) void build();
         }}>

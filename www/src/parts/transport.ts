@@ -28,6 +28,7 @@ class Transport extends View {
       case "starting": return t("transport.starting");
       case "dead": return t("transport.dead");
       case "idle":
+        if (store.impossible.value) return t("layers.impossible");
         if (store.dirty.value) return t("transport.pending");
         return store.progress.value ? t("transport.paused") : t("transport.ready");
     }

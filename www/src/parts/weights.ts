@@ -60,7 +60,7 @@ class Weights extends View {
           return html`<table class="grid-numbers"><caption>${name} <small>${shape(sizes)}</small></caption><tbody>
             ${Array.from({ length: rows }, (_, row) => html`<tr>${Array.from({ length: columns }, (_, column) => {
               const value = of?.[row * columns + column];
-              return html`<td class=${value === undefined ? "hatch" : ""} style=${value === undefined ? "" : `background:${css(diverging(value / largest), 0.5)}`}>${value === undefined ? "" : fixed(value)}</td>`;
+              return html`<td class=${value === undefined ? "hatch" : ""} style=${value === undefined ? "" : `background:${css(diverging(value / largest), 0.45)}`}>${value === undefined ? "" : fixed(value)}</td>`;
             })}</tr>`)}</tbody></table>`;
         })}
       </div>

@@ -187,7 +187,7 @@ class ConvolutionWindow extends View {
     return of.map((channel, c) => html`<div class="products" style="grid-template-columns:repeat(${columns},minmax(0,1fr))" role="group" aria-label=${t("window.products", { c })}>
       ${channel.map(({ x, w, inside }) => {
         const product = x * w;
-        return html`<div class="product ${inside ? "" : "outside"}" style="background:${css(diverging(product / strongest), 0.55)}">
+        return html`<div class="product ${inside ? "" : "outside"}" style="background:${css(diverging(product / strongest), 0.45)}">
           <small>${fixed(x, 2)}<i>×</i>${fixed(w, 2)}</small><b>${fixed(product, 3)}</b></div>`;
       })}
     </div>`);

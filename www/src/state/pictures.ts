@@ -48,7 +48,7 @@ export async function pinExample(split: Split, index: number): Promise<void> {
   const session = store.session.value;
   if (!session) return;
   const { x, labels } = await session.examples(split, [index]);
-  store.pinned.value = { x, label: labels[0], from: { split, index } };
+  store.pinned.value = { x, target: labels, from: { split, index } };
   await session.pin({ split, index });
   await session.frame();
 }
@@ -65,7 +65,7 @@ export function pinNext(by: number): void {
 
 /** Pins values of the visitor's own. */
 export async function pinDrawn(x: Float32Array): Promise<void> {
-  store.pinned.value = { x, label: undefined, from: undefined };
+  store.pinned.value = { x, target: [], from: undefined };
   await store.session.value?.pin(x);
   await store.session.value?.frame();
 }

@@ -26,7 +26,8 @@ export type Status = "starting" | "loading" | "idle" | "training" | "evaluating"
 /** The example that pictures and predictions are made of. */
 export interface Pinned {
   x: Float32Array;
-  label: number | undefined;
+  /** Its class, or its targets where there are no classes; empty if it was drawn. */
+  target: readonly number[];
   /** Where it comes from; none if it was drawn. */
   from: { split: Split; index: number } | undefined;
 }

@@ -39,7 +39,7 @@ export async function openWelcome(): Promise<void> {
     store.setup.value = setup;
     await adopt(session, setup);
     await pinDrawn(digit.data);
-    store.pinned.value = { x: digit.data, label, from: undefined };
+    store.pinned.value = { x: digit.data, target: [label], from: undefined };
   } catch {
     // Without its picture the opening page still says what can be done.
     store.status.value = "idle";
