@@ -25,7 +25,7 @@ class Explain extends View {
             <dt>${t("data.name")}</dt><dd>${set.title}</dd>
             <dt>${t("data.examples")}</dt><dd class="mono">${set.test ? t("data.counts", { train: set.train, test: set.test }) : count(set.train)}</dd>
             <dt>${t("data.source")}</dt><dd>${set.source}</dd>
-            <dt>${t("data.licence")}</dt><dd>${set.licence}</dd></dl></section>`
+            ${set.licence ? html`<dt>${t("data.licence")}</dt><dd>${set.licence}</dd>` : nothing}</dl></section>`
         : nothing}`;
   }
 }

@@ -31,15 +31,16 @@ class HyperParameters extends View {
     const moved = store.hyper.value;
     const rate = moved.learningRate ?? rateOf(setup.optimizer);
     const now = store.progress.value?.learningRate;
-    const number = (key: string, fallback: number): number => (typeof optimizer[key] === "number" ? optimizer[key] : fallback);
+    // What an optimizer began without it has no memory for, and cannot be given while it trains.
+    const decay = typeof optimizer.weight_decay === "number" ? optimizer.weight_decay : optimizer.type === "AdamW" ? 0.004 : undefined;
     const dropout = setup.model.layers.find(({ type }) => type === "Dropout") as unknown as Spec | undefined;
     return html`<section class="hyper">
       <h2>${t("hyper.title")}</h2>
       ${hasSchedule(setup.optimizer) && moved.learningRate === undefined
         ? html`<p class="slider"><span>${t("hyper.rate")}</span><output>${general(now ?? rate)}</output><small>${t("hyper.scheduled")}</small></p>`
         : this.#slider("learningRate", t("hyper.rate"), rate, 0, 120, 1, fromSlider, toSlider(rate))}
-      ${optimizer.type === "SGD" ? this.#slider("momentum", t("hyper.momentum"), moved.momentum ?? number("momentum", 0), 0, 0.99, 0.01) : nothing}
-      ${optimizer.type === "AdamW" ? this.#slider("weightDecay", t("hyper.decay"), moved.weightDecay ?? number("weight_decay", 0.004), 0, 0.1, 0.001) : nothing}
+      ${typeof optimizer.momentum === "number" ? this.#slider("momentum", t("hyper.momentum"), moved.momentum ?? optimizer.momentum, 0, 0.99, 0.01) : nothing}
+      ${decay !== undefined ? this.#slider("weightDecay", t("hyper.decay"), moved.weightDecay ?? decay, 0, 0.1, 0.001) : nothing}
       ${dropout ? this.#slider("dropout", t("hyper.dropout"), moved.dropout ?? Number(dropout.rate ?? 0), 0, 0.9, 0.05) : nothing}
     </section>`;
   }

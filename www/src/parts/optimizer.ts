@@ -106,7 +106,7 @@ class Optimizer extends View {
       }}></label>`;
     return html`
       <section class="form"><h3>${t("optimizer.title")}</h3>
-        <label><span>${t("optimizer.kind")}</span><select @change=${(event: Event) => this.#change({ type: (event.target as HTMLSelectElement).value, learning_rate: optimizer.learning_rate })}>
+        <label><span>${t("optimizer.kind")}</span><select @change=${(event: Event) => this.#change({ type: (event.target as HTMLSelectElement).value, ...(optimizer.learning_rate === undefined ? {} : { learning_rate: optimizer.learning_rate }) })}>
           ${OPTIMIZERS.map((type) => html`<option ?selected=${type === optimizer.type}>${type}</option>`)}</select></label>
         ${this.#schedule(setup)}
         ${fields.map((of) => field(optimizer, of, (key, value) => this.#change({ ...optimizer, [key]: value })))}
@@ -118,7 +118,7 @@ class Optimizer extends View {
         ${whole("seed", 0, t("optimizer.seed"))}
         <label><span>${t("optimizer.validation")}</span><input type="number" min="0" max="0.9" step="any" .value=${String(setup.validationSplit)}
           @change=${(event: Event) => store.change({ validationSplit: Math.min(0.9, Math.max(0, Number((event.target as HTMLInputElement).value))) })}></label>
-        <label><span>${t("optimizer.loss")}</span><select @change=${(event: Event) => store.change({ loss: (event.target as HTMLSelectElement).value })}>
+        <label class="wide"><span>${t("optimizer.loss")}</span><select @change=${(event: Event) => store.change({ loss: (event.target as HTMLSelectElement).value })}>
           ${[...new Set([lossName(setup.loss), ...LOSSES])].map((name) => html`<option ?selected=${name === lossName(setup.loss)}>${name}</option>`)}</select></label>
       </section>
       ${store.dirty.value ? pendingChange() : nothing}`;

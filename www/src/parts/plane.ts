@@ -148,8 +148,8 @@ class Fit extends Drawing {
     for (let k = 0; k <= 4; k++) {
       const y = y0 + ((y1 - y0) * k) / 4;
       context.beginPath();
-      context.moveTo(left, py(y));
-      context.lineTo(width, py(y));
+      context.moveTo(left, Math.round(py(y)) + 0.5);
+      context.lineTo(width, Math.round(py(y)) + 0.5);
       context.stroke();
       context.textAlign = "right";
       context.fillText(general(Number(y.toPrecision(4))), left - 6, py(y) + 4);

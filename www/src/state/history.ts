@@ -64,6 +64,7 @@ export class History {
       this.#hits += accuracy * losses.length;
       this.#seen += losses.length;
     }
+    if (!this.rate.x.length) this.rate.push(epoch - losses.length / stepsPerEpoch, rate);
     this.rate.push(epoch, rate);
   }
 

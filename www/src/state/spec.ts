@@ -15,7 +15,7 @@ export type Field =
   | { key: Argument; kind: "flag"; fallback: boolean }
   | { key: Argument; kind: "sizes"; fallback: string };
 
-export const ACTIVATIONS = ["linear", "relu", "gelu", "silu", "leaky_relu", "tanh", "sigmoid", "softmax"] as const;
+export const ACTIVATIONS = ["linear", "relu", "gelu", "silu", "leaky_relu", "tanh", "sigmoid", "softplus", "exponential", "softmax"] as const;
 
 const whole = (key: Argument, fallback: number | undefined, least = 1): Field => ({ key, kind: "whole", least, fallback });
 const padding: Field = { key: "padding", kind: "choice", of: ["valid", "same"], fallback: "valid" };
@@ -31,6 +31,7 @@ export const LAYER_FIELDS: Readonly<Record<LayerSpec["type"], readonly Field[]>>
   MaxPooling2D: pooling,
   AveragePooling2D: pooling,
   GlobalAveragePooling2D: [],
+  GlobalMaxPooling2D: [],
   Flatten: [],
   Dropout: [{ key: "rate", kind: "number", least: 0, most: 0.95, step: 0.05, fallback: 0.5 }],
   BatchNormalization: [{ key: "momentum", kind: "number", least: 0, most: 1, step: 0.01, fallback: 0.99 }, epsilon],
@@ -70,7 +71,7 @@ export const OPTIMIZER_FIELDS: Readonly<Record<string, readonly Field[]>> = {
 };
 
 export const LOSSES = [
-  "sparse_categorical_crossentropy", "categorical_crossentropy", "binary_crossentropy", "mean_squared_error", "mean_absolute_error",
+  "sparse_categorical_crossentropy", "categorical_crossentropy", "binary_crossentropy", "mean_squared_error", "mean_absolute_error", "half_sum_of_squares",
 ] as const;
 
 export const lossName = (loss: LossSpec): string => (typeof loss === "string" ? loss : String((loss as Spec).type));
