@@ -3,15 +3,21 @@
 
 pub mod broadcast;
 mod build;
+pub mod conv2d;
+pub mod cross_entropy;
 pub mod eval;
 pub mod explain;
 pub mod kernel;
 pub mod matmul;
 pub mod pointwise;
+pub mod pool2d;
 pub mod real;
 pub mod reduce;
 pub mod reference;
 pub mod reshape;
+pub mod rows;
+pub mod softmax;
+pub mod window;
 
 use serde::Serialize;
 
@@ -197,4 +203,16 @@ registry! {
     MatMul(matmul::MatMul),
     Reduce(reduce::Reduce),
     Reshape(reshape::Reshape),
+    Conv2d(conv2d::Conv2d),
+    Conv2dInputGrad(conv2d::Conv2dInputGrad),
+    Conv2dKernelGrad(conv2d::Conv2dKernelGrad),
+    MaxPool2d(pool2d::MaxPool2d),
+    MaxPool2dGrad(pool2d::MaxPool2dGrad),
+    MaxPool2dGather(pool2d::MaxPool2dGather),
+    AvgPool2d(pool2d::AvgPool2d),
+    AvgPool2dGrad(pool2d::AvgPool2dGrad),
+    Softmax(softmax::Softmax),
+    LogSoftmax(softmax::LogSoftmax),
+    SoftmaxCrossEntropy(cross_entropy::SoftmaxCrossEntropy),
+    SoftmaxCrossEntropyGrad(cross_entropy::SoftmaxCrossEntropyGrad),
 }

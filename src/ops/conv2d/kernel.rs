@@ -1,0 +1,241 @@
+//! WGSL of convolutions: products of matrices whose operands are gathered while they are loaded (implicit GEMM). With groups, a thread makes
+//! an element; the few, long sums of the kernel's gradient are a workgroup's work each.
+
+use crate::ops::kernel::Pass;
+use crate::ops::matmul::tile::Gemm;
+use crate::ops::rows::{Fold, Rows};
+use crate::ops::window::{quotient, remainder, tap};
+use crate::simd::ConvShape;
+
+/// `patch(place, k)`: pixel of input `input` under tap and channel `k` = (p, q, c) of the window `place` = (n, i, j); 0 in the padding.
+fn patch(s: &ConvShape) -> String {
+    let (c, taps) = (s.in_c, s.k_h * s.k_w);
+    let row = tap("i", s.stride[0], "p", s.dilation[0], s.pad_top);
+    let col = tap("j", s.stride[1], "q", s.dilation[1], s.pad_left);
+    let (p, q) = match taps {
+        1 => ("0u".to_owned(), "0u".to_owned()),
+        _ => (quotient("k", s.k_w * c), remainder(&quotient("k", c), s.k_w)),
+    };
+    format!(
+        "fn patch(place: u32, k: u32) -> f32 {{
+    let p = {p};
+    let q = {q};
+    let i = {i};
+    let j = {j};
+    let row = {row};
+    let col = {col};
+    if (row >= {h}u || col >= {w}u) {{ return 0.0; }}
+    return load0((({n} * {h}u + row) * {w}u + col) * {c}u + {channel});
+}}
+",
+        i = remainder(&quotient("place", s.out_w), s.out_h),
+        j = remainder("place", s.out_w),
+        n = quotient("place", s.out_h * s.out_w),
+        h = s.in_h,
+        w = s.in_w,
+        channel = remainder("k", c),
+    )
+}
+
+/// WGSL that declares window `name` along an axis: the one whose tap reads `position`, beyond every extent if there is none.
+fn window(name: &str, position: &str, tap: &str, stride: usize, dilation: usize, before: usize) -> String {
+    let taken = if dilation == 1 { tap.to_owned() } else { format!("{tap} * {dilation}u") };
+    let from = format!("{position} + {before}u - {taken}");
+    match stride {
+        1 => format!("    let {name} = {from};\n"),
+        _ => format!("    let {name}_from = {from};\n    let {name} = select(0xffffffffu, {name}_from / {stride}u, {name}_from % {stride}u == 0u);\n"),
+    }
+}
+
+pub(super) fn forward(s: &ConvShape) -> Vec<Pass> {
+    if s.groups > 1 {
+        return forward_grouped(s);
+    }
+    let gemm = Gemm {
+        batch: 1,
+        m: s.batch * s.out_h * s.out_w,
+        n: s.out_c,
+        k: s.k_h * s.k_w * s.in_c,
+        inputs: vec![0, 1],
+        prelude: patch(s),
+        load_a: "patch(row, k)".into(),
+        load_b: format!("load1(k * {}u + col)", s.out_c),
+    };
+    gemm.passes()
+}
+
+pub(super) fn input_grad(s: &ConvShape) -> Vec<Pass> {
+    if s.groups > 1 {
+        return input_grad_grouped(s);
+    }
+    let o = s.out_c;
+    let (p, q) = match s.k_h * s.k_w {
+        1 => ("0u".to_owned(), "0u".to_owned()),
+        _ => (quotient("k", s.k_w * o), remainder(&quotient("k", o), s.k_w)),
+    };
+    let prelude = format!(
+        "fn spread(place: u32, k: u32) -> f32 {{
+    let p = {p};
+    let q = {q};
+    let row = {row};
+    let col = {col};
+{i}{j}    if (i >= {h}u || j >= {w}u) {{ return 0.0; }}
+    return load0((({n} * {h}u + i) * {w}u + j) * {o}u + {filter});
+}}
+",
+        row = remainder(&quotient("place", s.in_w), s.in_h),
+        col = remainder("place", s.in_w),
+        i = window("i", "row", "p", s.stride[0], s.dilation[0], s.pad_top),
+        j = window("j", "col", "q", s.stride[1], s.dilation[1], s.pad_left),
+        n = quotient("place", s.in_h * s.in_w),
+        h = s.out_h,
+        w = s.out_w,
+        filter = remainder("k", o),
+    );
+    let gemm = Gemm {
+        batch: 1,
+        m: s.batch * s.in_h * s.in_w,
+        n: s.in_c,
+        k: s.k_h * s.k_w * o,
+        inputs: vec![0, 1],
+        prelude,
+        load_a: "spread(row, k)".into(),
+        load_b: format!("load1(({} * {}u + col) * {o}u + {})", quotient("k", o), s.in_c, remainder("k", o)),
+    };
+    gemm.passes()
+}
+
+pub(super) fn kernel_grad(s: &ConvShape) -> Vec<Pass> {
+    if s.groups > 1 {
+        return kernel_grad_grouped(s);
+    }
+    let gemm = Gemm {
+        batch: 1,
+        m: s.k_h * s.k_w * s.in_c,
+        n: s.out_c,
+        k: s.batch * s.out_h * s.out_w,
+        inputs: vec![0, 1],
+        prelude: patch(s),
+        load_a: "patch(k, row)".into(),
+        load_b: format!("load1(k * {}u + col)", s.out_c),
+    };
+    gemm.passes()
+}
+
+fn forward_grouped(s: &ConvShape) -> Vec<Pass> {
+    let (group_in, group_out) = (s.in_c / s.groups, s.out_c / s.groups);
+    let code = format!(
+        "let o = {o};
+    let j = {j};
+    let y = {y};
+    let n = {n};
+    let first = {group} * {group_in}u;
+    var sum = 0.0;
+    for (var p = 0u; p < {k_h}u; p++) {{
+        let row = {row};
+        if (row >= {h}u) {{ continue; }}
+        for (var q = 0u; q < {k_w}u; q++) {{
+            let col = {col};
+            if (col >= {w}u) {{ continue; }}
+            for (var c = 0u; c < {group_in}u; c++) {{
+                sum += load0(((n * {h}u + row) * {w}u + col) * {in_c}u + first + c) * load1(((p * {k_w}u + q) * {group_in}u + c) * {out_c}u + o);
+            }}
+        }}
+    }}
+    store(i, sum);",
+        o = remainder("i", s.out_c),
+        j = remainder(&quotient("i", s.out_c), s.out_w),
+        y = remainder(&quotient("i", s.out_c * s.out_w), s.out_h),
+        n = quotient("i", s.out_c * s.out_w * s.out_h),
+        group = quotient("o", group_out),
+        row = tap("y", s.stride[0], "p", s.dilation[0], s.pad_top),
+        col = tap("j", s.stride[1], "q", s.dilation[1], s.pad_left),
+        k_h = s.k_h,
+        k_w = s.k_w,
+        h = s.in_h,
+        w = s.in_w,
+        in_c = s.in_c,
+        out_c = s.out_c,
+    );
+    vec![Pass::elementwise(s.batch * s.out_h * s.out_w * s.out_c, &[0, 1], &code)]
+}
+
+fn input_grad_grouped(s: &ConvShape) -> Vec<Pass> {
+    let (group_in, group_out) = (s.in_c / s.groups, s.out_c / s.groups);
+    let code = format!(
+        "let channel = {channel};
+    let col = {col};
+    let row = {row};
+    let n = {n};
+    let first = {group} * {group_out}u;
+    let c = {c};
+    var sum = 0.0;
+    for (var p = 0u; p < {k_h}u; p++) {{
+    {y}    if (y >= {h}u) {{ continue; }}
+        for (var q = 0u; q < {k_w}u; q++) {{
+        {x}    if (x >= {w}u) {{ continue; }}
+            for (var o = first; o < first + {group_out}u; o++) {{
+                sum += load0(((n * {h}u + y) * {w}u + x) * {out_c}u + o) * load1(((p * {k_w}u + q) * {group_in}u + c) * {out_c}u + o);
+            }}
+        }}
+    }}
+    store(i, sum);",
+        channel = remainder("i", s.in_c),
+        col = remainder(&quotient("i", s.in_c), s.in_w),
+        row = remainder(&quotient("i", s.in_c * s.in_w), s.in_h),
+        n = quotient("i", s.in_c * s.in_w * s.in_h),
+        group = quotient("channel", group_in),
+        c = remainder("channel", group_in),
+        y = window("y", "row", "p", s.stride[0], s.dilation[0], s.pad_top),
+        x = window("x", "col", "q", s.stride[1], s.dilation[1], s.pad_left),
+        k_h = s.k_h,
+        k_w = s.k_w,
+        h = s.out_h,
+        w = s.out_w,
+        out_c = s.out_c,
+    );
+    vec![Pass::elementwise(s.batch * s.in_h * s.in_w * s.in_c, &[0, 1], &code)]
+}
+
+fn kernel_grad_grouped(s: &ConvShape) -> Vec<Pass> {
+    let (group_in, group_out) = (s.in_c / s.groups, s.out_c / s.groups);
+    let prelude = format!(
+        "fn term(at: u32, place: u32) -> f32 {{
+    let o = {o};
+    let c = {c};
+    let q = {q};
+    let p = {p};
+    let i = {i};
+    let j = {j};
+    let row = {row};
+    let col = {col};
+    if (row >= {h}u || col >= {w}u) {{ return 0.0; }}
+    return load0((({n} * {h}u + row) * {w}u + col) * {in_c}u + {group} * {group_in}u + c) * load1(place * {out_c}u + o);
+}}
+",
+        o = remainder("at", s.out_c),
+        c = remainder(&quotient("at", s.out_c), group_in),
+        q = remainder(&quotient("at", s.out_c * group_in), s.k_w),
+        p = quotient("at", s.out_c * group_in * s.k_w),
+        i = remainder(&quotient("place", s.out_w), s.out_h),
+        j = remainder("place", s.out_w),
+        n = quotient("place", s.out_h * s.out_w),
+        row = tap("i", s.stride[0], "p", s.dilation[0], s.pad_top),
+        col = tap("j", s.stride[1], "q", s.dilation[1], s.pad_left),
+        h = s.in_h,
+        w = s.in_w,
+        in_c = s.in_c,
+        group = quotient("o", group_out),
+        out_c = s.out_c,
+    );
+    let rows = Rows {
+        count: s.k_h * s.k_w * group_in * s.out_c,
+        length: s.batch * s.out_h * s.out_w,
+        inputs: vec![0, 1],
+        prelude,
+        folds: vec![Fold::sum("sum", "term(i, r)")],
+        each: None,
+        once: Some("store(i, sum);".into()),
+    };
+    vec![rows.pass()]
+}
