@@ -115,7 +115,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         for fold in &self.folds {
             let (name, next) = (fold.name, fold.combined("own", &fold.term));
             let (all, identity) = (function(fold.combine), fold.identity());
-            let _ = writeln!(body, "    var {name} = {identity};\n    {{ var own = {identity}; {walk} {{ own = {next}; }} {name} = {all}(lane, own); }}");
+            let _ = writeln!(
+                body,
+                "    var {name} = {identity};\n    {{ var own = {identity}; {walk} {{ own = {next}; }} {name} = {all}(lane, own); }}"
+            );
         }
         let _ = writeln!(body, "    if ({number} > {last}u) {{ return; }}");
         if let Some(each) = &self.each {

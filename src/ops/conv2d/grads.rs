@@ -94,7 +94,7 @@ impl OpDef for Conv2dInputGrad {
     fn samples() -> Vec<Sample> {
         let sample = |case: samples::Case| {
             let (name, input) = (case.name("conv2d_input_grad"), [case.x[1], case.x[2]]);
-            let (y, w) = (case.y(), case.w.clone());
+            let (y, w) = (case.y(), case.w);
             Sample::new(&name, Conv2dInputGrad { conv: case.conv, input }, &[&y, &w], (-1.0, 1.0))
         };
         samples::cases().into_iter().map(sample).collect()
@@ -154,7 +154,7 @@ impl OpDef for Conv2dKernelGrad {
     fn samples() -> Vec<Sample> {
         let sample = |case: samples::Case| {
             let (name, kernel) = (case.name("conv2d_kernel_grad"), [case.w[0], case.w[1]]);
-            let (x, y) = (case.x.clone(), case.y());
+            let (x, y) = (case.x, case.y());
             Sample::new(&name, Conv2dKernelGrad { conv: case.conv, kernel }, &[&x, &y], (-1.0, 1.0))
         };
         samples::cases().into_iter().map(sample).collect()

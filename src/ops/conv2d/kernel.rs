@@ -7,7 +7,7 @@ use crate::ops::rows::{Fold, Rows};
 use crate::ops::window::{quotient, remainder, tap};
 use crate::simd::ConvShape;
 
-/// `patch(place, k)`: pixel of input `input` under tap and channel `k` = (p, q, c) of the window `place` = (n, i, j); 0 in the padding.
+/// `pixel(place, k)`: pixel of input `input` under tap and channel `k` = (p, q, c) of the window `place` = (n, i, j); 0 in the padding.
 fn patch(s: &ConvShape) -> String {
     let (c, taps) = (s.in_c, s.k_h * s.k_w);
     let row = tap("i", s.stride[0], "p", s.dilation[0], s.pad_top);
@@ -17,7 +17,7 @@ fn patch(s: &ConvShape) -> String {
         _ => (quotient("k", s.k_w * c), remainder(&quotient("k", c), s.k_w)),
     };
     format!(
-        "fn patch(place: u32, k: u32) -> f32 {{
+        "fn pixel(place: u32, k: u32) -> f32 {{
     let p = {p};
     let q = {q};
     let i = {i};
@@ -43,7 +43,9 @@ fn window(name: &str, position: &str, tap: &str, stride: usize, dilation: usize,
     let from = format!("{position} + {before}u - {taken}");
     match stride {
         1 => format!("    let {name} = {from};\n"),
-        _ => format!("    let {name}_from = {from};\n    let {name} = select(0xffffffffu, {name}_from / {stride}u, {name}_from % {stride}u == 0u);\n"),
+        _ => format!(
+            "    let {name}_from = {from};\n    let {name} = select(0xffffffffu, {name}_from / {stride}u, {name}_from % {stride}u == 0u);\n"
+        ),
     }
 }
 
@@ -58,7 +60,7 @@ pub(super) fn forward(s: &ConvShape) -> Vec<Pass> {
         k: s.k_h * s.k_w * s.in_c,
         inputs: vec![0, 1],
         prelude: patch(s),
-        load_a: "patch(row, k)".into(),
+        load_a: "pixel(row, k)".into(),
         load_b: format!("load1(k * {}u + col)", s.out_c),
     };
     gemm.passes()
@@ -116,7 +118,7 @@ pub(super) fn kernel_grad(s: &ConvShape) -> Vec<Pass> {
         k: s.batch * s.out_h * s.out_w,
         inputs: vec![0, 1],
         prelude: patch(s),
-        load_a: "patch(k, row)".into(),
+        load_a: "pixel(k, row)".into(),
         load_b: format!("load1(k * {}u + col)", s.out_c),
     };
     gemm.passes()

@@ -43,7 +43,8 @@ fn labels_of(op: &str, logits: &Meta, labels: &Meta, smoothing: f32) -> Result<L
     let mismatch = || Error::new(ErrorCode::ShapeMismatch, &[("op", &op), ("left", &logits.shape), ("right", &labels.shape)]);
     let [examples @ .., classes] = &logits.shape[..] else { return Err(mismatch()) };
     if !(0.0..=1.0).contains(&smoothing) {
-        let args: [(&str, &dyn std::fmt::Display); 3] = [("name", &"label_smoothing"), ("expected", &"between 0 and 1"), ("got", &smoothing)];
+        let args: [(&str, &dyn std::fmt::Display); 3] =
+            [("name", &"label_smoothing"), ("expected", &"between 0 and 1"), ("got", &smoothing)];
         return Err(Error::new(ErrorCode::BadValue, &args));
     }
     match labels.dtype {

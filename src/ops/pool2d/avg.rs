@@ -71,9 +71,8 @@ impl OpDef for AvgPool2d {
     }
 
     fn samples() -> Vec<Sample> {
-        let sample = |(label, windows, x): samples::Case| {
-            Sample::new(&format!("avg_pool2d {label}"), AvgPool2d { windows }, &[&x], (-1.0, 1.0))
-        };
+        let sample =
+            |(label, windows, x): samples::Case| Sample::new(&format!("avg_pool2d {label}"), AvgPool2d { windows }, &[&x], (-1.0, 1.0));
         samples::cases().into_iter().map(sample).collect()
     }
 }

@@ -147,8 +147,7 @@ impl OpDef for MaxPool2dGather {
     fn infer(&self, inputs: &[&Meta]) -> Result<Meta> {
         let s = self.windows.shape(self.name(), &inputs[0].shape)?;
         if inputs[0].shape != inputs[1].shape {
-            let args: [(&str, &dyn std::fmt::Display); 3] =
-                [("op", &self.name()), ("left", &inputs[0].shape), ("right", &inputs[1].shape)];
+            let args: [(&str, &dyn std::fmt::Display); 3] = [("op", &self.name()), ("left", &inputs[0].shape), ("right", &inputs[1].shape)];
             return Err(crate::error::Error::new(crate::error::ErrorCode::ShapeMismatch, &args));
         }
         Ok(Meta::f32(result(&s)))

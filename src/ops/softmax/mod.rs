@@ -49,7 +49,13 @@ fn infer(op: &str, inputs: &[&Meta]) -> Result<Meta> {
 const BLOCK: usize = 4096;
 
 /// Calls `finish(logits, exponentials, maximum, y)` for each row, with exponentials of the logits less their maximum.
-pub(super) fn each_row<T: Real>(x: &[T], cols: usize, out: &mut [T], y_cols: usize, mut finish: impl FnMut(usize, &[T], &[T], T, &mut [T])) {
+pub(super) fn each_row<T: Real>(
+    x: &[T],
+    cols: usize,
+    out: &mut [T],
+    y_cols: usize,
+    mut finish: impl FnMut(usize, &[T], &[T], T, &mut [T]),
+) {
     let block = (BLOCK / cols).max(1) * cols;
     let mut shifted = vec![T::ZERO; block.min(x.len())];
     let mut powers = shifted.clone();
