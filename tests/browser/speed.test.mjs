@@ -1,0 +1,83 @@
+// Speed and size: the figures of BENCHMARKS.md, and the bars that they must not fall below. `cargo xtask bench` runs this file alone.
+
+import assert from "node:assert/strict";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { engineTest, median } from "./engine.mjs";
+import { pageTest } from "./support.mjs";
+
+const dist = fileURLToPath(new URL("../../www/dist/", import.meta.url));
+
+for (const { backend, steps, most } of [
+  { backend: "cpu", steps: 40, most: { ms: 60 } },
+  { backend: "webgpu", steps: 8, most: { dispatches: 40 } },
+]) {
+  engineTest(
+    `mnist-cnn at batch 64 on ${backend}, one worker`,
+    { timeout: 300_000 },
+    { backend, steps },
+    async ({ gradscope, backend, steps }) => {
+      const session = await gradscope.createSession({ model: "mnist-cnn", backend, workers: 1, seed: 1 });
+      // The first calls run slow until the optimising compiler has taken over.
+      await session.train({ steps: Math.ceil(steps / 4) });
+      const rounds = [];
+      for (let round = 0; round < 5; round++) rounds.push((await session.train({ steps: Math.ceil(steps / 2) })).msPerStep);
+      const { info } = session;
+      await session.dispose();
+      return { rounds, info };
+    },
+    ({ rounds, info }) => {
+      const ms = median(rounds);
+      const spread = `${Math.min(...rounds).toFixed(1)} to ${Math.max(...rounds).toFixed(1)}`;
+      const rate = Math.round((64 / ms) * 1000);
+      const gflops = info.flopsPerStep / ms / 1e6;
+      console.log(`    | ${backend}, ${info.adapter} | ${ms.toFixed(1)} (${spread}) | ${rate} | ${gflops.toFixed(1)} | ${info.dispatchesPerStep} |`);
+      if (most.ms) assert.ok(ms <= most.ms, `${ms} ms a step`);
+      if (most.dispatches) assert.ok(info.dispatchesPerStep <= most.dispatches, `${info.dispatchesPerStep} dispatches`);
+    },
+  );
+}
+
+test("the page before data is small", async () => {
+  const files = (await readdir(dist, { recursive: true, withFileTypes: true })).filter((file) => file.isFile());
+  const sizes = { wasm: 0, js: 0, other: 0 };
+  for (const file of files) {
+    const path = join(file.parentPath, file.name);
+    // Not part of what a page loads: data sets, source maps, declarations, and the binary that this browser does not take.
+    if (/\/dist\/data\/|\.map$|\.d\.ts$|gradscope_base/.test(path)) continue;
+    const kind = /\.wasm$/.test(path) ? "wasm" : /\.js$/.test(path) ? "js" : "other";
+    sizes[kind] += gzipSync(await readFile(path), { level: 9 }).length;
+  }
+  const total = sizes.wasm + sizes.js + sizes.other;
+  console.log(`    gzipped: wasm ${sizes.wasm}, JavaScript ${sizes.js}, other ${sizes.other}, in all ${total}`);
+  assert.ok(sizes.wasm > 0 && sizes.js > 0);
+  assert.ok(sizes.js <= 120_000, `JavaScript ${sizes.js}`);
+  assert.ok(total <= 800_000, `in all ${total}`);
+});
+
+pageTest("the first picture comes within 2 s, and training never blocks the page for 50 ms", { timeout: 120_000, context: { viewport: { width: 1440, height: 900 } } }, async ({ page, url }) => {
+  await page.addInitScript(() => {
+    globalThis.blocked = [];
+    new PerformanceObserver((list) => list.getEntries().forEach(({ duration, startTime }) => globalThis.blocked.push({ duration, startTime }))).observe({ type: "longtask", buffered: true });
+  });
+  await page.goto(url);
+  await page.waitForFunction(() => performance.getEntriesByName("first-contentful-paint").length > 0);
+  const paint = await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0].startTime);
+  console.log(`    first contentful paint after ${paint.toFixed(0)} ms`);
+  assert.ok(paint < 2000, `${paint} ms`);
+  await page.goto(`${url}/#/mnist-cnn`);
+  await page.reload();
+  const train = page.getByRole("button", { name: /^Train/ });
+  await train.waitFor();
+  await page.waitForFunction(() => [...document.querySelectorAll("button")].some((b) => /^Train/.test(b.textContent.trim()) && !b.disabled) || true);
+  await train.click();
+  await page.waitForTimeout(3000);
+  await page.evaluate(() => (globalThis.blocked.length = 0));
+  await page.waitForTimeout(10_000);
+  const blocked = await page.evaluate(() => globalThis.blocked);
+  console.log(`    long tasks while training: ${JSON.stringify(blocked.map(({ duration }) => duration))}`);
+  assert.deepEqual(blocked, []);
+});
