@@ -64,3 +64,33 @@ pub fn unless_done(project: &Project, name: &str, inputs: Inputs, outputs: &[Pat
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn works_again_only_when_an_input_changed_or_an_output_went() -> Result<()> {
+        let root = std::env::temp_dir().join(format!("gradscope-stamp-{}", std::process::id()));
+        fs::create_dir_all(root.join("src")).about(|| "temporary folder")?;
+        let project = Project { root: root.clone(), target: root.join("target") };
+        let output = root.join("output");
+        let write = |name: &str, text: &str| fs::write(root.join(name), text).about(|| name);
+        let runs = || {
+            unless_done(&project, "copy", Inputs::default().path(&project, "src")?, std::slice::from_ref(&output), || {
+                write("output", "done")
+            })
+        };
+
+        write("src/a", "one")?;
+        assert!(runs()?);
+        assert!(!runs()?);
+        write("src/a", "two")?;
+        assert!(runs()?);
+        fs::remove_file(&output).about(|| "output")?;
+        assert!(runs()?);
+        let useless = unless_done(&project, "nothing", Inputs::default(), &[root.join("missing")], || Ok(()));
+        assert!(useless.is_err_and(|error| error.to_string().contains("missing")));
+        fs::remove_dir_all(&root).about(|| "temporary folder")
+    }
+}

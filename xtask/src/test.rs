@@ -43,18 +43,7 @@ fn native(project: &Project, quick: bool, tally: &mut Tally) -> Result<()> {
     if !quick {
         cargo.arg("--include-ignored");
     }
-    // "test result: ok. 12 passed; 0 failed; 0 ignored; ..."
-    count(&mut cargo, tally, |line, tally| {
-        let Some(counts) = line.strip_prefix("test result: ") else {
-            return;
-        };
-        let number = |what: &str| {
-            let before = counts.split([';', '.']).find_map(|part| part.trim().strip_suffix(what));
-            before.and_then(|number| number.trim().parse::<usize>().ok()).unwrap_or(0)
-        };
-        tally.passed += number("passed");
-        tally.failed += number("failed");
-    })
+    count(&mut cargo, tally, cargo_counts)
 }
 
 fn browser(project: &Project, quick: bool, tally: &mut Tally) -> Result<()> {
@@ -69,29 +58,38 @@ fn browser(project: &Project, quick: bool, tally: &mut Tally) -> Result<()> {
     node.args(["--test", "--test-concurrency=1", "--test-reporter=spec"]);
     node.args(files_below(&project.path("tests/browser"))?.into_iter().filter(|file| is_test(&file.to_string_lossy())));
     node.env("CHROMIUM", find_chromium(project).unwrap_or_default()).env("GRADSCOPE_SELFTEST", selftest);
-    // "ℹ pass 12", "ℹ fail 0", "ℹ cancelled 0"
-    count(&mut node, tally, |line, tally| {
-        let mut words = line.split_whitespace().skip(1);
-        let number = |text: Option<&str>| text.and_then(|text| text.parse::<usize>().ok()).unwrap_or(0);
-        if line.starts_with('ℹ') {
-            match words.next() {
-                Some("pass") => tally.passed += number(words.next()),
-                Some("fail" | "cancelled") => tally.failed += number(words.next()),
-                _ => {}
-            }
-        }
-    })
+    count(&mut node, tally, node_counts)
+}
+
+/// Passed and failed, of a line like `test result: ok. 12 passed; 0 failed; 0 ignored; ...`.
+fn cargo_counts(line: &str) -> Option<(usize, usize)> {
+    let counts = line.strip_prefix("test result: ")?;
+    let number = |what: &str| counts.split([';', '.']).find_map(|part| part.trim().strip_suffix(what)?.trim().parse().ok());
+    Some((number("passed")?, number("failed")?))
+}
+
+/// Passed and failed, of a line like `ℹ pass 12`, `ℹ fail 0` or `ℹ cancelled 0`.
+fn node_counts(line: &str) -> Option<(usize, usize)> {
+    let (what, number) = line.strip_prefix("ℹ ")?.split_once(' ')?;
+    let number = number.trim().parse().ok()?;
+    match what {
+        "pass" => Some((number, 0)),
+        "fail" | "cancelled" => Some((0, number)),
+        _ => None,
+    }
 }
 
 /// Runs a suite, shows what it prints and lets `read` count. A suite that fails without a failing test, as one that does not compile
 /// does, counts as a failure.
-fn count(suite: &mut Command, tally: &mut Tally, read: impl Fn(&str, &mut Tally)) -> Result<()> {
+fn count(suite: &mut Command, tally: &mut Tally, read: impl Fn(&str) -> Option<(usize, usize)>) -> Result<()> {
     let before = tally.failed;
     let mut child = suite.stdout(Stdio::piped()).spawn().map_err(|error| not_started(suite, &error))?;
     for line in child.stdout.take().into_iter().flat_map(|output| BufReader::new(output).lines()) {
         let line = line.about(|| "output of a suite")?;
         println!("{line}");
-        read(&line, tally);
+        let (passed, failed) = read(&line).unwrap_or_default();
+        tally.passed += passed;
+        tally.failed += failed;
     }
     let status = child.wait().about(|| "waiting for a suite")?;
     if !status.success() && tally.failed == before {
@@ -99,4 +97,19 @@ fn count(suite: &mut Command, tally: &mut Tally, read: impl Fn(&str, &mut Tally)
         tally.failed += 1;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{cargo_counts, node_counts};
+
+    #[test]
+    fn reads_the_sums_of_both_runners() {
+        let line = "test result: FAILED. 12 passed; 3 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s";
+        assert_eq!(cargo_counts(line), Some((12, 3)));
+        assert_eq!(cargo_counts("test tensor::shape ... ok"), None);
+        assert_eq!(node_counts("ℹ pass 7"), Some((7, 0)));
+        assert_eq!(node_counts("ℹ cancelled 2"), Some((0, 2)));
+        assert_eq!(node_counts("ℹ duration_ms 12.5"), None);
+    }
 }
