@@ -1,4 +1,4 @@
-import { html } from "lit";
+import { html, nothing } from "lit";
 import { KEYS, LOCAL_KEYS } from "../keys.js";
 import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
@@ -7,13 +7,11 @@ import { helpOpen } from "../state/store.js";
 /** The dialog that lists the keys. */
 class Help extends View {
   protected override updated(): void {
-    const dialog = this.querySelector("dialog")!;
-    if (helpOpen.value && !dialog.open) dialog.showModal();
-    if (!helpOpen.value && dialog.open) dialog.close();
+    if (helpOpen.value) this.querySelector("dialog")!.showModal();
   }
 
   override render() {
-    void helpOpen.value;
+    if (!helpOpen.value) return nothing;
     return html`<dialog aria-labelledby="help-title" @close=${() => (helpOpen.value = false)}>
       <h2 class="title" id="help-title">${t("help.title")}</h2>
       <p>${t("help.text")}</p>

@@ -1,0 +1,138 @@
+// The page as a visitor uses it: by what is written on it, by mouse and by keyboard.
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { npm, pageTest } from "./support.mjs";
+
+const axe = await readFile(npm.resolve("axe-core/axe.min.js"), "utf8");
+
+/** Waits until the page has a network to show. */
+const ready = (page) => page.locator(".card-in").first().waitFor({ timeout: 60_000 });
+
+const open = async (page, address) => {
+  await page.goto(address);
+  await ready(page);
+};
+
+pageTest("the opening page shows a trained network and checks one of its cells", {}, async ({ page, url }) => {
+  await open(page, url);
+  await page.getByRole("heading", { name: "A small network that has learned to read digits" }).waitFor();
+  await page.locator(".check.good").waitFor();
+  const before = await page.locator(".equation").innerText();
+  await page.locator("gs-window-input canvas").focus();
+  await page.keyboard.press("ArrowUp");
+  await page.keyboard.press("ArrowLeft");
+  assert.notEqual(await page.locator(".equation").innerText(), before);
+  await page.locator(".check.good").waitFor();
+  await page.getByRole("button", { name: "Open mnist-cnn" }).click();
+  await page.getByRole("button", { name: "Train", exact: true }).waitFor();
+});
+
+pageTest("one batch of mnist-cnn, by keyboard", {}, async ({ page, url }) => {
+  await open(page, `${url}/#/mnist-cnn`);
+  await page.getByText("93,322 parameters", { exact: true }).waitFor();
+  await page.keyboard.press("Alt+ArrowRight");
+  await page.getByText("Epoch 1 · batch 1 of 938").waitFor({ timeout: 60_000 });
+  assert.match(await page.locator(".stats dd").first().innerText(), /^[0-9]+\.[0-9]{4}$/);
+  await page.getByRole("button", { name: "Reset" }).click();
+  await page.getByText("New weights", { exact: true }).waitFor();
+});
+
+pageTest("a small network trains to the end, and every weight is there", {}, async ({ page, url }) => {
+  await open(page, `${url}/#/sigmoid-2-2-1?learning_rate=0.1&seed=1`);
+  assert.equal(await page.locator(".grid-numbers td").count(), 9);
+  await page.getByRole("button", { name: "Train", exact: true }).click();
+  await page.getByText("1,000 of 1,000 epochs done").waitFor({ timeout: 90_000 });
+  assert.equal(await page.locator("gs-plane-canvas.hatch").count(), 0);
+});
+
+pageTest("an impossible layer is explained where it stands, and undone", {}, async ({ page, url }) => {
+  await open(page, `${url}/#/mnist-cnn`);
+  await page.locator(".layer-name").nth(4).click();
+  const size = page.getByLabel("kernel_size");
+  await size.fill("9");
+  await size.press("Enter");
+  await page.locator(".layer.wrong .why").getByText(/does not fit/).waitFor();
+  assert.equal(await page.getByRole("button", { name: "Build it" }).isDisabled(), true);
+  await page.getByRole("button", { name: "Undo" }).click();
+  await page.locator(".layer.wrong").waitFor({ state: "detached" });
+});
+
+pageTest("layers are added, moved and removed by keyboard, and the network built anew", {}, async ({ page, url }) => {
+  await open(page, `${url}/#/sigmoid-2-2-1`);
+  await page.locator(".add select").selectOption("Dense");
+  await page.getByText("Changed. It starts again with new weights.").waitFor();
+  const names = () => page.locator(".layer-name").allInnerTexts();
+  assert.equal((await names()).length, 3);
+  await page.locator(".layer-name").nth(1).focus();
+  await page.keyboard.press("Alt+ArrowUp");
+  assert.match((await names())[0], /64/);
+  await page.keyboard.press("Delete");
+  assert.equal((await names()).length, 2);
+});
+
+pageTest("language and theme are kept; errors of the address are named and the rest is loaded", {}, async ({ page, url }) => {
+  await open(page, `${url}/#/sigmoid-2-2-1?seed=x&batch_size=2`);
+  await page.getByText("The address asks for seed = “x”").waitFor();
+  await page.getByRole("tab", { name: "Optimizer" }).click();
+  assert.equal(await page.getByLabel("Batch size").inputValue(), "2");
+  await page.getByLabel("Language").selectOption("zh");
+  await page.getByLabel("外观").selectOption("dark");
+  await page.reload();
+  await ready(page);
+  await page.getByRole("button", { name: "训练", exact: true }).waitFor();
+  assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "dark");
+});
+
+pageTest("Chinese where the browser is Chinese; keys are off in fields and listed by ?", { context: { locale: "zh-CN" } }, async ({ page, url }) => {
+  await open(page, `${url}/#/sigmoid-2-2-1`);
+  await page.getByRole("tab", { name: "优化器" }).click();
+  await page.getByLabel("随机种子").press("Space");
+  await page.getByText("新权重", { exact: true }).waitFor();
+  await page.locator("h2.title").click(); // out of the field
+  await page.keyboard.press("Shift+?");
+  await page.getByRole("dialog", { name: "按键" }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+});
+
+pageTest("a drawn digit is centred and predicted", {}, async ({ page, url }) => {
+  await open(page, url);
+  await page.getByRole("button", { name: "Draw" }).click();
+  const box = await page.locator("gs-pad canvas").boundingBox();
+  await page.mouse.move(box.x + 40, box.y + 30);
+  await page.mouse.down();
+  await page.mouse.move(box.x + 44, box.y + 150, { steps: 12 });
+  await page.mouse.up();
+  await page.getByText("Your drawing").waitFor();
+  await page.getByRole("button", { name: "Done" }).click();
+  const mass = await page.waitForFunction(() => {
+    const canvas = document.querySelector("gs-sample-image canvas");
+    if (!canvas?.width) return undefined;
+    const { data, width, height } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    let [sum, x, y] = [0, 0, 0];
+    for (let k = 0; k < width * height; k++) [sum, x, y] = [sum + data[4 * k], x + data[4 * k] * (k % width), y + data[4 * k] * Math.floor(k / width)];
+    return sum > 0 && [x / sum / width, y / sum / height];
+  });
+  for (const at of await mass.jsonValue()) assert.ok(Math.abs(at - 0.5) < 0.04, `centre of mass at ${at}`);
+});
+
+for (const colorScheme of ["light", "dark"]) {
+  const states = [
+    ["the opening page", "", { width: 1440, height: 900 }, []],
+    ["mnist-cnn with a layer open", "/#/mnist-cnn", { width: 1024, height: 768 }, [".layer-name >> nth=0", "#tab-optimizer"]],
+    ["a small network on a phone", "/#/sigmoid-2-2-1?foo=1", { width: 390, height: 844 }, [".panes-strip button >> nth=1"]],
+  ];
+  for (const [name, hash, viewport, clicks] of states) {
+    pageTest(`accessible, ${colorScheme}: ${name}`, { context: { colorScheme, viewport } }, async ({ page, url }) => {
+      await open(page, url + hash);
+      for (const selector of clicks) await page.locator(selector).click();
+      await page.evaluate(axe);
+      const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+      const { violations } = await page.evaluate((runOnly) => globalThis.axe.run(document, { runOnly }), tags);
+      assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`), []);
+      const across = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(across <= 0, `${across} px of sideways scrolling`);
+    });
+  }
+}
