@@ -75,10 +75,9 @@ class Centre extends View {
   }
 
   override render() {
-    const notice = store.notice.value;
     const { value: status } = store.status;
     if (status === "starting" || status === "loading") return this.#loading();
-    if (notice?.kind === "error" && notice.error.code === "dataset_missing") return html`<gs-missing .name=${notice.error.args.name ?? store.setup.value?.data ?? ""}></gs-missing>`;
+    if (store.missing.value !== undefined) return html`<gs-missing .name=${store.missing.value}></gs-missing>`;
     const built = store.built.value;
     if (!built) {
       return html`<section class="panel waiting"><h2>${t("welcome.title")}</h2><p>${t("empty.text")}</p>

@@ -14,7 +14,7 @@ const button = (text: string, run: () => unknown): TemplateResult => html`<butto
 
 /** What can be done about an error, besides knowing it. */
 function remedy(notice: store.Notice): TemplateResult | typeof nothing {
-  if (notice.kind === "deviceLost") return button(t("notice.tryGpu"), () => build(store.lastSnapshot.value?.snapshot));
+  if (notice.kind === "deviceLost") return button(t("notice.tryGpu"), () => build({ goOn: true }));
   if (notice.kind !== "error") return nothing;
   const setup = store.setup.value;
   switch (notice.error.code) {
@@ -52,11 +52,10 @@ function sentence(notice: store.Notice): TemplateResult | string {
 class Notices extends View {
   override render() {
     const notice = store.notice.value;
-    const hidden = notice?.kind === "error" && notice.error.code === "dataset_missing"; // the centre shows it at length
     const noGpu = store.backendReport.value && !store.backendReport.value.webgpu && !dismissed.value.includes(NO_WEBGPU);
     return html`
       <div role="alert">
-        ${notice && !hidden
+        ${notice
           ? html`<div class="notice bad">
               ${icons.warn}<span>${sentence(notice)}</span>${remedy(notice)}
               <button class="plain" @click=${() => (store.notice.value = undefined)}>${t("notice.dismiss")}</button>

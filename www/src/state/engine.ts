@@ -1,5 +1,5 @@
 import { effect } from "@preact/signals-core";
-import { backends, createSession, datasets as listDatasets, describeModel, GradscopeError, presets as listPresets, type Session, type Snapshot } from "gradscope";
+import { backends, createSession, datasets as listDatasets, describeModel, GradscopeError, presets as listPresets, type Session } from "gradscope";
 import { latest } from "../lib/latest.js";
 import { droppedData } from "./dropped.js";
 import { History } from "./history.js";
@@ -65,16 +65,17 @@ export function forget(): void {
   store.lastSnapshot.value = undefined;
 }
 
-/** Builds a session of what the controls show. Resolves with whether there is one. */
-export async function build(from?: Snapshot): Promise<boolean> {
+/** Builds a session of what the controls show, or one that goes on from the last snapshot. Resolves with whether there is one. */
+export async function build(how: { goOn?: boolean } = {}): Promise<boolean> {
   const wanted = store.setup.value;
   if (!wanted) return false;
-  const kept = from && { progress: store.progress.value, history: store.history.value, target: store.target.value };
+  const last = how.goOn ? store.lastSnapshot.value : undefined;
+  const kept = last && { history: store.history.value, target: store.target.value };
   await close();
   store.frame.value = undefined;
   store.pinned.value = undefined;
   store.hyper.value = {};
-  store.notice.value = undefined;
+  store.notice.value = store.missing.value = undefined;
   store.status.value = "loading";
   store.loading.value = undefined;
   loadingStop = new AbortController();
@@ -86,12 +87,17 @@ export async function build(from?: Snapshot): Promise<boolean> {
       data: droppedData(wanted.data) ?? wanted.data,
       onLoading: (event) => (store.loading.value = event),
     });
-    if (from) await session.restore(from);
+    if (last) await session.restore(last.snapshot);
     await adopt(session, wanted);
-    if (kept) [store.progress.value, store.history.value, store.target.value] = [kept.progress, kept.history, kept.target];
+    if (last && kept) {
+      kept.history.of.cut(last.epoch);
+      [store.progress.value, store.history.value, store.target.value] = [last.progress, { ...kept.history }, kept.target];
+      store.lastSnapshot.value = last;
+    }
     return true;
   } catch (error) {
-    if (!signal.aborted) fail(error);
+    if (error instanceof GradscopeError && error.code === "dataset_missing") store.missing.value = error.args.name ?? wanted.data;
+    else if (!signal.aborted) fail(error);
     store.status.value = "idle";
     return false;
   } finally {
@@ -144,9 +150,10 @@ let snapshotAt = -Infinity;
 async function keepSnapshot(session: Session, epoch: number): Promise<void> {
   if (performance.now() - snapshotAt < 10_000) return;
   snapshotAt = performance.now();
+  const progress = store.progress.value;
   try {
     const snapshot = await session.snapshot();
-    if (store.session.value === session) store.lastSnapshot.value = { snapshot, epoch };
+    if (store.session.value === session) store.lastSnapshot.value = { snapshot, progress, epoch };
   } catch {
     // The session ended meanwhile, and says so itself.
   }

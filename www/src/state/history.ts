@@ -10,6 +10,12 @@ export class Trace {
 
   constructor(readonly most = 1000) {}
 
+  /** Forgets what came after `x`. */
+  cut(x: number): void {
+    while (this.x.length && this.x.at(-1)! > x) this.x.length = this.y.length = this.x.length - 1;
+    this.#sum = this.#count = 0;
+  }
+
   push(x: number, y: number): void {
     this.#sum += y;
     if (++this.#count < this.#every) return;
@@ -52,6 +58,14 @@ export class History {
   #lossCount = 0;
   #hits = 0;
   #seen = 0;
+
+  /** Forgets what came after `epoch`: the run goes on from there. */
+  cut(epoch: number): void {
+    const traces = [this.loss, this.accuracy, this.rate, this.validationLoss, this.validationAccuracy, this.testLoss, this.testAccuracy];
+    for (const trace of traces) trace.cut(epoch);
+    while (this.epochs.length && this.epochs.at(-1)!.epoch > epoch) this.epochs.pop();
+    this.#lossSum = this.#lossCount = this.#hits = this.#seen = 0;
+  }
 
   progress(epoch: number, stepsPerEpoch: number, losses: Float32Array, accuracy: number | undefined, rate: number): void {
     losses.forEach((loss, k) => {

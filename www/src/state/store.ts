@@ -51,6 +51,8 @@ export const built = signal<{ setup: Setup; description: ModelDescription; param
 export const session = signal<Session | undefined>(undefined);
 export const status = signal<Status>("starting");
 export const loading = signal<{ data: string; loaded: number; total: number } | undefined>(undefined);
+/** The data set that was asked for and is not installed. */
+export const missing = signal<string | undefined>(undefined);
 export const notice = signal<Notice | undefined>(undefined);
 
 export const progress = signal<Progress | undefined>(undefined);
@@ -65,7 +67,8 @@ export const selected = signal<string | undefined>(undefined);
 /** The channel of that layer that is looked at closely. */
 export const channel = signal(0);
 export const evaluations = signal<Partial<Record<Split, Evaluation>>>({});
-export const lastSnapshot = signal<{ snapshot: Snapshot; epoch: number } | undefined>(undefined);
+/** What a dead worker's run goes on from. */
+export const lastSnapshot = signal<{ snapshot: Snapshot; progress: Progress | undefined; epoch: number } | undefined>(undefined);
 /** Rates that were moved by hand since the session was built. */
 export const hyper = signal<{ learningRate?: number; momentum?: number; weightDecay?: number; dropout?: number }>({});
 

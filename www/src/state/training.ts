@@ -49,9 +49,10 @@ export async function evaluate(split: Split): Promise<void> {
   }
 }
 
-/** Starts a new worker from the last snapshot, or from new weights. */
+/** Starts a new worker from the last snapshot, or from new weights; where not even the presets came, the page begins again. */
 export async function restart(): Promise<void> {
-  await build(store.lastSnapshot.value?.snapshot);
+  if (!store.setup.value) return location.reload();
+  await build({ goOn: true });
 }
 
 /** Halves the batch, builds and trains. */

@@ -14,7 +14,7 @@ export async function openWelcome(): Promise<void> {
   store.status.value = "loading";
   const old = store.session.value;
   store.session.value = store.built.value = store.setup.value = store.description.value = undefined;
-  store.frame.value = store.pinned.value = undefined;
+  store.frame.value = store.pinned.value = store.missing.value = undefined;
   forget();
   await old?.dispose();
   try {
