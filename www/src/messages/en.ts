@@ -171,6 +171,8 @@ const texts = {
   "loading.bytes": "{loaded} of {total}",
   "loading.cancel": "Cancel",
   "empty.text": "Choose a model above, then press Train.",
+  "empty.stopped": "Its data are not loaded.",
+  "empty.load": "Load it",
   "welcome.title": "A small network that has learned to read digits",
   "welcome.text": "Every number in it can be followed. Then train one of your own.",
   "welcome.open": "Open mnist-cnn",

@@ -162,6 +162,8 @@ const texts = {
   "loading.bytes": "{loaded} / {total}",
   "loading.cancel": "取消",
   "empty.text": "在上方选择模型，再按“训练”。",
+  "empty.stopped": "数据尚未载入。",
+  "empty.load": "载入",
   "welcome.title": "一个已学会读数字的小网络",
   "welcome.text": "其中每个数都可以追踪。然后训练一个自己的。",
   "welcome.open": "打开 mnist-cnn",

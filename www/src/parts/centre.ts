@@ -2,7 +2,7 @@ import { html, nothing } from "lit";
 import { general, megabytes, shape } from "../lib/format.js";
 import { View } from "../lib/view.js";
 import { lesson, t } from "../messages/index.js";
-import { cancelLoading } from "../state/engine.js";
+import { build, cancelLoading } from "../state/engine.js";
 import { filtersOf, kernelOf, ON_LAYER } from "../state/pictures.js";
 import { goTo } from "../state/route.js";
 import * as store from "../state/store.js";
@@ -79,6 +79,11 @@ class Centre extends View {
     if (status === "starting" || status === "loading") return this.#loading();
     if (store.missing.value !== undefined) return html`<gs-missing .name=${store.missing.value}></gs-missing>`;
     const built = store.built.value;
+    if (!built && store.setup.value) {
+      const { preset } = store.setup.value;
+      return html`<section class="panel waiting"><h2>${lesson(preset)?.title ?? preset}</h2><p>${t("empty.stopped")}</p>
+        <div class="buttons"><button class="primary" ?disabled=${status !== "idle"} @click=${() => build()}>${t("empty.load")}</button></div></section>`;
+    }
     if (!built) {
       return html`<section class="panel waiting"><h2>${t("welcome.title")}</h2><p>${t("empty.text")}</p>
         <div class="buttons"><button class="primary" @click=${() => goTo("mnist-cnn")}>${t("welcome.open")}</button></div></section>`;

@@ -57,6 +57,7 @@ class Transport extends View {
     const training = store.status.value === "training";
     const can = training || (store.status.value === "idle" && !store.impossible.value);
     if (store.isWelcome.value || !store.setup.value) return nothing;
+    const where = this.#where();
     const stat = (label: string, value: string) => html`<div><dt>${label}</dt><dd>${value}</dd></div>`;
     return html`<footer class="transport">
       <div class="transport-buttons">
@@ -66,7 +67,7 @@ class Transport extends View {
         <button ?disabled=${!progress || training} @click=${() => reset()} title=${t("keys.reset")}>${icons.reset}<span>${t("transport.reset")}</span></button>
       </div>
       <div class="transport-middle">
-        <p><b>${this.#where()}</b> <span>${this.#what()}</span></p>
+        <p>${where ? html`<b>${where}</b>` : nothing}<span>${this.#what()}</span></p>
         ${this.#track()}
       </div>
       <dl class="stats">

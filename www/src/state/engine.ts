@@ -51,7 +51,7 @@ export const cancelLoading = (): void => loadingStop?.abort();
 async function close(): Promise<void> {
   const old = store.session.value;
   store.session.value = undefined;
-  store.built.value = undefined;
+  store.built.value = store.selected.value = undefined;
   forget();
   await old?.dispose();
 }

@@ -13,7 +13,7 @@ import * as store from "./store.js";
 export async function openWelcome(): Promise<void> {
   store.status.value = "loading";
   const old = store.session.value;
-  store.session.value = store.built.value = store.setup.value = store.description.value = undefined;
+  store.session.value = store.built.value = store.selected.value = store.setup.value = store.description.value = undefined;
   store.frame.value = store.pinned.value = store.missing.value = undefined;
   forget();
   await old?.dispose();
