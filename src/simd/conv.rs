@@ -5,9 +5,9 @@
 
 use super::conv_shape::{ConvShape, Frame, PIXELS, Runs, Windows};
 use super::depthwise;
-use super::pack::{Mat, pack_a, pack_b, pack_runs, packed_b_len};
+use super::pack::{Mat, pack_a, pack_b, pack_windows, packed_b_len};
 use super::scratch::{Scratch, grown};
-use super::tile::{TILE_COLS, TILE_ROWS, Tile};
+use super::tile::{TILE_ROWS, Tile, columns_at_once};
 
 /// y[n, oy, ox, f] = Σ_{ky, kx, c} x[n, oy·s − p + ky·d, ox·s − p + kx·d, c] · w[ky, kx, c, f], a cross-correlation as `Conv2D` of Keras:
 /// x [N, H, W, C], w [KH, KW, C / groups, F], y [N, OH, OW, F], overwritten.
@@ -24,6 +24,7 @@ pub fn conv2d(s: &ConvShape, x: &[f32], w: &[f32], y: &mut [f32], scratch: &mut 
     let (depth, group_in, group_out) = (s.depth(), s.group_in(), s.group_out());
     let depthwise = s.is_depthwise();
     let panels = packed_b_len(depth, group_out);
+    let columns = columns_at_once(depth);
     if !depthwise {
         let packed = grown(&mut scratch.b, s.groups * panels);
         for (g, packed) in packed.chunks_exact_mut(panels).enumerate() {
@@ -51,22 +52,22 @@ pub fn conv2d(s: &ConvShape, x: &[f32], w: &[f32], y: &mut [f32], scratch: &mut 
             for g in 0..s.groups {
                 let packed_a = grown(&mut scratch.a, at.len() * depth);
                 for (at, panel) in at.chunks(TILE_ROWS).zip(packed_a.chunks_mut(TILE_ROWS * depth)) {
-                    pack_runs(&x[g * group_in..], at, &runs, panel);
+                    pack_windows(&x[g * group_in..], at, &runs, panel);
                 }
-                for col in (0..group_out).step_by(TILE_COLS) {
+                for col in (0..group_out).step_by(columns) {
                     let b = &scratch.b[g * panels + col * depth..];
                     for (i, a) in packed_a.chunks(TILE_ROWS * depth).enumerate() {
                         let m = a.len() / depth;
-                        let y = &mut y[i * TILE_ROWS * s.out_c + g * group_out + col..];
+                        let y = y[i * TILE_ROWS * s.out_c + g * group_out + col..].as_mut_ptr();
                         let t = Tile {
                             a: a.as_ptr(),
                             b: b.as_ptr(),
                             depth,
-                            c: core::array::from_fn(|r| y.as_mut_ptr().wrapping_add(r * s.out_c)),
-                            cols: TILE_COLS.min(group_out - col),
+                            c: core::array::from_fn(|r| y.wrapping_add(r * s.out_c)),
+                            cols: columns.min(group_out - col),
                             accumulate: false,
                         };
-                        // SAFETY: `a` holds [depth, m], `b` at least one panel, and `y` the rows of the block's pixels.
+                        // SAFETY: `a` holds [depth, m], `b` the panels of these columns, and y a row for each of the block's pixels.
                         unsafe { t.run(m) }
                     }
                 }
@@ -128,10 +129,12 @@ fn pack_transposed(s: &ConvShape, w: &[f32], out: &mut Vec<f32>) {
 fn scatter(s: &ConvShape, frame: &Frame, images: usize, dy: &[f32], packed_a: &mut Vec<f32>, packed_b: &[f32], target: &mut [f32]) {
     let (group_in, group_out) = (s.group_in(), s.group_out());
     let panels = packed_b_len(group_out, group_in);
+    let columns = columns_at_once(group_out);
     let (down, right) = (s.dilation[0] * frame.w * s.in_c, s.dilation[1] * s.in_c);
     let pixels = images * s.out_h * s.out_w;
     let last_tap = (s.k_h - 1) * down + (s.k_w - 1) * right;
     assert!(Windows::last(s, frame, images) + last_tap + s.in_c <= target.len());
+    let target = target.as_mut_ptr();
     let mut windows = Windows::new(s, frame);
     let mut at = [0; PIXELS];
     for first in (0..pixels).step_by(PIXELS) {
@@ -145,14 +148,14 @@ fn scatter(s: &ConvShape, frame: &Frame, images: usize, dy: &[f32], packed_a: &m
             for tap in 0..s.k_h * s.k_w {
                 let to = g * group_in + tap / s.k_w * down + tap % s.k_w * right;
                 let b = &packed_b[(g * s.k_h * s.k_w + tap) * panels..][..panels];
-                for col in (0..group_in).step_by(TILE_COLS) {
+                for col in (0..group_in).step_by(columns) {
                     for (at, a) in at.chunks(TILE_ROWS).zip(packed_a.chunks(TILE_ROWS * group_out)) {
                         let t = Tile {
                             a: a.as_ptr(),
                             b: b[col * group_out..].as_ptr(),
                             depth: group_out,
-                            c: core::array::from_fn(|r| target.as_mut_ptr().wrapping_add(at.get(r).map_or(0, |at| at + to + col))),
-                            cols: TILE_COLS.min(group_in - col),
+                            c: core::array::from_fn(|r| target.wrapping_add(at.get(r).map_or(0, |at| at + to + col))),
+                            cols: columns.min(group_in - col),
                             accumulate: true,
                         };
                         // SAFETY: `a` and `b` hold their panels; windows lie in `target` by the assertion above, and those of different

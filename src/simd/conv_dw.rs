@@ -4,7 +4,7 @@ use super::conv_shape::{ConvShape, Frame, Runs, Windows};
 use super::depthwise;
 use super::pack::{Mat, pack_b, pack_columns, packed_b_len};
 use super::scratch::{Scratch, grown};
-use super::tile::{TILE_COLS, TILE_ROWS, Tile};
+use super::tile::{TILE_ROWS, Tile, columns_at_once};
 
 /// Output pixels to sum over before dw is touched again: a tile's loads and stores of it are then few, a panel of dy 4 KiB.
 const PIXELS: usize = 128;
@@ -25,7 +25,7 @@ pub fn conv2d_dw(s: &ConvShape, x: &[f32], dy: &[f32], dw: &mut [f32], scratch: 
         return;
     }
     let frame = Frame::new(s);
-    let offsets = Runs::new(s, &frame).offsets();
+    let runs = Runs::new(s, &frame);
     let image_out = s.out_h * s.out_w * s.out_c;
     let at_once = frame.images_at_once(s);
     for from in (0..s.batch).step_by(at_once) {
@@ -42,7 +42,7 @@ pub fn conv2d_dw(s: &ConvShape, x: &[f32], dy: &[f32], dw: &mut [f32], scratch: 
             let at = &mut at[..dy.len() / s.out_c];
             windows.next(at);
             for g in 0..s.groups {
-                add_block(s, g, at, &offsets, x, dy, dw, &mut scratch.a, &mut scratch.b);
+                add_block(s, g, at, &runs.offsets, x, dy, dw, &mut scratch.a, &mut scratch.b);
             }
         }
     }
@@ -62,6 +62,7 @@ fn add_block(
     packed_b: &mut Vec<f32>,
 ) {
     let (group_in, group_out, pixels) = (s.group_in(), s.group_out(), at.len());
+    let columns = columns_at_once(pixels);
     let packed_b = grown(packed_b, packed_b_len(pixels, group_out));
     pack_b(Mat { data: &dy[g * group_out..], rows: pixels, cols: group_out, row_stride: s.out_c, col_stride: 1 }, packed_b);
     for (offsets, dw) in offsets.chunks(ROWS).zip(dw.chunks_mut(ROWS * s.out_c)) {
@@ -69,20 +70,20 @@ fn add_block(
         for (offsets, panel) in offsets.chunks(TILE_ROWS).zip(packed_a.chunks_mut(TILE_ROWS * pixels)) {
             pack_columns(&x[g * group_in..], at, offsets, panel);
         }
-        for col in (0..group_out).step_by(TILE_COLS) {
-            let cols = TILE_COLS.min(group_out - col);
+        for col in (0..group_out).step_by(columns) {
+            let cols = columns.min(group_out - col);
             for (a, dw) in packed_a.chunks(TILE_ROWS * pixels).zip(dw.chunks_mut(TILE_ROWS * s.out_c)) {
                 let m = a.len() / pixels;
-                let c = &mut dw[g * group_out + col..][..(m - 1) * s.out_c + cols];
+                let c = dw[g * group_out + col..][..(m - 1) * s.out_c + cols].as_mut_ptr();
                 let t = Tile {
                     a: a.as_ptr(),
                     b: packed_b[col * pixels..].as_ptr(),
                     depth: pixels,
-                    c: core::array::from_fn(|r| c.as_mut_ptr().wrapping_add(r * s.out_c)),
+                    c: core::array::from_fn(|r| c.wrapping_add(r * s.out_c)),
                     cols,
                     accumulate: true,
                 };
-                // SAFETY: `a` is a panel [pixels, m], `packed_b` holds the one of dy, and `c` reaches to the end of its last row.
+                // SAFETY: `a` is a panel [pixels, m], `packed_b` holds those of dy, and the slice of dw reaches to the end of its last row.
                 unsafe { t.run(m) }
             }
         }

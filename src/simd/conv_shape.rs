@@ -166,21 +166,20 @@ pub(super) struct Runs {
     pub starts: Vec<usize>,
     /// Length of each run: a row of the window if that is in one piece, otherwise one element's channels of a group.
     pub len: usize,
+    /// Each element by itself.
+    pub offsets: Vec<usize>,
 }
 
 impl Runs {
     pub fn new(s: &ConvShape, frame: &Frame) -> Runs {
         let (down, right) = (s.dilation[0] * frame.w * s.in_c, s.dilation[1] * s.in_c);
-        if s.groups == 1 && (s.dilation[1] == 1 || s.k_w == 1) {
-            return Runs { starts: (0..s.k_h).map(|y| y * down).collect(), len: s.k_w * s.in_c };
-        }
-        let starts = (0..s.k_h).flat_map(|y| (0..s.k_w).map(move |x| y * down + x * right));
-        Runs { starts: starts.collect(), len: s.group_in() }
-    }
-
-    /// Where each of a window's elements lies.
-    pub fn offsets(&self) -> Vec<usize> {
-        self.starts.iter().flat_map(|start| (0..self.len).map(move |i| start + i)).collect()
+        let (starts, len): (Vec<usize>, usize) = if s.groups == 1 && (s.dilation[1] == 1 || s.k_w == 1) {
+            ((0..s.k_h).map(|y| y * down).collect(), s.k_w * s.in_c)
+        } else {
+            ((0..s.k_h).flat_map(|y| (0..s.k_w).map(move |x| y * down + x * right)).collect(), s.group_in())
+        };
+        let offsets = starts.iter().flat_map(|start| (0..len).map(move |i| start + i)).collect();
+        Runs { starts, len, offsets }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::pack::{Mat, pack_a, pack_b, packed_b_len};
 use super::scratch::{Scratch, grown};
-use super::tile::{TILE_COLS, TILE_ROWS, Tile};
+use super::tile::{TILE_ROWS, Tile, columns_at_once};
 use super::vector::{LANES, V};
 
 /// Rows of A in a block: with `KC` columns, 96 KiB that stay in the second cache. A multiple of the tile's rows.
@@ -59,20 +59,21 @@ pub fn gemm(a: Mat, b: Mat, c: &mut [f32], accumulate: bool, scratch: &mut Scrat
 #[allow(clippy::too_many_arguments)]
 fn block(a: &[f32], rows: usize, k: usize, b: &[f32], cols: usize, c: &mut [f32], c_stride: usize, accumulate: bool) {
     assert!(a.len() >= rows * k && b.len() >= packed_b_len(k, cols) && c.len() >= (rows - 1) * c_stride + cols);
-    for col in (0..cols).step_by(TILE_COLS) {
+    let at_once = columns_at_once(k);
+    for col in (0..cols).step_by(at_once) {
         for row in (0..rows).step_by(TILE_ROWS) {
             let m = TILE_ROWS.min(rows - row);
-            let c = &mut c[row * c_stride + col..];
+            let c = c[row * c_stride + col..].as_mut_ptr();
             // The last tile's missing rows get pointers that the kernel does not touch.
             let t = Tile {
                 a: a[row * k..].as_ptr(),
                 b: b[col * k..].as_ptr(),
                 depth: k,
-                c: core::array::from_fn(|r| c.as_mut_ptr().wrapping_add(r * c_stride)),
-                cols: TILE_COLS.min(cols - col),
+                c: core::array::from_fn(|r| c.wrapping_add(r * c_stride)),
+                cols: at_once.min(cols - col),
                 accumulate,
             };
-            // SAFETY: the panels and rows row..row + m of C lie in their slices by the assertion above; C is the only mutable one.
+            // SAFETY: the panels of these rows and columns, and C's own, lie in their slices by the assertion above; C is the only mutable one.
             unsafe { t.run(m) }
         }
     }

@@ -1,25 +1,31 @@
 //! exp, log, tanh and the sigmoid, four lanes at a time, within 2 units in the last place; limits, NaN, overflow and subnormals as in `f32`.
 
+use core::hint::black_box;
+
 use super::vector::{LANES, V};
 
 /// out = eˣ.
 pub fn exp(x: &[f32], out: &mut [f32]) {
-    map(x, out, exp_v);
-}
-
-/// out = ln x: −∞ at 0, NaN below.
-pub fn log(x: &[f32], out: &mut [f32]) {
-    map(x, out, log_v);
-}
-
-/// out = tanh x.
-pub fn tanh(x: &[f32], out: &mut [f32]) {
-    map(x, out, tanh_v);
+    let c = black_box(EXP);
+    map(x, out, |x| exp_v(x, &c));
 }
 
 /// out = 1 / (1 + e⁻ˣ).
 pub fn sigmoid(x: &[f32], out: &mut [f32]) {
-    map(x, out, sigmoid_v);
+    let c = black_box(EXP);
+    map(x, out, |x| sigmoid_v(x, &c));
+}
+
+/// out = tanh x.
+pub fn tanh(x: &[f32], out: &mut [f32]) {
+    let c = black_box((EXP, TANH));
+    map(x, out, |x| tanh_v(x, &c.0, &c.1));
+}
+
+/// out = ln x: −∞ at 0, NaN below.
+pub fn log(x: &[f32], out: &mut [f32]) {
+    let c = black_box(LOG);
+    map(x, out, |x| log_v(x, &c));
 }
 
 #[inline(always)]
@@ -35,11 +41,42 @@ fn map(x: &[f32], out: &mut [f32], f: impl Fn(V) -> V) {
     }
 }
 
-const SIGN: u32 = 1 << 31;
+// Constants come through `black_box`, so that the compiler reads them from memory: a vector constant in WebAssembly is five instructions in
+// the engine's code, each time round the loop.
+
+/// Constants of [`exp_v`].
+struct Exp {
+    /// Beyond these the result is ∞ or 0 for certain; within, n fits.
+    high: f32,
+    low: f32,
+    log2_e: f32,
+    /// 1.5 · 2²³: adding it rounds to an integer, which is then the low bits of the sum.
+    magic: f32,
+    /// −ln 2 in two parts: n times the first, of 9 bits, is exact.
+    ln2_high: f32,
+    ln2_low: f32,
+    /// Of Taylor's series, from r⁷ down to r².
+    series: [f32; 6],
+    one: f32,
+    /// Of an f32's exponent, as bits.
+    bias: f32,
+}
+
+const EXP: Exp = Exp {
+    high: 89.0,
+    low: -104.0,
+    log2_e: core::f32::consts::LOG2_E,
+    magic: 12_582_912.0,
+    ln2_high: -355.0 / 512.0,
+    ln2_low: 2.121_944_4e-4,
+    series: [1.0 / 5040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5],
+    one: 1.0,
+    bias: f32::from_bits(127),
+};
 
 /// Horner's scheme: ((c\[0\] x + c\[1\]) x + ...) x + c\[last\].
 #[inline(always)]
-fn polynomial<const N: usize>(x: V, c: [f32; N]) -> V {
+fn polynomial<const N: usize>(x: V, c: &[f32; N]) -> V {
     let mut sum = V::splat(c[0]);
     for c in &c[1..] {
         sum = sum.mul_add(x, V::splat(*c));
@@ -49,84 +86,112 @@ fn polynomial<const N: usize>(x: V, c: [f32; N]) -> V {
 
 /// x = n ln 2 + r, |r| <= ln 2 / 2, and eˣ = 2ⁿ eʳ, eʳ by Taylor's series to r⁷ (error 1e-9).
 #[inline(always)]
-fn exp_v(x: V) -> V {
-    // Beyond these the result is 0 or ∞ for certain; within, n fits. Either keeps a NaN.
-    let (high, low) = (V::splat(89.0), V::splat(-104.0));
-    let x = x.gt(high).select(high, x);
-    let x = x.lt(low).select(low, x);
-    // Adding 1.5 · 2²³ rounds to an integer, which is then the low bits of the sum.
-    let magic = V::splat(12_582_912.0);
-    let shifted = x.mul(V::splat(core::f32::consts::LOG2_E)).add(magic);
+fn exp_v(x: V, c: &Exp) -> V {
+    let nan = x.is_nan();
+    let x = x.clamp(V::splat(c.low), V::splat(c.high));
+    let magic = V::splat(c.magic);
+    let shifted = x.mul_add(V::splat(c.log2_e), magic);
     let n = shifted.sub(magic);
-    // ln 2 in two parts: n times the first, of 9 bits, is exact.
-    let r = n.mul_add(V::splat(-355.0 / 512.0), x);
-    let r = n.mul_add(V::splat(2.121_944_4e-4), r);
-    let e = polynomial(r, [1.0 / 5040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5]);
-    let e = e.mul_add(r.mul(r), r).add(V::splat(1.0));
+    let r = n.mul_add(V::splat(c.ln2_high), x);
+    let r = n.mul_add(V::splat(c.ln2_low), r);
+    let e = polynomial(r, &c.series).mul_add(r.mul(r), r).add(V::splat(c.one));
     // 2ⁿ as the product of two powers, since n goes from -150 to 128; the result is rounded once, in the second product.
     let n = shifted.sub_bits(magic);
     let half = n.shr_bits::<1>();
-    let one = V::splat_bits(127);
-    let power = half.add_bits(one).shl_bits::<23>();
-    let other = n.sub_bits(half).add_bits(one).shl_bits::<23>();
-    e.mul(power).mul(other)
+    let bias = V::splat(c.bias);
+    let power = half.add_bits(bias).shl_bits::<23>();
+    let other = n.sub_bits(half).add_bits(bias).shl_bits::<23>();
+    e.mul(power).mul(other).or(nan)
 }
 
 /// 1 / (1 + e⁻ˣ) for x >= 0, eˣ / (1 + eˣ) below: small results keep their digits.
 #[inline(always)]
-fn sigmoid_v(x: V) -> V {
-    let e = exp_v(x.or(V::splat_bits(SIGN as i32)));
-    let numerator = x.lt(V::zero()).select(e, V::splat(1.0));
-    numerator.div(e.add(V::splat(1.0)))
+fn sigmoid_v(x: V, c: &Exp) -> V {
+    let one = V::splat(c.one);
+    let e = exp_v(x.or(V::splat(-0.0)), c);
+    let numerator = x.lt(V::zero()).select(e, one);
+    numerator.div(e.add(one))
 }
+
+/// Constants of [`tanh_v`].
+struct Tanh {
+    limit: f32,
+    two: f32,
+    /// From x⁹ down to x.
+    series: [f32; 5],
+}
+
+const TANH: Tanh = Tanh { limit: 0.625, two: 2.0, series: [-5.704_988_7e-3, 2.063_909e-2, -5.373_971_5e-2, 1.333_144_2e-1, -3.333_328e-1] };
 
 /// For |x| < 0.625 an odd polynomial, from `tanhf` of Cephes (S. Moshier); above, 1 − 2 / (e²ˣ + 1).
 #[inline(always)]
-fn tanh_v(x: V) -> V {
-    let sign = x.and(V::splat_bits(SIGN as i32));
-    let size = x.and(V::splat_bits(i32::MAX));
+fn tanh_v(x: V, exp: &Exp, c: &Tanh) -> V {
+    let sign = x.and(V::splat(-0.0));
+    let size = sign.xor(x);
     let square = x.mul(x);
-    let series = polynomial(square, [-5.704_988_7e-3, 2.063_909e-2, -5.373_971_5e-2, 1.333_144_2e-1, -3.333_328e-1]);
-    let small = series.mul(square).mul_add(x, x);
-    let e = exp_v(size.add(size));
-    let large = V::splat(1.0).sub(V::splat(2.0).div(e.add(V::splat(1.0))));
-    size.lt(V::splat(0.625)).select(small, large.or(sign))
+    let small = polynomial(square, &c.series).mul(square).mul_add(x, x);
+    let one = V::splat(exp.one);
+    let e = exp_v(size.add(size), exp);
+    let large = one.sub(V::splat(c.two).div(e.add(one)));
+    size.lt(V::splat(c.limit)).select(small, large.or(sign))
 }
 
-/// x = 2ᵉ m with √½ <= m < √2, ln x = e ln 2 + ln m: `logf` of Cephes (S. Moshier).
+/// Constants of [`log_v`].
+struct Log {
+    min_normal: f32,
+    /// 2²³, and its logarithm to the base 2.
+    scale: f32,
+    scale_log2: f32,
+    /// √½.
+    root_half: f32,
+    one: f32,
+    /// From m¹¹ down to m³.
+    series: [f32; 9],
+    half: f32,
+    ln2_high: f32,
+    ln2_low: f32,
+    infinity: f32,
+}
+
+const LOG: Log = Log {
+    min_normal: f32::MIN_POSITIVE,
+    scale: 8_388_608.0,
+    scale_log2: 23.0,
+    root_half: core::f32::consts::FRAC_1_SQRT_2,
+    one: 1.0,
+    series: [
+        7.037_683_6e-2,
+        -1.151_461e-1,
+        1.167_699_9e-1,
+        -1.242_014_1e-1,
+        1.424_932_3e-1,
+        -1.666_805_7e-1,
+        2.000_071_4e-1,
+        -2.499_999_4e-1,
+        3.333_333e-1,
+    ],
+    half: -0.5,
+    ln2_high: 355.0 / 512.0,
+    ln2_low: -2.121_944_4e-4,
+    infinity: f32::INFINITY,
+};
+
+/// x = 2ᵉ (1 + m) with √½ <= 1 + m < √2, ln x = e ln 2 + ln (1 + m): `logf` of Cephes (S. Moshier).
 #[inline(always)]
-fn log_v(x: V) -> V {
-    let tiny = x.lt(V::splat(f32::MIN_POSITIVE));
-    let scaled = tiny.select(x.mul(V::splat(8_388_608.0)), x);
+fn log_v(x: V, c: &Log) -> V {
+    let tiny = x.lt(V::splat(c.min_normal));
+    let scaled = tiny.select(x.mul(V::splat(c.scale)), x);
     // Bits relative to those of √½: the exponent's field is then e, counted from where m is in range.
-    let offset = V::splat_bits(core::f32::consts::FRAC_1_SQRT_2.to_bits() as i32);
-    let shifted = scaled.sub_bits(offset);
-    let e = shifted.shr_bits::<23>();
-    let m = scaled.sub_bits(e.shl_bits::<23>()).sub(V::splat(1.0));
-    let e = e.bits_to_f32().sub(tiny.and(V::splat(23.0)));
+    let e = scaled.sub_bits(V::splat(c.root_half)).shr_bits::<23>();
+    let m = scaled.sub_bits(e.shl_bits::<23>()).sub(V::splat(c.one));
+    let e = e.bits_to_f32().sub(tiny.and(V::splat(c.scale_log2)));
     let square = m.mul(m);
-    let p = polynomial(
-        m,
-        [
-            7.037_683_6e-2,
-            -1.151_461e-1,
-            1.167_699_9e-1,
-            -1.242_014_1e-1,
-            1.424_932_3e-1,
-            -1.666_805_7e-1,
-            2.000_071_4e-1,
-            -2.499_999_4e-1,
-            3.333_333e-1,
-        ],
-    );
-    let y = p.mul(m).mul(square);
-    let y = e.mul_add(V::splat(-2.121_944_4e-4), y);
-    let y = square.mul_add(V::splat(-0.5), y);
-    let ln = e.mul_add(V::splat(355.0 / 512.0), m.add(y));
-    let zero = V::zero();
-    let infinity = V::splat(f32::INFINITY);
-    let ln = x.lt(zero).or(x.is_nan()).select(V::splat(f32::NAN), ln);
-    let ln = x.lt(infinity).or(x.is_nan()).select(ln, infinity);
-    let nonzero = x.lt(zero).or(x.gt(zero)).or(x.is_nan());
-    nonzero.select(ln, V::splat(f32::NEG_INFINITY))
+    let y = polynomial(m, &c.series).mul(m).mul(square);
+    let y = e.mul_add(V::splat(c.ln2_low), y);
+    let y = square.mul_add(V::splat(c.half), y);
+    let ln = e.mul_add(V::splat(c.ln2_high), m.add(y));
+    // All bits set are a NaN.
+    let (zero, infinity) = (V::zero(), V::splat(c.infinity));
+    let ln = x.lt(infinity).select(ln, infinity).or(x.lt(zero)).or(x.is_nan());
+    x.eq(zero).select(zero.sub(infinity), ln)
 }

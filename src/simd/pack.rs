@@ -64,15 +64,14 @@ pub(super) fn pack_b(b: Mat, out: &mut [f32]) {
         let width = panel_width(cols);
         let panel = &mut out[from * b.rows..][..b.rows * width];
         let b = b.block(0, b.rows, from, cols);
-        if b.col_stride == 1 {
+        if b.col_stride == 1 && cols == TILE_COLS {
+            copy_rows(b, panel.as_chunks_mut().0);
+        } else if b.row_stride == 1 && cols == TILE_COLS {
+            transpose_rows(b.t(), panel.as_chunks_mut().0);
+        } else if b.col_stride == 1 {
             for (k, to) in panel.chunks_exact_mut(width).enumerate() {
-                let row = &b.data[k * b.row_stride..][..cols];
-                if cols == TILE_COLS {
-                    to.copy_from_slice(row);
-                } else {
-                    to[..cols].copy_from_slice(row);
-                    to[cols..].fill(0.0);
-                }
+                to[..cols].copy_from_slice(&b.data[k * b.row_stride..][..cols]);
+                to[cols..].fill(0.0);
             }
         } else {
             for (k, to) in panel.chunks_exact_mut(width).enumerate() {
@@ -84,13 +83,57 @@ pub(super) fn pack_b(b: Mat, out: &mut [f32]) {
     }
 }
 
+/// Copies B, [k, 8], of neighbouring columns.
+fn copy_rows(b: Mat, panel: &mut [[f32; TILE_COLS]]) {
+    b.check();
+    assert!(b.rows == panel.len() && b.cols == TILE_COLS && b.col_stride == 1);
+    let mut from = b.data.as_ptr();
+    for to in panel {
+        // SAFETY: `from` goes through the rows of B, which lie in its slice; behind the last one it is not read.
+        unsafe {
+            V::load(from).store(to.as_mut_ptr());
+            V::load(from.add(LANES)).store(to[LANES..].as_mut_ptr());
+        }
+        from = from.wrapping_add(b.row_stride);
+    }
+}
+
+/// Copies the transpose of Bᵀ, [8, k], of neighbouring columns: four at a time, in registers.
+fn transpose_rows(b: Mat, panel: &mut [[f32; TILE_COLS]]) {
+    b.check();
+    assert!(b.cols == panel.len() && b.rows == TILE_COLS && b.col_stride == 1);
+    let row = |r: usize| &b.data[r * b.row_stride..][..b.cols];
+    let (fours, rest) = panel.as_chunks_mut::<LANES>();
+    let whole = fours.len() * LANES;
+    for half in [0, LANES] {
+        let rows = [row(half), row(half + 1), row(half + 2), row(half + 3)];
+        for (i, four) in fours.iter_mut().enumerate() {
+            // SAFETY: each row has four elements for each of the panel's `fours`.
+            let v = V::transpose(rows.map(|row| unsafe { V::load(row.as_ptr().add(i * LANES)) }));
+            for (to, v) in four.iter_mut().zip(v) {
+                // SAFETY: `half` and four lanes are at most the panel's width.
+                unsafe { v.store(to.as_mut_ptr().add(half)) }
+            }
+        }
+        for (i, to) in rest.iter_mut().enumerate() {
+            for (to, row) in to[half..].iter_mut().zip(rows) {
+                *to = row[whole + i];
+            }
+        }
+    }
+}
+
 /// Packs A, [m, k], into panels of six rows, each [k, 6] and the last one [k, m % 6].
 pub(super) fn pack_a(a: Mat, out: &mut [f32]) {
     for from in (0..a.rows).step_by(TILE_ROWS) {
         let rows = TILE_ROWS.min(a.rows - from);
         let panel = &mut out[from * a.cols..][..rows * a.cols];
         let a = a.block(from, rows, 0, a.cols);
-        if a.row_stride == 1 {
+        if a.row_stride == 1 && rows == TILE_ROWS {
+            for (k, to) in panel.as_chunks_mut::<TILE_ROWS>().0.iter_mut().enumerate() {
+                copy_six(&a.data[k * a.col_stride..][..TILE_ROWS], to);
+            }
+        } else if a.row_stride == 1 {
             for (k, to) in panel.chunks_exact_mut(rows).enumerate() {
                 to.copy_from_slice(&a.data[k * a.col_stride..][..rows]);
             }
@@ -107,8 +150,18 @@ pub(super) fn pack_a(a: Mat, out: &mut [f32]) {
     }
 }
 
-/// Packs windows that start at `at`, one to six, into a panel [k, at.len()].
-pub(super) fn pack_runs(x: &[f32], at: &[usize], runs: &Runs, panel: &mut [f32]) {
+/// Packs windows that start at `at`, one to six in rising order, into a panel [k, at.len()].
+pub(super) fn pack_windows(x: &[f32], at: &[usize], runs: &Runs, panel: &mut [f32]) {
+    if let [first, _, _, _, _, last] = *at
+        && last == first + 5
+    {
+        // Neighbours, as in images of one channel: so are their windows' elements.
+        let x = &x[first..];
+        for (offset, to) in runs.offsets.iter().zip(panel.as_chunks_mut::<TILE_ROWS>().0) {
+            copy_six(&x[*offset..][..TILE_ROWS], to);
+        }
+        return;
+    }
     for (start, panel) in runs.starts.iter().zip(panel.chunks_exact_mut(runs.len * at.len())) {
         interleave(&x[*start..], at, runs.len, panel);
     }
@@ -157,20 +210,47 @@ fn interleave_six(x: &[f32], at: &[usize; TILE_ROWS], len: usize, out: &mut [f32
     }
 }
 
-/// Packs elements `offsets`, one to six, of the windows that start at `at` into a panel [at.len(), offsets.len()].
+/// Packs elements `offsets`, one to six in rising order, of the windows that start at `at` into a panel [at.len(), offsets.len()].
 pub(super) fn pack_columns(x: &[f32], at: &[usize], offsets: &[usize], panel: &mut [f32]) {
-    let neighbours = offsets.windows(2).all(|pair| pair[1] == pair[0] + 1);
-    if neighbours && offsets.len() == TILE_ROWS {
-        let x = &x[offsets[0]..];
-        for (at, to) in at.iter().zip(panel.as_chunks_mut::<TILE_ROWS>().0) {
-            to.copy_from_slice(&x[*at..][..TILE_ROWS]);
+    let (first, last) = (offsets[0], offsets[offsets.len() - 1]);
+    match *offsets {
+        [_, _, _, _, _, _] if last == first + 5 => {
+            let x = &x[first..];
+            for (at, to) in at.iter().zip(panel.as_chunks_mut::<TILE_ROWS>().0) {
+                copy_six(&x[*at..][..TILE_ROWS], to);
+            }
         }
-        return;
+        [a, b, c, d, e, f] => gather(x, at, [a, b, c, d, e, f], panel),
+        [a, b, c] => gather(x, at, [a, b, c], panel),
+        _ => {
+            for (at, to) in at.iter().zip(panel.chunks_exact_mut(offsets.len())) {
+                for (to, offset) in to.iter_mut().zip(offsets) {
+                    *to = x[at + offset];
+                }
+            }
+        }
     }
-    for (at, to) in at.iter().zip(panel.chunks_exact_mut(offsets.len())) {
-        let x = &x[*at..];
+}
+
+/// Two overlapping vectors.
+#[inline(always)]
+fn copy_six(from: &[f32], to: &mut [f32; TILE_ROWS]) {
+    assert_eq!(from.len(), TILE_ROWS);
+    // SAFETY: both hold six elements.
+    unsafe {
+        V::load(from.as_ptr()).store(to.as_mut_ptr());
+        V::load(from.as_ptr().add(2)).store(to.as_mut_ptr().add(2));
+    }
+}
+
+/// out[i] = the elements at `offsets` from `at[i]`.
+fn gather<const N: usize>(x: &[f32], at: &[usize], offsets: [usize; N], out: &mut [f32]) {
+    let reach = offsets.into_iter().fold(0, usize::max);
+    for (at, to) in at.iter().zip(out.as_chunks_mut::<N>().0) {
+        let x = &x[*at..][..=reach];
         for (to, offset) in to.iter_mut().zip(offsets) {
-            *to = x[*offset];
+            // SAFETY: no offset is greater than `reach`, which is in the slice.
+            *to = unsafe { *x.get_unchecked(offset) };
         }
     }
 }

@@ -149,4 +149,17 @@ impl V {
         let ([a0, a1, a2, a3], [b0, b1, b2, b3]) = (self.0, o.0);
         [V([a0, a1, b0, b1]), V([a2, a3, b2, b3])]
     }
+    #[inline(always)]
+    pub fn xor(self, o: V) -> V {
+        V(from_fn(|i| f32::from_bits(self.0[i].to_bits() ^ o.0[i].to_bits())))
+    }
+    #[inline(always)]
+    pub fn eq(self, o: V) -> V {
+        V(from_fn(|i| mask(self.0[i] == o.0[i])))
+    }
+    /// Within `low`, below 0, and `high`, above; a NaN becomes one of them.
+    #[inline(always)]
+    pub fn clamp(self, low: V, high: V) -> V {
+        V(from_fn(|i| self.0[i].max(low.0[i]).min(high.0[i])))
+    }
 }

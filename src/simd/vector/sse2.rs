@@ -150,4 +150,17 @@ impl V {
     pub fn halves(self, o: V) -> [V; 2] {
         [V(sse2!(_mm_movelh_ps(self.0, o.0))), V(sse2!(_mm_movehl_ps(o.0, self.0)))]
     }
+    #[inline(always)]
+    pub fn xor(self, o: V) -> V {
+        V(sse2!(_mm_xor_ps(self.0, o.0)))
+    }
+    #[inline(always)]
+    pub fn eq(self, o: V) -> V {
+        V(sse2!(_mm_cmpeq_ps(self.0, o.0)))
+    }
+    /// Within `low`, below 0, and `high`, above; a NaN becomes one of them.
+    #[inline(always)]
+    pub fn clamp(self, low: V, high: V) -> V {
+        V(sse2!(_mm_min_ps(_mm_max_ps(self.0, low.0), high.0)))
+    }
 }

@@ -146,4 +146,18 @@ impl V {
     pub fn halves(self, o: V) -> [V; 2] {
         [V(i64x2_shuffle::<0, 2>(self.0, o.0)), V(i64x2_shuffle::<1, 3>(self.0, o.0))]
     }
+    #[inline(always)]
+    pub fn xor(self, o: V) -> V {
+        V(v128_xor(self.0, o.0))
+    }
+    #[inline(always)]
+    pub fn eq(self, o: V) -> V {
+        V(f32x4_eq(self.0, o.0))
+    }
+    /// Within `low`, below 0, and `high`, above; a NaN becomes one of them.
+    #[inline(always)]
+    pub fn clamp(self, low: V, high: V) -> V {
+        // As integers: negative numbers rise as unsigned ones with their size, and any is less than a positive one when signed.
+        V(i32x4_min(u32x4_min(self.0, low.0), high.0))
+    }
 }
