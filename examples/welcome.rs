@@ -39,7 +39,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let settings = Settings {
         model: ModelSpec::parse(MODEL)?,
         loss: LossSpec::from_json(&json!("sparse_categorical_crossentropy"))?,
-        optimizer: OptimizerSpec::from_json(&json!({"type": "Adam", "learning_rate": {"type": "CosineDecay", "initial_learning_rate": 0.003, "decay_steps": 3 * 938}}))?,
+        optimizer: OptimizerSpec::from_json(
+            &json!({"type": "Adam", "learning_rate": {"type": "CosineDecay", "initial_learning_rate": 0.003, "decay_steps": 3 * 938}}),
+        )?,
         batch_size: 64,
         seed: 1,
         validation_split: 0.0,

@@ -1,14 +1,20 @@
 //! The operations. A folder an op, holding everything about it: shape rule, gradient, CPU code, WGSL, explanation, cost and the samples that
 //! every test suite runs. This file is the registry: adding an op is its folder and one line here; a rule that is missing does not compile.
 
+pub mod argmax;
 pub mod broadcast;
 mod build;
+pub mod concat;
 pub mod conv2d;
 pub mod cross_entropy;
+pub mod dropout;
 pub mod eval;
 pub mod explain;
+pub mod gather;
 pub mod kernel;
 pub mod matmul;
+pub mod normalize;
+pub mod pad;
 pub mod pointwise;
 pub mod pool2d;
 pub mod real;
@@ -16,7 +22,10 @@ pub mod reduce;
 pub mod reference;
 pub mod reshape;
 pub mod rows;
+pub mod slice;
 pub mod softmax;
+mod strided;
+pub mod transpose;
 pub mod window;
 
 use serde::Serialize;
@@ -215,4 +224,14 @@ registry! {
     LogSoftmax(softmax::LogSoftmax),
     SoftmaxCrossEntropy(cross_entropy::SoftmaxCrossEntropy),
     SoftmaxCrossEntropyGrad(cross_entropy::SoftmaxCrossEntropyGrad),
+    Transpose(transpose::Transpose),
+    Slice(slice::Slice),
+    Pad(pad::Pad),
+    Concat(concat::Concat),
+    Gather(gather::Gather),
+    GatherGrad(gather::GatherGrad),
+    ArgMax(argmax::ArgMax),
+    Dropout(dropout::Dropout),
+    Normalize(normalize::Normalize),
+    NormalizeGrad(normalize::NormalizeGrad),
 }

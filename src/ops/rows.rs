@@ -16,6 +16,8 @@ pub enum Combine {
     Sum,
     /// By the larger.
     Max,
+    /// Not at all: the term is the same for the whole row, and does not name `r`.
+    Once,
 }
 
 /// One number made from all elements of a row.
@@ -39,9 +41,14 @@ impl Fold {
         Self { name, combine: Combine::Max, term: term.into() }
     }
 
+    /// A number made from earlier ones.
+    pub fn of(name: &'static str, term: impl Into<String>) -> Self {
+        Self { name, combine: Combine::Once, term: term.into() }
+    }
+
     fn identity(&self) -> &'static str {
         match self.combine {
-            Combine::Sum => "0.0",
+            Combine::Sum | Combine::Once => "0.0",
             Combine::Max => "-3.4028234e38",
         }
     }
@@ -50,6 +57,7 @@ impl Fold {
         match self.combine {
             Combine::Sum => format!("{a} + {b}"),
             Combine::Max => format!("max({a}, {b})"),
+            Combine::Once => b.to_owned(),
         }
     }
 }
@@ -83,6 +91,10 @@ impl Rows {
         let mut code = String::new();
         for fold in &self.folds {
             let (name, next) = (fold.name, fold.combined(fold.name, &fold.term));
+            if fold.combine == Combine::Once {
+                let _ = writeln!(code, "let {name} = {next};");
+                continue;
+            }
             let _ = writeln!(code, "var {name} = {}; for (var r = 0u; r < {length}u; r++) {{ {name} = {next}; }}", fold.identity());
         }
         if let Some(each) = &self.each {
@@ -114,6 +126,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         let walk = format!("for (var r = lane; r < {length}u; r += {lanes}u)");
         for fold in &self.folds {
             let (name, next) = (fold.name, fold.combined("own", &fold.term));
+            if fold.combine == Combine::Once {
+                let _ = writeln!(body, "    let {name} = {};", fold.term);
+                continue;
+            }
             let (all, identity) = (function(fold.combine), fold.identity());
             let _ = writeln!(
                 body,
@@ -134,7 +150,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 
 fn function(combine: Combine) -> &'static str {
     match combine {
-        Combine::Sum => "sum_of_lanes",
+        Combine::Sum | Combine::Once => "sum_of_lanes",
         Combine::Max => "max_of_lanes",
     }
 }

@@ -171,13 +171,11 @@ impl OpDef for Reduce {
             Reduction::Sum => Expr::Sum(elements),
             Reduction::Mean => mean(elements),
             Reduction::Max => Expr::Max(elements),
+            // The mean of the squares less the square of the mean: as many terms as elements, not as many squared.
             Reduction::Variance => {
-                let middle = mean(elements.clone());
-                let square = |x: Expr| {
-                    let distance = Expr::call(Pointwise::Sub, [x, middle.clone()]);
-                    Expr::Product(vec![distance.clone(), distance])
-                };
-                mean(elements.into_iter().map(square).collect())
+                let squares = elements.iter().map(|x| Expr::Product(vec![x.clone(), x.clone()])).collect();
+                let middle = mean(elements);
+                Expr::call(Pointwise::Sub, [mean(squares), Expr::Product(vec![middle.clone(), middle])])
             }
         }
     }
