@@ -247,3 +247,16 @@ fn install_debian(project: &Project, packages: &[&str]) -> Result<()> {
 pub fn tool_versions() -> Inputs {
     stamp::Inputs::default().setting(WASM_BINDGEN.version)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{TRUNK, WASM_BINDGEN};
+
+    #[test]
+    fn versions_are_those_that_the_project_names() {
+        let crate_version = format!("wasm-bindgen = \"={}\"", WASM_BINDGEN.version);
+        assert!(include_str!("../../Cargo.toml").contains(&crate_version), "Cargo.toml lacks {crate_version}");
+        let trunk_version = format!("trunk-version = \"={}\"", TRUNK.version);
+        assert!(include_str!("../../Trunk.toml").contains(&trunk_version), "Trunk.toml lacks {trunk_version}");
+    }
+}

@@ -16,6 +16,18 @@ struct Tally {
     failed: usize,
 }
 
+impl Tally {
+    /// Adds a suite's counts. What could not even be built counts as a failure, and does not hide what the other suites have to say.
+    fn add(&mut self, suite: Result<Tally>) {
+        let Tally { passed, failed } = suite.unwrap_or_else(|error| {
+            println!("\n{error}");
+            Tally { passed: 0, failed: 1 }
+        });
+        self.passed += passed;
+        self.failed += failed;
+    }
+}
+
 /// Native tests (CPU, and GPU through whatever Vulkan driver there is), then the page and the kernels in Chromium.
 ///
 /// `--quick` leaves out the long training runs: tests that are `#[ignore]`d, and files named `*.long.test.mjs`.
@@ -27,26 +39,26 @@ pub fn test(project: &Project, arguments: &[String]) -> Result<()> {
     set_up(project, &setup::for_testing())?;
     let mut tally = Tally::default();
     if !given("--browser") {
-        native(project, given("--quick"), &mut tally)?;
+        tally.add(native(project, given("--quick")));
     }
     if !given("--native") {
-        browser(project, given("--quick"), &mut tally)?;
+        tally.add(browser(project, given("--quick")));
     }
     println!("\n{} passed, {} failed", tally.passed, tally.failed);
     if tally.failed == 0 { Ok(()) } else { Err(Error::new("see the failing tests above").during("test")) }
 }
 
-fn native(project: &Project, quick: bool, tally: &mut Tally) -> Result<()> {
+fn native(project: &Project, quick: bool) -> Result<Tally> {
     println!("\ntesting: native");
     let mut cargo = project.command("cargo");
     cargo.args(["test", "--workspace", "--features", "gradscope/types", "--no-fail-fast", "--"]);
     if !quick {
         cargo.arg("--include-ignored");
     }
-    count(&mut cargo, tally, cargo_counts)
+    count(&mut cargo, cargo_counts)
 }
 
-fn browser(project: &Project, quick: bool, tally: &mut Tally) -> Result<()> {
+fn browser(project: &Project, quick: bool) -> Result<Tally> {
     println!("\ntesting: building the page as it is served");
     run(&mut trunk(project, "build")).map_err(|error| error.during("trunk build"))?;
     build::build_declarations(project)?;
@@ -58,7 +70,7 @@ fn browser(project: &Project, quick: bool, tally: &mut Tally) -> Result<()> {
     node.args(["--test", "--test-concurrency=1", "--test-reporter=spec"]);
     node.args(files_below(&project.path("tests/browser"))?.into_iter().filter(|file| is_test(&file.to_string_lossy())));
     node.env("CHROMIUM", find_chromium(project).unwrap_or_default()).env("GRADSCOPE_SELFTEST", selftest);
-    count(&mut node, tally, node_counts)
+    count(&mut node, node_counts)
 }
 
 /// Passed and failed, of a line like `test result: ok. 12 passed; 0 failed; 0 ignored; ...`.
@@ -81,8 +93,8 @@ fn node_counts(line: &str) -> Option<(usize, usize)> {
 
 /// Runs a suite, shows what it prints and lets `read` count. A suite that fails without a failing test, as one that does not compile
 /// does, counts as a failure.
-fn count(suite: &mut Command, tally: &mut Tally, read: impl Fn(&str) -> Option<(usize, usize)>) -> Result<()> {
-    let before = tally.failed;
+fn count(suite: &mut Command, read: impl Fn(&str) -> Option<(usize, usize)>) -> Result<Tally> {
+    let mut tally = Tally::default();
     let mut child = suite.stdout(Stdio::piped()).spawn().map_err(|error| not_started(suite, &error))?;
     for line in child.stdout.take().into_iter().flat_map(|output| BufReader::new(output).lines()) {
         let line = line.about(|| "output of a suite")?;
@@ -92,11 +104,11 @@ fn count(suite: &mut Command, tally: &mut Tally, read: impl Fn(&str) -> Option<(
         tally.failed += failed;
     }
     let status = child.wait().about(|| "waiting for a suite")?;
-    if !status.success() && tally.failed == before {
+    if !status.success() && tally.failed == 0 {
         println!("the suite ended with {status}");
         tally.failed += 1;
     }
-    Ok(())
+    Ok(tally)
 }
 
 #[cfg(test)]
