@@ -21,12 +21,12 @@ export const lessons: Lessons = {
       "Watch the first filters while it trains: they begin as noise and become edge detectors within a few hundred batches.",
     ],
     claims: [
-      { what: "test accuracy after 5 epochs", article: "98.75 %", truth: "98.45 %, after epoch 4 98.79 %: Keras, one seed" },
+      { what: "test accuracy after 5 epochs", article: "98.75 %", truth: "98.45 %, after epoch 4 98.79 %: Keras, one seed" },
       { what: "time for a sample", article: "450 µs", truth: "257 µs, Keras on 2 cores" },
     ],
     next: [
       { text: "Press Train. An epoch is 938 batches of 64." },
-      { text: "Let the rate fall along a cosine: 99.0 % is within reach.", address: "#/mnist-cnn?schedule=cosine" },
+      { text: "Let the rate fall along a cosine: 99.0 % is within reach.", address: "#/mnist-cnn?schedule=cosine" },
       { text: "Afterwards look under Evaluate at what it gets wrong." },
     ],
   },
@@ -68,7 +68,7 @@ export const lessons: Lessons = {
     ],
     claims: [
       { what: "loss after 1000 epochs", article: "0.1047", truth: "0.63 – 0.65 at rate 0.001" },
-      { what: "accuracy", article: "100 %", truth: "75 – 100 %" },
+      { what: "accuracy", article: "100 %", truth: "75 – 100 %" },
       { what: "loss at rate 0.1, three seeds", article: "–", truth: "0.0008, 0.4775, 0.4775" },
     ],
     next: [

@@ -21,12 +21,12 @@ export const lessons: Lessons = {
       "训练时请看第一层的滤波器：开始是噪声，几百个批次之后便成了边缘检测器。",
     ],
     claims: [
-      { what: "5 轮后的测试准确率", article: "98.75 %", truth: "98.45 %，第 4 轮后 98.79 %：Keras，一个种子" },
+      { what: "5 轮后的测试准确率", article: "98.75 %", truth: "98.45 %，第 4 轮后 98.79 %：Keras，一个种子" },
       { what: "每个样本用时", article: "450 µs", truth: "257 µs，Keras，双核" },
     ],
     next: [
       { text: "按“训练”。一轮是 938 个批次，每批 64 个样本。" },
-      { text: "让学习率沿余弦下降：可达 99.0 %。", address: "#/mnist-cnn?schedule=cosine" },
+      { text: "让学习率沿余弦下降：可达 99.0 %。", address: "#/mnist-cnn?schedule=cosine" },
       { text: "之后在“评估”中看它错在哪里。" },
     ],
   },
@@ -68,7 +68,7 @@ export const lessons: Lessons = {
     ],
     claims: [
       { what: "1000 轮后的损失", article: "0.1047", truth: "学习率 0.001 时为 0.63 – 0.65" },
-      { what: "准确率", article: "100 %", truth: "75 – 100 %" },
+      { what: "准确率", article: "100 %", truth: "75 – 100 %" },
       { what: "学习率 0.1，三个种子的损失", article: "–", truth: "0.0008、0.4775、0.4775" },
     ],
     next: [

@@ -1,3 +1,4 @@
+import { signal } from "@preact/signals-core";
 import { html, nothing } from "lit";
 import { Drawing } from "../lib/drawing.js";
 import { drawImage } from "../lib/draw.js";
@@ -40,15 +41,33 @@ customElements.define("gs-input-map", InputMap);
 const shortName = (name: string): string =>
   name.replace("max_pooling2d", "max_pool").replace("average_pooling2d", "avg_pool").replace("normalization", "norm").replace("padding2d", "pad");
 
-/** The network as a chain of tensor cards. */
+/** Room that a card needs at least, with the line to its neighbour. */
+const CARD = 76;
+
+/** The network as a chain of tensor cards, in rows of equal length. */
 class Cards extends View {
+  readonly #width = signal(800);
+  readonly #observer = new ResizeObserver(([entry]) => (this.#width.value = entry!.contentRect.width || 800));
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.#observer.observe(this);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#observer.disconnect();
+  }
+
   override render() {
     const built = store.built.value;
     if (!built) return nothing;
     const output = store.frame.value?.output;
     const { layers } = built.description;
     const small = [built.setup.model.input, ...layers.map(({ outputShape }) => outputShape ?? [])].every((of) => of.length === 1 && of[0]! <= 4);
-    return html`<ol class="cards ${small ? "small" : ""}" aria-label=${t("cards.label")}>
+    const rows = Math.ceil(((layers.length + 1) * CARD) / this.#width.value);
+    const columns = Math.ceil((layers.length + 1) / rows);
+    return html`<ol class="cards ${small ? "small" : ""}" style="grid-template-columns:repeat(${columns},minmax(0,128px))" aria-label=${t("cards.label")}>
       <li class="card"><div class="card-in">
         <span class="card-head"><b>${t("cards.x")}</b><span>${shape(built.setup.model.input)}</span></span>
         <gs-input-map class="card-map"></gs-input-map>
