@@ -6,5 +6,7 @@ pub mod error;
 pub mod graph;
 pub mod ops;
 pub mod plan;
+#[cfg(any(feature = "selftest", not(target_arch = "wasm32")))]
+pub mod selftest;
 pub mod simd;
 pub mod tensor;

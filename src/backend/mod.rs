@@ -2,6 +2,10 @@
 //! Only opening a device, compiling and reading are asynchronous.
 
 pub mod cpu;
+mod device;
+pub mod webgpu;
+
+pub use device::{Device, DeviceExec};
 
 use std::future::Future;
 use std::ops::Range;

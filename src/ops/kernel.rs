@@ -4,7 +4,7 @@
 //! pass's temporary `t` by `temp{t}[i]`, and writes a result by `store(i, value)` (the backend appends whatever was fused behind it) or
 //! `temp{t}[i] = value`. Every index and extent is an `u32` constant in the text, so that bounds are provable. Its entry is
 //! `@compute @workgroup_size(...) fn main(...)`. `random(stream, i)` gives the random number in [0, 1) of an index at the present seed and
-//! step. A value is stored exactly once.
+//! step; `step_data` are the step's numbers, its seed first. A value is stored exactly once.
 
 use std::fmt::Write as _;
 
@@ -134,5 +134,5 @@ pub fn broadcast_index(operand: &Shape, out: &Shape, flat: &str) -> String {
 
 /// A float as a WGSL literal; infinities and NaN, which WGSL cannot write, are made at run time.
 pub fn literal(value: f32) -> String {
-    if value.is_finite() { format!("{value:?}f") } else { format!("bitcast<f32>({}u + (step[0] & 0u))", value.to_bits()) }
+    if value.is_finite() { format!("{value:?}f") } else { format!("bitcast<f32>({}u + (step_data[0] & 0u))", value.to_bits()) }
 }

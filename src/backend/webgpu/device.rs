@@ -1,0 +1,178 @@
+//! Opening the GPU, what it is, and what goes wrong with it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+
+use crate::error::{Error, ErrorCode, Result};
+
+/// What the browser or the driver says of the adapter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Adapter {
+    /// The best description to be had; never empty.
+    pub name: String,
+    /// Whether it is a program on the CPU (SwiftShader, llvmpipe): the SIMD backend is many times faster then.
+    pub software: bool,
+}
+
+/// An open device.
+pub(super) struct Context {
+    pub device: wgpu::Device,
+    pub queue: wgpu::Queue,
+    pub limits: wgpu::Limits,
+    pub adapter: Adapter,
+    pub state: Arc<State>,
+}
+
+/// What the device's callbacks record, and the bytes that are alive on it.
+#[derive(Default)]
+pub(super) struct State {
+    lost: Mutex<Option<String>>,
+    failure: Mutex<Option<Error>>,
+    /// Bytes asked for last: what an out-of-memory error that arrives later is about.
+    asked: AtomicU64,
+    bytes: AtomicU64,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl State {
+    /// The reason why nothing works any more, or the first failure since the last call, if there is one.
+    pub fn check(&self) -> Result<()> {
+        if let Some(reason) = lock(&self.lost).as_ref() {
+            return Err(Error::new(ErrorCode::DeviceLost, &[("reason", reason)]));
+        }
+        lock(&self.failure).take().map_or(Ok(()), Err)
+    }
+
+    fn fail(&self, error: Error) {
+        lock(&self.failure).get_or_insert(error);
+    }
+
+    fn lose(&self, reason: String) {
+        lock(&self.lost).get_or_insert(reason);
+    }
+
+    pub fn grow(&self, bytes: u64) {
+        self.asked.store(bytes, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub fn shrink(&self, bytes: u64) {
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+}
+
+/// An error of the GPU's, as one of ours; `what` is what was being done, `bytes` what was asked for.
+pub(super) fn describe(error: &wgpu::Error, what: &str, bytes: u64) -> Error {
+    match error {
+        wgpu::Error::OutOfMemory { .. } => Error::new(ErrorCode::OutOfMemory, &[("bytes", &bytes), ("what", &what)]),
+        wgpu::Error::Validation { description, .. } | wgpu::Error::Internal { description, .. } => {
+            Error::new(ErrorCode::Gpu, &[("what", &what), ("reason", description)])
+        }
+    }
+}
+
+impl Context {
+    /// Opens the fastest adapter with all that it allows.
+    pub async fn open() -> Result<Self> {
+        let adapter = request_adapter().await?;
+        let limits = adapter.limits();
+        let descriptor =
+            wgpu::DeviceDescriptor { label: Some("gradscope"), required_limits: limits.clone(), ..wgpu::DeviceDescriptor::default() };
+        let (device, queue) = adapter.request_device(&descriptor).await.map_err(unavailable)?;
+        let state = Arc::new(State::default());
+        let shared = Arc::clone(&state);
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            shared.fail(describe(&error, "a GPU call", shared.asked.load(Ordering::Relaxed)));
+        }));
+        let shared = Arc::clone(&state);
+        device.set_device_lost_callback(move |reason, message| {
+            shared.lose(if message.is_empty() { format!("{reason:?}").to_lowercase() } else { message });
+        });
+        let adapter = describe_adapter(&adapter.get_info(), details(&device));
+        Ok(Self { device, queue, limits, adapter, state })
+    }
+
+    /// Lets the driver finish what it can (a browser does so by itself), then says whether anything went wrong.
+    pub fn check(&self) -> Result<()> {
+        #[cfg(not(target_arch = "wasm32"))]
+        if let Err(error) = self.device.poll(wgpu::PollType::Poll) {
+            self.state.check()?;
+            return Err(Error::new(ErrorCode::Gpu, &[("what", &"polling"), ("reason", &error)]));
+        }
+        self.state.check()
+    }
+
+    /// Refuses what no buffer of this device can hold.
+    pub fn check_size(&self, bytes: u64, what: &str) -> Result<()> {
+        let most = self.limits.max_buffer_size.min(self.limits.max_storage_buffer_binding_size);
+        if bytes > most {
+            return Err(Error::new(ErrorCode::OutOfMemory, &[("bytes", &bytes), ("what", &what)]));
+        }
+        Ok(())
+    }
+}
+
+/// What adapter there is, without keeping it.
+pub async fn probe() -> Result<Adapter> {
+    Ok(Context::open().await?.adapter.clone())
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        self.device.destroy();
+    }
+}
+
+fn unavailable(reason: impl std::fmt::Display) -> Error {
+    Error::new(ErrorCode::NoWebGpu, &[("reason", &reason)])
+}
+
+async fn request_adapter() -> Result<wgpu::Adapter> {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = wgpu::Backends::BROWSER_WEBGPU | wgpu::Backends::PRIMARY;
+    // wgpu hides drivers that have not passed the conformance tests, software ones among them.
+    descriptor.flags |= wgpu::InstanceFlags::ALLOW_UNDERLYING_NONCOMPLIANT_ADAPTER;
+    let options =
+        wgpu::RequestAdapterOptions { power_preference: wgpu::PowerPreference::HighPerformance, ..wgpu::RequestAdapterOptions::default() };
+    wgpu::Instance::new(descriptor).request_adapter(&options).await.map_err(unavailable)
+}
+
+/// Names of drivers that run on the CPU.
+const SOFTWARE: [&str; 5] = ["swiftshader", "llvmpipe", "lavapipe", "softpipe", "basic render"];
+
+fn describe_adapter(info: &wgpu::AdapterInfo, details: Vec<String>) -> Adapter {
+    let own = [info.name.clone(), info.driver.clone()];
+    let mut parts: Vec<String> = Vec::new();
+    for part in own.into_iter().chain(details).filter(|part| !part.trim().is_empty()) {
+        if !parts.iter().any(|known| known.to_lowercase().contains(&part.to_lowercase())) {
+            parts.push(part);
+        }
+    }
+    let name = if parts.is_empty() { "WebGPU".to_owned() } else { parts.join(" ") };
+    let lower = name.to_lowercase();
+    let software = info.device_type == wgpu::DeviceType::Cpu || SOFTWARE.iter().any(|known| lower.contains(known));
+    Adapter { name, software }
+}
+
+/// What a browser tells beside the description, which is often empty.
+#[cfg(target_arch = "wasm32")]
+fn details(device: &wgpu::Device) -> Vec<String> {
+    let text = |object: &wasm_bindgen::JsValue, key: &str| js_sys::Reflect::get(object, &key.into()).ok();
+    let Some(device) = device.as_webgpu() else { return Vec::new() };
+    let Some(info) = text(device.as_ref(), "adapterInfo").filter(wasm_bindgen::JsValue::is_object) else { return Vec::new() };
+    ["description", "vendor", "architecture", "device"].iter().filter_map(|key| text(&info, key)?.as_string()).collect()
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn details(_: &wgpu::Device) -> Vec<String> {
+    Vec::new()
+}
