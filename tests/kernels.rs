@@ -10,7 +10,7 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 
 /// A whole module: the pass with its bindings in front.
 fn assemble(pass: &Pass) -> String {
-    let mut code = String::from("@group(0) @binding(0) var<storage, read> step: array<u32>;\n");
+    let mut code = String::from("@group(0) @binding(0) var<storage, read> step_data: array<u32>;\n");
     let mut binding = 1;
     let mut declare = |name: &str, access: &str, code: &mut String| {
         let _ = writeln!(code, "@group(0) @binding({binding}) var<storage, {access}> {name}: array<f32>;");
@@ -31,7 +31,7 @@ fn assemble(pass: &Pass) -> String {
         Dest::Temp(t, _) => declare(&format!("temp{t}"), "read_write", &mut code),
     }
     if pass.body.contains("random(") {
-        code += "fn random(stream: u32, i: u32) -> f32 { return f32((step[0] ^ stream ^ i) >> 8u) / 16777216.0; }\n";
+        code += "fn random(stream: u32, i: u32) -> f32 { return f32((step_data[0] ^ stream ^ i) >> 8u) / 16777216.0; }\n";
     }
     code + &pass.body
 }

@@ -93,9 +93,10 @@ impl Backend for Gpu {
 
     fn allocate(&mut self, groups: &[(Group, usize)]) -> Result<()> {
         self.context.check()?;
-        self.shared.flats.clear();
         self.shared.generation += 1;
         for &(group, len) in groups {
+            // What was there goes first: both might not fit.
+            self.shared.flats.remove(&group);
             self.shared.flats.insert(group, Memory::new(&self.context, len, group.name())?);
         }
         self.context.check()
@@ -120,7 +121,6 @@ impl Backend for Gpu {
 
     fn set_data(&mut self, part: usize, columns: &[Column]) -> Result<()> {
         self.context.check()?;
-        // What was there goes first: both might not fit.
         self.shared.parts.remove(&part);
         let columns = columns.iter().map(|column| Resident::new(&self.context, column)).collect::<Result<Vec<_>>>()?;
         self.shared.part_generation += 1;
