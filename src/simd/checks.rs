@@ -1,5 +1,5 @@
-//! Every kernel against plain loops in f64, over tables of extents and random ones. A native test runs each check; `cargo xtask test` runs
-//! them in the browser too, where the instructions are others.
+//! Every kernel against plain loops in f64, over tables of extents and random ones. A native test runs each check; under the `selftest` feature
+//! a browser can, where the instructions are others.
 
 use super::*;
 
