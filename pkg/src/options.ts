@@ -27,8 +27,8 @@ export interface CreateOptions {
   validationSplit?: number | undefined;
   /** Default the preset's, else Adam with Keras's defaults. */
   optimizer?: OptimizerSpec | undefined;
-  /** Default the preset's, else what fits the last activation: softmax, sigmoid, or mean squared error. */
-  loss?: LossSpec | undefined;
+  /** A Keras name or a spec; default the preset's, else what fits the last activation: softmax, sigmoid, or mean squared error. */
+  loss?: string | LossSpec | undefined;
   /** Gives up while the data are read. */
   signal?: AbortSignal | undefined;
   /** Bytes read so far; `total` is 0 where it is unknown. */
@@ -40,7 +40,9 @@ const LOSS_OF_ACTIVATION: Readonly<Record<string, string>> = {
   sigmoid: "binary_crossentropy",
 };
 
-function lossThatFits(model: ModelSpec): LossSpec {
+const named = (loss: string | LossSpec): LossSpec => (typeof loss === "string" ? ({ type: loss } as LossSpec) : loss);
+
+function lossThatFits(model: ModelSpec): string {
   const last = model.layers.at(-1) as { activation?: unknown } | undefined;
   return LOSS_OF_ACTIVATION[String(last?.activation)] ?? "mean_squared_error";
 }
@@ -70,7 +72,7 @@ export async function resolve(
     batchSize: options.batchSize ?? preset?.batchSize ?? 32,
     validationSplit: options.validationSplit ?? preset?.validationSplit ?? 0,
     optimizer: options.optimizer ?? preset?.optimizer ?? ({ type: "Adam" } as OptimizerSpec),
-    loss: options.loss ?? preset?.loss ?? lossThatFits(spec),
+    loss: named(options.loss ?? preset?.loss ?? lossThatFits(spec)),
   };
   if (typeof data === "string") return { request: { ...request, data }, buffers: [] };
   if (!data) return { request: { ...request, dataShape: [0, ...spec.input] }, buffers: [new Float32Array(), new Float32Array()] };

@@ -95,7 +95,6 @@ const texts = {
   "arg.beta_2": "How slowly the mean of squared gradients forgets",
   "arg.weight_decay": "How much each weight shrinks a step",
   "arg.decay_steps": "Steps until the rate is lowest",
-  "arg.warmup_steps": "Steps over which the rate rises first",
 
   "cards.label": "The network's tensors",
   "cards.x": "input",
@@ -264,4 +263,4 @@ const texts = {
 } as const;
 
 /** The English catalogue: its keys are the keys. */
-export const en = { texts, errors, lessons } as const;
+export const en = { texts, errors, words: {}, lessons } as const;

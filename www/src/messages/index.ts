@@ -4,9 +4,9 @@ import { language } from "../state/settings.js";
 import { count } from "../lib/format.js";
 import { en } from "./en.js";
 import { zh } from "./zh.js";
-import type { Arguments, Key, Lesson } from "./types.js";
+import type { Arguments, Catalogue, Key, Lesson } from "./types.js";
 
-const catalogue = computed(() => (language.value === "zh" ? zh : en));
+const catalogue = computed((): Catalogue => (language.value === "zh" ? zh : en));
 
 const fill = (template: string, args: Readonly<Record<string, string | number>>): string =>
   template.replace(/\{(\w+)\}/g, (all, key: string) => {
@@ -20,7 +20,11 @@ export function t<K extends Key>(key: K, ...args: Arguments<K>): string {
 }
 
 /** An error's sentence in the language of the page. */
-export const errorText = (error: Pick<GradscopeError, "code" | "args">): string => fill(catalogue.value.errors[error.code], error.args);
+export function errorText(error: Pick<GradscopeError, "code" | "args">): string {
+  const { errors, words } = catalogue.value;
+  const args = Object.entries(error.args).map(([key, value]) => [key, (Object.hasOwn(words, value) && words[value]) || value]);
+  return fill(errors[error.code], Object.fromEntries(args) as Record<string, string>);
+}
 
 /** What the page teaches about a preset, if it does. */
 export const lesson = (preset: string): Lesson | undefined => (catalogue.value.lessons as Readonly<Record<string, Lesson>>)[preset];

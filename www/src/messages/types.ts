@@ -42,6 +42,8 @@ type Texts = (typeof en)["texts"];
 export interface Catalogue {
   texts: { readonly [K in keyof Texts]: string };
   errors: ErrorTexts;
+  /** Translations of phrases that the engine gives as arguments. */
+  words: Readonly<Record<string, string>>;
   lessons: Lessons;
 }
 

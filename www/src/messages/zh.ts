@@ -1,4 +1,4 @@
-import { errors } from "./zh-errors.js";
+import { errors, words } from "./zh-errors.js";
 import { lessons } from "./zh-lessons.js";
 import type { Catalogue, Misnamed } from "./types.js";
 
@@ -93,7 +93,6 @@ const texts = {
   "arg.beta_2": "梯度平方均值遗忘得多慢",
   "arg.weight_decay": "每步权重缩小多少",
   "arg.decay_steps": "降到最低所需的步数",
-  "arg.warmup_steps": "开头逐步升高的步数",
   "cards.label": "网络的张量",
   "cards.x": "输入",
   "cards.input": "输入",
@@ -248,7 +247,7 @@ const texts = {
 } as const;
 
 /** The Chinese catalogue. */
-export const zh: Catalogue = { texts, errors, lessons };
+export const zh: Catalogue = { texts, errors, words, lessons };
 
 /** `tsc` fails here if a text names an argument that the English one lacks, or lacks one that it names, or has a key of its own. */
 export const sameArguments: Misnamed<typeof texts> extends never ? Exclude<keyof typeof texts, keyof Catalogue["texts"]> extends never ? true : never : never = true;

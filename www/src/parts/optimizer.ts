@@ -5,10 +5,12 @@ import { Drawing } from "../lib/drawing.js";
 import { css, palette } from "../lib/palette.js";
 import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
-import { hasSchedule, lossName, LOSSES, OPTIMIZER_FIELDS, OPTIMIZERS, rateOf, withRate, type Field, type Spec } from "../state/spec.js";
+import { hasSchedule, lossNamed, LOSSES, OPTIMIZER_FIELDS, OPTIMIZERS, rateOf, withRate, type Field, type Spec } from "../state/spec.js";
 import * as store from "../state/store.js";
 import { field } from "./field.js";
 import { pendingChange } from "./pending.js";
+
+const DECAY_STEPS: Field = { key: "decay_steps", kind: "whole", least: 1, fallback: undefined };
 
 /** Steps that the epochs of the controls come to. */
 function plannedSteps(setup: store.Setup): number {
@@ -16,14 +18,15 @@ function plannedSteps(setup: store.Setup): number {
   return Math.max(1, Math.ceil(examples / setup.batchSize) * setup.epochs);
 }
 
-/** Keras's cosine decay with warm-up, at a step. */
+/** Keras's `CosineDecay`, at a step. */
 function cosine(schedule: Spec, step: number): number {
   const number = (key: string, fallback: number): number => (typeof schedule[key] === "number" ? schedule[key] : fallback);
-  const [initial, warm, alpha] = [number("initial_learning_rate", 1e-3), number("warmup_steps", 0), number("alpha", 0)];
-  const peak = number("warmup_target", initial);
+  const [initial, alpha, target] = [number("initial_learning_rate", 1e-3), number("alpha", 0), schedule.warmup_target];
+  const warm = typeof target === "number" ? number("warmup_steps", 0) : 0;
+  const peak = typeof target === "number" ? target : initial;
   if (step < warm) return initial + ((peak - initial) * step) / warm;
   const share = Math.min(1, (step - warm) / number("decay_steps", 1));
-  return (warm ? peak : initial) * ((1 - alpha) * 0.5 * (1 + Math.cos(Math.PI * share)) + alpha);
+  return peak * ((1 - alpha) * 0.5 * (1 + Math.cos(Math.PI * share)) + alpha);
 }
 
 /** The learning rate that is to come. */
@@ -88,8 +91,8 @@ class Optimizer extends View {
       }}><option value="constant" ?selected=${!scheduled}>${t("optimizer.constant")}</option>
         <option value="CosineDecay" ?selected=${scheduled}>CosineDecay</option></select></label>
       ${scheduled
-        ? [{ key: "decay_steps", kind: "whole", least: 1, fallback: plannedSteps(setup) }, { key: "warmup_steps", kind: "whole", least: 0, fallback: 0 }].map((of) =>
-            field(optimizer.learning_rate as Spec, of as Field, (key, value) => this.#change({ ...optimizer, learning_rate: { ...(optimizer.learning_rate as Spec), [key]: value } })))
+        ? field(optimizer.learning_rate as Spec, DECAY_STEPS, (key, value) =>
+            this.#change({ ...optimizer, learning_rate: { ...(optimizer.learning_rate as Spec), [key]: value ?? plannedSteps(setup) } }))
         : nothing}
       <gs-schedule></gs-schedule>`;
   }
@@ -118,8 +121,8 @@ class Optimizer extends View {
         ${whole("seed", 0, t("optimizer.seed"))}
         <label><span>${t("optimizer.validation")}</span><input type="number" min="0" max="0.9" step="any" .value=${String(setup.validationSplit)}
           @change=${(event: Event) => store.change({ validationSplit: Math.min(0.9, Math.max(0, Number((event.target as HTMLInputElement).value))) })}></label>
-        <label class="wide"><span>${t("optimizer.loss")}</span><select @change=${(event: Event) => store.change({ loss: (event.target as HTMLSelectElement).value })}>
-          ${[...new Set([lossName(setup.loss), ...LOSSES])].map((name) => html`<option ?selected=${name === lossName(setup.loss)}>${name}</option>`)}</select></label>
+        <label class="wide"><span>${t("optimizer.loss")}</span><select @change=${(event: Event) => store.change({ loss: lossNamed((event.target as HTMLSelectElement).value) })}>
+          ${[...new Set<string>([setup.loss.type, ...LOSSES])].map((name) => html`<option ?selected=${name === setup.loss.type}>${name}</option>`)}</select></label>
       </section>
       ${store.dirty.value ? pendingChange() : nothing}`;
   }

@@ -74,7 +74,8 @@ export const LOSSES = [
   "sparse_categorical_crossentropy", "categorical_crossentropy", "binary_crossentropy", "mean_squared_error", "mean_absolute_error", "half_sum_of_squares",
 ] as const;
 
-export const lossName = (loss: LossSpec): string => (typeof loss === "string" ? loss : String((loss as Spec).type));
+/** The loss of that name with Keras's defaults. */
+export const lossNamed = (type: string): LossSpec => ({ type }) as LossSpec;
 
 /** The same optimizer at another rate. */
 export const withRate = (optimizer: OptimizerSpec, learning_rate: unknown): OptimizerSpec => ({ ...optimizer, learning_rate }) as OptimizerSpec;

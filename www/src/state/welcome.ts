@@ -2,6 +2,7 @@ import { createSession, type ModelSpec } from "gradscope";
 import { adopt, forget } from "./engine.js";
 import { pinDrawn } from "./pictures.js";
 import { readSafetensors } from "../lib/safetensors.js";
+import { lossNamed } from "./spec.js";
 import * as store from "./store.js";
 
 /**
@@ -26,7 +27,7 @@ export async function openWelcome(): Promise<void> {
     if (!digit) throw new Error("no digit");
     const label = Number(metadata.label);
     const setup: store.Setup = {
-      preset: "welcome", model, data: "", loss: "sparse_categorical_crossentropy", optimizer: { type: "SGD", learning_rate: 0.01 } as store.Setup["optimizer"],
+      preset: "welcome", model, data: "", loss: lossNamed("sparse_categorical_crossentropy"), optimizer: { type: "SGD", learning_rate: 0.01 } as store.Setup["optimizer"],
       batchSize: 1, epochs: 1, validationSplit: 0, seed: 0, backend: "cpu",
     };
     const { loss, optimizer, batchSize, backend } = setup;
