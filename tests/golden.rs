@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use gradscope::backend::cpu::Cpu;
-use gradscope::backend::{Backend, StepData};
+use gradscope::backend::{Backend, Device, StepData};
 use gradscope::error::Result;
 use gradscope::graph::{Leaf, NodeId, Operation};
 use gradscope::ops::eval::{evaluate, loss_weight};
@@ -190,4 +190,13 @@ fn plans_on_the_cpu_agree_with_pytorch() {
     hold(single, |sample, graph, wanted| {
         on_backend(&mut cpu, sample, graph, wanted).unwrap_or_else(|error| panic!("{}: {error}", sample.name))
     });
+}
+
+#[test]
+fn plans_on_the_gpu_agree_with_pytorch() {
+    let mut gpu = pollster::block_on(Device::gpu()).expect("this test needs a GPU or a software adapter (Mesa's lavapipe)");
+    hold(
+        |_| 1e-4,
+        |sample, graph, wanted| on_backend(&mut gpu, sample, graph, wanted).unwrap_or_else(|error| panic!("{}: {error}", sample.name)),
+    );
 }

@@ -273,6 +273,75 @@ def _(s, logits, labels, dy):
     return vjp(lambda logits: cross_entropy(s, logits, labels), logits, dy)
 
 
+@op("transpose")
+def _(s, a):
+    return a.permute(s.perm)
+
+
+@op("slice")
+def _(s, a):
+    return a[tuple(slice(*each) for each in zip(s.starts, s.ends, s.steps, strict=True))]
+
+
+@op("pad")
+def _(s, a):
+    interior, pads = s.interior, s.pads
+    extents = [size + max(size - 1, 0) * between for size, between in zip(a.shape, interior, strict=True)]
+    spread = torch.full(extents, single(s.value), dtype=torch.float64)
+    spread[tuple(slice(None, None, between + 1) for between in interior)] = a
+    return F.pad(spread, [amount for axis in reversed(pads) for amount in axis], value=single(s.value)) if pads else spread
+
+
+@op("concat")
+def _(s, *parts):
+    return torch.cat(parts, s.axis)
+
+
+def gather(table, indices):
+    """A row that does not exist is zero."""
+    exists = indices < table.shape[0]
+    return F.embedding(torch.where(exists, indices, 0), table) * exists[..., None]
+
+
+@op("gather")
+def _(_, table, indices):
+    return gather(table, indices)
+
+
+@op("gather_grad")
+def _(s, indices, dy):
+    table = torch.zeros(s.rows, dy.shape[-1], dtype=torch.float64)
+    return vjp(lambda table: gather(table, indices), table, dy)
+
+
+@op("argmax")
+def _(s, a):
+    return a.detach().argmax(s.axis).double()
+
+
+@op("dropout")
+def _(s, x, rate):
+    kept = uniform(s, s.stream, x.numel()).reshape(x.shape) >= rate.detach()
+    return x * kept / (1 - rate.detach())
+
+
+def normalize(axes, epsilon, x):
+    last = list(range(x.dim() - len(axes), x.dim()))
+    moved = x.movedim(axes, last)
+    return F.layer_norm(moved, moved.shape[last[0] :], eps=single(epsilon)).movedim(last, axes)
+
+
+@op("normalize")
+def _(s, x):
+    return normalize(s.axes, s.epsilon, x)
+
+
+@op("normalize_grad")
+def _(s, x, dy):
+    assert set(s.of) - {"op"} == {"axes", "epsilon"}, s.of
+    return vjp(lambda x: normalize(s.of["axes"], s.of["epsilon"], x), x, dy)
+
+
 def stored(tensor):
     """All elements of a short tensor, of a long one every n-th: `stride` of tests/golden.rs."""
     flat = tensor.detach().numpy().reshape(-1)
