@@ -214,7 +214,9 @@ export class Session {
 
   /** Frees everything and ends the worker; what is still pending rejects. */
   async dispose(): Promise<void> {
-    await this.#ask({ type: "dispose" }).catch(() => undefined);
+    // A worker that hangs is ended all the same.
+    const patience = new Promise((resolve) => setTimeout(resolve, 1000));
+    await Promise.race([this.#ask({ type: "dispose" }).catch(() => undefined), patience]);
     this.#connection.close();
   }
 

@@ -167,6 +167,7 @@ const texts = {
 
   "loading.engine": "Starting the engine",
   "loading.data": "Reading {name}",
+  "loading.build": "Building the network",
   "loading.bytes": "{loaded} of {total}",
   "loading.cancel": "Cancel",
   "empty.text": "Choose a model above, then press Train.",

@@ -158,6 +158,7 @@ const texts = {
   "transport.track": "轮次",
   "loading.engine": "正在启动引擎",
   "loading.data": "正在读取 {name}",
+  "loading.build": "正在构建网络",
   "loading.bytes": "{loaded} / {total}",
   "loading.cancel": "取消",
   "empty.text": "在上方选择模型，再按“训练”。",

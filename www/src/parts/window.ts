@@ -218,7 +218,7 @@ class ConvolutionWindow extends View {
         <figure class="grow"><div class="product-grids">${this.#products(products, where.kernel[1])}</div><figcaption>${t("window.caption.products", { k: filter })}</figcaption></figure>
         <figure><gs-window-output></gs-window-output><figcaption>${t("window.caption.output", { layer: layerName(), k: filter })}</figcaption></figure>
       </div>
-      <p class="equation mono" aria-live="polite">
+      <p class="equation mono" aria-live=${store.status.value === "training" ? "off" : "polite"}>
         <span>Σ ${t("window.count", { n })} <b>${fixed(sum)}</b></span><span>+ ${t("window.bias")} <b>${fixed(bias)}</b></span><span>= <b>${fixed(sum + bias)}</b></span>
         ${result !== undefined && name && name !== "linear" ? html`<span>→ ${String(name)} → <b class="result">${fixed(result)}</b></span>` : nothing}
         <span class="cell">= ${layerName()}[${row}, ${column}, ${filter}]</span>
