@@ -1,11 +1,19 @@
 //! Both backends against double precision, and against each other. A GPU test that finds no adapter fails.
 
-use gradscope::backend::Device;
+use std::rc::Rc;
+
+use gradscope::backend::cpu::Cpu;
+use gradscope::backend::webgpu::{self, Gpu};
+use gradscope::backend::{Backend, Device, StepData};
+use gradscope::error::ErrorCode;
+use gradscope::graph::Group;
+use gradscope::ops::Graph;
+use gradscope::plan::{Mode, Plan};
 use gradscope::selftest::{self, Outcome};
 use pollster::block_on;
 
 fn gpu() -> Device {
-    block_on(Device::gpu()).expect("these tests need a GPU or a software adapter (Mesa's lavapipe)")
+    Device::Gpu(block_on(Gpu::open()).expect("these tests need a GPU or a software adapter (Mesa's lavapipe)"))
 }
 
 /// Fails with everything that failed; prints the worst differences.
@@ -22,10 +30,49 @@ fn report(backend: &str, mut outcomes: Vec<Outcome>) {
 
 #[test]
 fn samples_on_the_cpu_agree_with_double_precision() {
-    report("cpu", block_on(selftest::samples(&mut Device::cpu())));
+    report("cpu", block_on(selftest::samples(&mut Device::Cpu(Cpu::new()))));
 }
 
 #[test]
 fn samples_on_the_gpu_agree_with_double_precision() {
     report("webgpu", block_on(selftest::samples(&mut gpu())));
+}
+
+#[test]
+fn the_gpu_does_what_plans_need() {
+    report("webgpu", block_on(selftest::features::all(&mut gpu())));
+}
+
+#[test]
+fn the_adapter_has_a_name() {
+    let adapter = block_on(webgpu::probe()).expect("an adapter");
+    println!("{adapter:?}");
+    assert!(!adapter.name.is_empty());
+    let software = ["llvmpipe", "swiftshader"].iter().any(|name| adapter.name.to_lowercase().contains(name));
+    assert!(adapter.software || !software, "{adapter:?} is a software adapter");
+}
+
+#[test]
+fn a_lost_device_says_so_from_then_on() {
+    let mut gpu = block_on(Gpu::open()).expect("an adapter");
+    gpu.allocate(&[(Group::Parameters, 100)]).expect("a small buffer");
+    let mut graph = Graph::default();
+    let rate = graph.scalar("rate", 1.0);
+    let value = graph.exp(rate).expect("exp takes a scalar");
+    let plan = Rc::new(Plan::new(&graph, Mode::Train, &[value]).expect("a plan"));
+    let mut exec = block_on(gpu.compile(Rc::clone(&plan), &[value])).expect("a kernel");
+    let step = StepData { scalars: vec![0.0], ..StepData::default() };
+    gpu.run(&mut exec, &step, 0..plan.steps.len()).expect("a run");
+    gpu.destroy();
+    for _ in 0..2 {
+        let codes = [
+            gpu.run(&mut exec, &step, 0..plan.steps.len()).err(),
+            block_on(gpu.read(Group::Parameters)).err(),
+            block_on(gpu.drain(&mut exec)).err(),
+            gpu.allocate(&[(Group::Parameters, 10)]).err(),
+        ];
+        for error in codes {
+            assert_eq!(error.map(|error| error.code), Some(ErrorCode::DeviceLost));
+        }
+    }
 }

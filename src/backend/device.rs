@@ -13,31 +13,21 @@ use crate::graph::{Group, NodeId};
 use crate::plan::{Place, Plan};
 
 /// A backend.
+#[allow(clippy::large_enum_variant)]
 pub enum Device {
     /// SIMD.
-    Cpu(Box<Cpu>),
+    Cpu(Cpu),
     /// WebGPU.
-    Gpu(Box<Gpu>),
+    Gpu(Gpu),
 }
 
 /// A plan compiled on a [`Device`].
+#[allow(clippy::large_enum_variant)]
 pub enum DeviceExec {
     /// On the CPU.
-    Cpu(Box<CpuExec>),
+    Cpu(CpuExec),
     /// On the GPU.
-    Gpu(Box<GpuExec>),
-}
-
-impl Device {
-    /// The CPU.
-    pub fn cpu() -> Self {
-        Self::Cpu(Box::default())
-    }
-
-    /// The fastest GPU that there is.
-    pub async fn gpu() -> Result<Self> {
-        Ok(Self::Gpu(Box::new(Gpu::open().await?)))
-    }
+    Gpu(GpuExec),
 }
 
 fn foreign() -> Error {
@@ -90,8 +80,8 @@ impl Backend for Device {
 
     async fn compile(&mut self, plan: Rc<Plan>, metrics: &[NodeId]) -> Result<DeviceExec> {
         Ok(match self {
-            Device::Cpu(cpu) => DeviceExec::Cpu(Box::new(cpu.compile(plan, metrics).await?)),
-            Device::Gpu(gpu) => DeviceExec::Gpu(Box::new(gpu.compile(plan, metrics).await?)),
+            Device::Cpu(cpu) => DeviceExec::Cpu(cpu.compile(plan, metrics).await?),
+            Device::Gpu(gpu) => DeviceExec::Gpu(gpu.compile(plan, metrics).await?),
         })
     }
 

@@ -111,6 +111,13 @@ impl Context {
         self.state.check()
     }
 
+    /// Frees everything on the device; nothing works any more.
+    pub fn destroy(&self) {
+        // A driver reports the loss only once it is asked.
+        self.state.lose("it was given up".into());
+        self.device.destroy();
+    }
+
     /// Refuses what no buffer of this device can hold.
     pub fn check_size(&self, bytes: u64, what: &str) -> Result<()> {
         let most = self.limits.max_buffer_size.min(self.limits.max_storage_buffer_binding_size);
@@ -128,7 +135,7 @@ pub async fn probe() -> Result<Adapter> {
 
 impl Drop for Context {
     fn drop(&mut self) {
-        self.device.destroy();
+        self.destroy();
     }
 }
 

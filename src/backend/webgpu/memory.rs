@@ -21,7 +21,7 @@ impl Memory {
     }
 
     fn with_usage(context: &Context, cells: usize, what: &str, usage: wgpu::BufferUsages) -> Result<Self> {
-        let size = 4 * cells.max(1) as u64;
+        let size = 4u64.saturating_mul(cells.max(1) as u64);
         context.check_size(size, what)?;
         context.state.grow(size);
         let descriptor = wgpu::BufferDescriptor { label: Some(what), size, usage, mapped_at_creation: false };

@@ -76,7 +76,7 @@ impl Gpu {
 
     /// Gives the device up, as if it were lost: every later call fails.
     pub fn destroy(&self) {
-        self.context.device.destroy();
+        self.context.destroy();
     }
 }
 
