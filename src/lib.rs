@@ -2,9 +2,13 @@
 
 pub mod autograd;
 pub mod backend;
+pub mod data;
 pub mod error;
+mod fields;
 pub mod graph;
+pub mod nn;
 pub mod ops;
+pub mod optim;
 pub mod plan;
 #[cfg(any(feature = "selftest", not(target_arch = "wasm32")))]
 pub mod selftest;

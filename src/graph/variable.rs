@@ -45,7 +45,7 @@ impl Group {
 }
 
 /// How a variable begins. Names and definitions are Keras's.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", deny_unknown_fields)]
 #[cfg_attr(feature = "types", derive(ts_rs::TS), ts(export_to = "protocol.ts"))]
 pub enum Initializer {
@@ -56,7 +56,7 @@ pub enum Initializer {
     /// All the same.
     Constant {
         /// That value.
-        value: f32,
+        value: f64,
     },
     /// Uniform in ±√(6 / (fan_in + fan_out)).
     GlorotUniform,
@@ -70,27 +70,32 @@ pub enum Initializer {
     RandomNormal {
         /// Mean.
         #[serde(default)]
-        mean: f32,
+        mean: f64,
         /// Standard deviation.
         #[serde(default = "default_spread")]
-        stddev: f32,
+        stddev: f64,
     },
     /// Uniform.
     RandomUniform {
         /// Lower bound.
         #[serde(default = "default_minval")]
-        minval: f32,
+        minval: f64,
         /// Upper bound.
         #[serde(default = "default_spread")]
-        maxval: f32,
+        maxval: f64,
+    },
+    /// Given, row-major: as many as the variable has elements.
+    Values {
+        /// The values.
+        values: Vec<f64>,
     },
 }
 
-fn default_spread() -> f32 {
+fn default_spread() -> f64 {
     0.05
 }
 
-fn default_minval() -> f32 {
+fn default_minval() -> f64 {
     -0.05
 }
 
@@ -117,16 +122,23 @@ impl Variable {
         let count = self.shape.numel();
         let mut fill = |mut draw: Box<dyn FnMut(&mut Rng) -> f32>| (0..count).map(|_| draw(&mut rng)).collect();
         let uniform = |limit: f32| move |rng: &mut Rng| (2.0 * rng.uniform() - 1.0) * limit;
-        match self.init {
+        match &self.init {
             Initializer::Zeros => vec![0.0; count],
             Initializer::Ones => vec![1.0; count],
-            Initializer::Constant { value } => vec![value; count],
+            Initializer::Constant { value } => vec![*value as f32; count],
             Initializer::GlorotUniform => fill(Box::new(uniform((6.0 / (fan_in + fan_out)).sqrt()))),
             Initializer::HeUniform => fill(Box::new(uniform((6.0 / fan_in).sqrt()))),
             Initializer::GlorotNormal => fill(Box::new(truncated_normal((2.0 / (fan_in + fan_out)).sqrt()))),
             Initializer::HeNormal => fill(Box::new(truncated_normal((2.0 / fan_in).sqrt()))),
-            Initializer::RandomNormal { mean, stddev } => fill(Box::new(move |rng| mean + stddev * rng.normal())),
-            Initializer::RandomUniform { minval, maxval } => fill(Box::new(move |rng| minval + (maxval - minval) * rng.uniform())),
+            Initializer::RandomNormal { mean, stddev } => {
+                let (mean, stddev) = (*mean as f32, *stddev as f32);
+                fill(Box::new(move |rng| mean + stddev * rng.normal()))
+            }
+            Initializer::RandomUniform { minval, maxval } => {
+                let (low, high) = (*minval as f32, *maxval as f32);
+                fill(Box::new(move |rng| low + (high - low) * rng.uniform()))
+            }
+            Initializer::Values { values } => values.iter().map(|&value| value as f32).chain(std::iter::repeat(0.0)).take(count).collect(),
         }
     }
 }

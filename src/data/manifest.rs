@@ -1,0 +1,174 @@
+//! Installed data sets: a manifest `dataset.json` and four gzipped idx files, as the set-up writes them.
+
+use serde_json::Value;
+
+use super::idx::{Idx, bad_file, gunzip};
+use super::{Cells, Column, DataKind, Dataset, DatasetInfo, Part, generated};
+use crate::error::{Error, ErrorCode, Result};
+use crate::fields::{Fields, FromValue, LARGEST, bad_value, out_of_range};
+
+/// What `dataset.json` says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Manifest {
+    /// What the page says.
+    pub info: DatasetInfo,
+    /// Largest value of a cell: cells are divided by it.
+    pub max: f32,
+    /// Images and labels to train on, then to test on.
+    pub files: [String; 4],
+}
+
+/// The files of a part.
+struct Files {
+    x: String,
+    y: String,
+    count: usize,
+}
+
+impl FromValue for Files {
+    fn from_value(value: &Value, name: &str, at: &str) -> Result<Self> {
+        let mut fields = Fields::new(value, name, at)?;
+        Ok(Self { x: fields.required("x")?, y: fields.required("y")?, count: fields.required("count")? })
+    }
+}
+
+impl FromValue for DataKind {
+    fn from_value(value: &Value, name: &str, at: &str) -> Result<Self> {
+        match value.as_str() {
+            Some("image") => Ok(Self::Image),
+            Some("points") => Ok(Self::Points),
+            Some("values") => Ok(Self::Values),
+            _ => Err(bad_value(name, "image, points or values", value).at(at)),
+        }
+    }
+}
+
+impl Manifest {
+    /// Reads a manifest.
+    pub fn parse(text: &str) -> Result<Self> {
+        Self::from_json(&read_json("dataset.json", text)?, "dataset.json")
+    }
+
+    /// Reads `index.json`, the list of all installed manifests.
+    pub fn parse_index(text: &str) -> Result<Vec<Self>> {
+        let value = read_json("index.json", text)?;
+        let sets = value.as_array().ok_or_else(|| bad_file("index.json", "JSON", "it is not a list"))?;
+        sets.iter().enumerate().map(|(i, set)| Self::from_json(set, &format!("index.json[{i}]"))).collect()
+    }
+
+    /// Keys that it does not know are for others.
+    fn from_json(value: &Value, at: &str) -> Result<Self> {
+        let mut fields = Fields::new(value, "a data set's manifest", at)?;
+        let train: Files = fields.required("train")?;
+        let test: Files = fields.required("test")?;
+        let info = DatasetInfo {
+            name: fields.required("name")?,
+            title: fields.required("title")?,
+            kind: fields.required("kind")?,
+            installed: true,
+            source: fields.required("source")?,
+            licence: fields.required("licence")?,
+            train: train.count,
+            test: test.count,
+            shape: fields.required("shape")?,
+            classes: fields.required("classes")?,
+        };
+        let max: f64 = fields.required("max")?;
+        if max <= 0.0 {
+            return Err(out_of_range("max", "above 0", max).at(format!("{at}.max")));
+        }
+        let cells = info.shape.iter().try_fold(train.count.max(test.count), |product, &extent| product.checked_mul(extent));
+        if cells.is_none_or(|cells| cells > LARGEST * 64) || info.shape.contains(&0) {
+            let shape = format!("{} times {:?}", train.count.max(test.count), info.shape);
+            return Err(out_of_range("shape", &format!("at least 1 and at most {} cells", LARGEST * 64), shape).at(format!("{at}.shape")));
+        }
+        Ok(Self { info, max: max as f32, files: [train.x, train.y, test.x, test.y] })
+    }
+}
+
+fn read_json(file: &str, text: &str) -> Result<Value> {
+    serde_json::from_str(text).map_err(|error| bad_file(file, "JSON", &error.to_string()))
+}
+
+impl Dataset {
+    /// Reads an installed set from its four files, in the order of [`Manifest::files`].
+    pub fn from_idx(manifest: &Manifest, files: [&[u8]; 4]) -> Result<Self> {
+        let [train_x, train_y, test_x, test_y] = files;
+        let train = read_part(manifest, 0, train_x, train_y)?;
+        let test = read_part(manifest, 2, test_x, test_y)?;
+        Ok(Self { info: manifest.info.clone(), train, test })
+    }
+}
+
+/// Reads the files `first` and `first + 1` of a manifest.
+fn read_part(manifest: &Manifest, first: usize, x: &[u8], y: &[u8]) -> Result<Part> {
+    let (x_file, y_file) = (&manifest.files[first], &manifest.files[first + 1]);
+    let info = &manifest.info;
+    let count = if first == 0 { info.train } else { info.test };
+    let width: usize = info.shape.iter().product();
+    let unpack = |file: &str, bytes: &[u8], cells: usize| Idx::parse(file, gunzip(file, bytes, 1024 + 4 * cells)?);
+    let images = unpack(x_file, x, count * width)?;
+    let labels = unpack(y_file, y, count)?;
+    if images.count() != labels.count() {
+        return Err(Error::new(ErrorCode::CountMismatch, &[("left", &images.count()), ("right", &labels.count())]).at(x_file));
+    }
+    let Idx { shape, cells } = images;
+    if shape.iter().product::<usize>() != count * width || shape[0] != count {
+        let reason = format!("it holds {shape:?} values where the manifest says {count} times {:?}", info.shape);
+        return Err(bad_file(x_file, "idx", &reason));
+    }
+    if labels.shape.len() != 1 {
+        let reason = format!("it holds {:?} values where one label an example is expected", labels.shape);
+        return Err(bad_file(y_file, "idx", &reason));
+    }
+    let cells = match cells {
+        Cells::Bytes { data, .. } => Cells::Bytes { data, scale: 1.0 / manifest.max },
+        floats => floats,
+    };
+    let part = Part::new(Column { shape: info.shape.clone(), cells }, Column { shape: Vec::new(), cells: labels.cells }, count)?;
+    if !info.classes.is_empty() {
+        part.check_labels(info.classes.len()).map_err(|error| error.at(y_file))?;
+    }
+    Ok(part)
+}
+
+/// Every data set that the page offers: the installed ones, those that the set-up can install, and the generated ones.
+pub fn catalogue(installed: &[Manifest]) -> Vec<DatasetInfo> {
+    let absent = KNOWN.iter().filter(|known| installed.iter().all(|manifest| manifest.info.name != known.name)).map(Known::info);
+    let mut sets: Vec<DatasetInfo> = installed.iter().map(|manifest| manifest.info.clone()).chain(absent).collect();
+    let place = |set: &DatasetInfo| KNOWN.iter().position(|known| known.name == set.name).unwrap_or(KNOWN.len());
+    sets.sort_by_key(place);
+    sets.extend(generated::NAMES.iter().filter_map(|name| Dataset::generated(name).ok()).map(|set| set.info));
+    sets
+}
+
+/// A set that the set-up can install (`cargo xtask data NAME`).
+struct Known {
+    name: &'static str,
+    title: &'static str,
+    counts: [usize; 2],
+    shape: [usize; 3],
+}
+
+const KNOWN: &[Known] = &[
+    Known { name: "mnist", title: "MNIST, handwritten digits", counts: [60_000, 10_000], shape: [28, 28, 1] },
+    Known { name: "digits", title: "8x8 digits, small and quick", counts: [1437, 360], shape: [8, 8, 1] },
+    Known { name: "fashion-mnist", title: "Fashion-MNIST, articles of clothing", counts: [60_000, 10_000], shape: [28, 28, 1] },
+];
+
+impl Known {
+    fn info(&self) -> DatasetInfo {
+        DatasetInfo {
+            name: self.name.into(),
+            title: self.title.into(),
+            kind: DataKind::Image,
+            installed: false,
+            source: String::new(),
+            licence: String::new(),
+            train: self.counts[0],
+            test: self.counts[1],
+            shape: self.shape.to_vec(),
+            classes: (0..10).map(|class| class.to_string()).collect(),
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Data sets: examples as columns in memory, read from files or generated, with the checks that training relies on. A batch is a list of
+//! row numbers; the backend gathers the rows where the columns live.
+
+mod generated;
+mod idx;
+mod manifest;
+mod order;
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+pub use idx::{Idx, gunzip};
+pub use manifest::{Manifest, catalogue};
+pub use order::{epoch_order, validation_start};
+
+use crate::error::{Error, ErrorCode, Result};
+
+macro_rules! protocol {
+    ($($(#[$meta:meta])* pub $kind:ident $name:ident $body:tt)*) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        #[cfg_attr(feature = "types", derive(ts_rs::TS), ts(export_to = "protocol.ts", optional_fields))]
+        pub $kind $name $body
+    )*};
+}
+
+protocol! {
+    /// A part of a data set.
+    #[derive(Copy, Eq)]
+    pub enum Split {
+        /// What is trained on.
+        Train,
+        /// The end of the training part, held out.
+        Validation,
+        /// The test part.
+        Test,
+    }
+
+    /// What the examples are, and so how the page draws them.
+    #[derive(Copy, Eq)]
+    pub enum DataKind {
+        /// Images `[height, width, channels]` with a class each.
+        Image,
+        /// Points of the plane with a class each.
+        Points,
+        /// Numbers.
+        Values,
+    }
+
+    /// What the page says of a data set.
+    pub struct DatasetInfo {
+        /// `"mnist"`.
+        pub name: String,
+        /// In a few words.
+        pub title: String,
+        /// What the examples are.
+        pub kind: DataKind,
+        /// Whether it can be loaded: the set-up has put it there, or it is generated.
+        pub installed: bool,
+        /// Where it comes from.
+        pub source: String,
+        /// Its licence.
+        pub licence: String,
+        /// Examples in the training part.
+        pub train: usize,
+        /// Examples in the test part.
+        pub test: usize,
+        /// Shape of one example.
+        pub shape: Vec<usize>,
+        /// Names of the classes, empty for regression.
+        pub classes: Vec<String>,
+    }
+}
+
+impl Split {
+    /// The word for errors.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "training",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// The cells of a column, row after row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cells {
+    /// Bytes that stand for byte · scale; they stay bytes in memory, on the device too.
+    Bytes {
+        /// The bytes.
+        data: Vec<u8>,
+        /// Factor.
+        scale: f32,
+    },
+    /// Numbers.
+    Floats(Vec<f32>),
+}
+
+/// One value an example: all images, or all labels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    /// Shape of one example's value; `[]` is a number.
+    pub shape: Vec<usize>,
+    /// All values.
+    pub cells: Cells,
+}
+
+impl Column {
+    /// Numbers of that shape an example.
+    pub fn floats(shape: &[usize], data: Vec<f32>) -> Self {
+        Self { shape: shape.to_vec(), cells: Cells::Floats(data) }
+    }
+
+    /// Whole numbers from 0 to 255, such as labels, of that shape an example.
+    pub fn bytes(shape: &[usize], data: Vec<u8>) -> Self {
+        Self { shape: shape.to_vec(), cells: Cells::Bytes { data, scale: 1.0 } }
+    }
+
+    /// Cells an example.
+    pub fn width(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Cells in all.
+    pub fn len(&self) -> usize {
+        match &self.cells {
+            Cells::Bytes { data, .. } => data.len(),
+            Cells::Floats(data) => data.len(),
+        }
+    }
+
+    /// Whether there are no cells.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Cell `index`, counted over all examples.
+    pub fn cell(&self, index: usize) -> f32 {
+        match &self.cells {
+            Cells::Bytes { data, scale } => f32::from(data[index]) * scale,
+            Cells::Floats(data) => data[index],
+        }
+    }
+
+    /// The values of these examples, one after another.
+    pub fn gather(&self, rows: &[u32]) -> Vec<f32> {
+        let width = self.width();
+        rows.iter().flat_map(|&row| (0..width).map(move |i| self.cell(row as usize * width + i))).collect()
+    }
+}
+
+/// Examples and their labels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    /// What goes in.
+    pub x: Column,
+    /// What should come out: a class, or values.
+    pub y: Column,
+    /// Number of examples.
+    pub count: usize,
+}
+
+impl Part {
+    /// Checks that both columns hold `count` examples.
+    pub fn new(x: Column, y: Column, count: usize) -> Result<Self> {
+        for (what, column) in [("x", &x), ("y", &y)] {
+            if Some(column.len()) != count.checked_mul(column.width()) {
+                let what = format!("{what}, {count} examples of shape {:?},", column.shape);
+                let expected = count as f64 * column.width() as f64;
+                return Err(Error::new(
+                    ErrorCode::WrongLength,
+                    &[("what", &what), ("expected", &expected), ("got", &column.len())],
+                ));
+            }
+        }
+        Ok(Self { x, y, count })
+    }
+
+    /// Checks that every label is a whole number below `classes`.
+    pub fn check_labels(&self, classes: usize) -> Result<()> {
+        let good = |label: f32| label >= 0.0 && label.fract() == 0.0 && (label as usize) < classes;
+        match (0..self.y.len()).find(|&index| !good(self.y.cell(index))) {
+            Some(index) => {
+                let example = index / self.y.width().max(1);
+                Err(Error::new(
+                    ErrorCode::LabelOutOfRange,
+                    &[("label", &self.y.cell(index)), ("index", &example), ("classes", &classes)],
+                ))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The labels in the form that a loss wants: as they are where each example has so many values, one-hot where a class is given and a
+    /// vector is wanted.
+    pub fn targets(&self, wanted: &[usize]) -> Result<Column> {
+        let width: usize = wanted.iter().product();
+        match (&wanted, self.y.width()) {
+            (_, given) if given == width => Ok(Column { shape: wanted.to_vec(), cells: self.y.cells.clone() }),
+            (&&[classes], 1) => {
+                self.check_labels(classes)?;
+                let mut hot = vec![0.0; self.count * classes];
+                (0..self.count).for_each(|row| hot[row * classes + self.y.cell(row) as usize] = 1.0);
+                Ok(Column::floats(wanted, hot))
+            }
+            _ => {
+                let given = format!("{:?}", self.y.shape);
+                let wanted = format!("{wanted:?}");
+                Err(Error::new(ErrorCode::ShapeMismatch, &[("op", &"the loss"), ("left", &wanted), ("right", &given)]))
+            }
+        }
+    }
+}
+
+/// A data set in memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dataset {
+    /// What is said of it.
+    pub info: DatasetInfo,
+    /// To train on, validation included.
+    pub train: Part,
+    /// To test on; may be empty.
+    pub test: Part,
+}
+
+impl Dataset {
+    /// Examples given as arrays: `x` of shape `[N, ...]`, and `y` with one number an example or several. There is no test part.
+    pub fn from_arrays(x: Vec<f32>, shape: &[usize], y: Vec<f32>) -> Result<Self> {
+        let [count, example @ ..] = shape else {
+            return Err(Error::new(
+                ErrorCode::BadShape,
+                &[("op", &"data"), ("expected", &"the number of examples first"), ("got", &"[]")],
+            ));
+        };
+        if *count == 0 {
+            return Err(Error::new(ErrorCode::EmptySplit, &[("split", &Split::Train.name())]));
+        }
+        if y.is_empty() || y.len() % count != 0 {
+            return Err(Error::new(ErrorCode::CountMismatch, &[("left", count), ("right", &y.len())]));
+        }
+        let needed = shape.iter().try_fold(1usize, |product, &extent| product.checked_mul(extent));
+        if needed != Some(x.len()) {
+            let what = format!("x of shape {shape:?}");
+            let expected = shape.iter().map(|&extent| extent as f64).product::<f64>();
+            return Err(Error::new(ErrorCode::WrongLength, &[("what", &what), ("expected", &expected), ("got", &x.len())]));
+        }
+        let values = y.len() / count;
+        let y = Column::floats(if values == 1 { &[] } else { std::slice::from_ref(&values) }, y);
+        let info = DatasetInfo {
+            name: "arrays".into(),
+            title: "Arrays".into(),
+            kind: DataKind::Values,
+            installed: true,
+            source: String::new(),
+            licence: String::new(),
+            train: *count,
+            test: 0,
+            shape: example.to_vec(),
+            classes: Vec::new(),
+        };
+        let empty = Part { x: Column::floats(example, Vec::new()), y: Column { shape: y.shape.clone(), cells: Cells::Floats(Vec::new()) }, count: 0 };
+        Ok(Self { info, train: Part::new(Column::floats(example, x), y, *count)?, test: empty })
+    }
+
+    /// The part that a split lies in, and its rows there; an error if there are none.
+    pub fn rows(&self, split: Split, validation_split: f32) -> Result<(&Part, Range<usize>)> {
+        let start = validation_start(self.train.count, validation_split)?;
+        let (part, rows) = match split {
+            Split::Train => (&self.train, 0..start),
+            Split::Validation => (&self.train, start..self.train.count),
+            Split::Test => (&self.test, 0..self.test.count),
+        };
+        match rows.is_empty() {
+            true => Err(Error::new(ErrorCode::EmptySplit, &[("split", &split.name())])),
+            false => Ok((part, rows)),
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! From a spec to a graph.
+
+use super::layers::Build;
+use super::loss::Scores;
+use super::{Init, LayerSpec, LossSpec, ModelSpec, Regularizer};
+use crate::error::{Error, ErrorCode, Result};
+use crate::fields::out_of_range;
+use crate::graph::{Group, Initializer, Kind, Leaf, NodeId, Phase, Target};
+use crate::ops::Graph;
+use crate::tensor::{Meta, Shape};
+
+/// Most cells of one tensor: 2 GiB, the largest allocation of a 32-bit wasm.
+const MOST_CELLS: usize = (1 << 29) - 1;
+
+/// What a graph is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Training: dropout drops, batch norm uses the batch's own statistics and updates its moving averages.
+    Train,
+    /// Prediction and evaluation.
+    Infer,
+}
+
+/// A model as a graph.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// Forward nodes, from the batch columns to the loss.
+    pub graph: Graph,
+    /// Column 0, the examples: `[batch, ...input]`.
+    pub x: NodeId,
+    /// Column 1, the labels in the form that the loss takes: `[batch, ...]`.
+    pub y: Option<NodeId>,
+    /// What the last layer computes before a softmax or sigmoid at its end; else `output`.
+    pub logits: NodeId,
+    /// The model's output: probabilities where it ends in softmax or sigmoid.
+    pub output: NodeId,
+    /// The scalar to minimise: mean (or sum) over the batch, with the penalties of regularised layers.
+    pub loss: Option<NodeId>,
+    /// The loss of each example, without penalties: `[batch]`.
+    pub losses: Option<NodeId>,
+    /// Whether each example was classified right, 1 or 0: `[batch]`; none where the loss is not one of classification.
+    pub correct_each: Option<NodeId>,
+    /// How many examples of the batch were classified right, a scalar.
+    pub correct: Option<NodeId>,
+    /// The layers in order.
+    pub layers: Vec<BuiltLayer>,
+}
+
+/// A layer of a [`Built`] model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BuiltLayer {
+    /// Unique: `"conv2d_1"`.
+    pub name: String,
+    /// Keras's type: `"Conv2D"`.
+    pub kind: &'static str,
+    /// Its output.
+    pub output: NodeId,
+    /// Shape of the output of one example.
+    pub output_shape: Vec<usize>,
+    /// Trainable parameters.
+    pub parameters: usize,
+}
+
+/// Builds a model for batches of that size, and with a loss the labels' column and the loss too. Variables, their order and their names do not
+/// depend on batch, mode or loss, so that all graphs of a spec share one set of parameters.
+pub fn build(spec: &ModelSpec, batch: usize, mode: Mode, loss: Option<&LossSpec>) -> Result<Built> {
+    if spec.layers.is_empty() {
+        return Err(out_of_range("layers", "at least one layer", "none").at("layers"));
+    }
+    let names = names(spec);
+    let mut assembly = Assembly::new(spec, batch, mode, loss.is_some())?;
+    for (layer, name) in spec.layers.iter().zip(&names) {
+        assembly.layer(layer, name)?;
+    }
+    if mode == Mode::Train && loss.is_some() && assembly.graph.flat_len(Group::Parameters) == 0 {
+        return Err(out_of_range("layers", "at least one layer with parameters", "none").at("layers"));
+    }
+    let Assembly { mut graph, x, output, penalties, layers, .. } = assembly;
+    let scores = match loss {
+        Some(loss) => Some(loss.build(&mut graph, output, &penalties)?),
+        None => None,
+    };
+    check_size(&graph, 0, "the loss")?;
+    let logits = super::loss::before_last(&graph, output).map_or(output, |(logits, _)| logits);
+    let Scores { y, loss, losses, correct_each, correct } = scores.unwrap_or_default();
+    Ok(Built { graph, x, y, logits, output, loss, losses, correct_each, correct, layers })
+}
+
+/// A model being built, layer by layer.
+pub(super) struct Assembly {
+    pub graph: Graph,
+    x: NodeId,
+    output: NodeId,
+    mode: Mode,
+    penalise: bool,
+    penalties: Vec<NodeId>,
+    pub layers: Vec<BuiltLayer>,
+}
+
+impl Assembly {
+    /// The input alone.
+    pub fn new(spec: &ModelSpec, batch: usize, mode: Mode, penalise: bool) -> Result<Self> {
+        if batch == 0 {
+            return Err(out_of_range("batch_size", "at least 1", batch).at("batch_size"));
+        }
+        if spec.input.contains(&0) {
+            return Err(out_of_range("input", "at least 1 along every axis", format!("{:?}", spec.input)).at("input"));
+        }
+        let shape: Shape = std::iter::once(batch).chain(spec.input.iter().copied()).collect();
+        check_shape(&shape, &format!("a batch of {batch} examples")).map_err(|error| error.at("batch_size"))?;
+        let mut graph = Graph::default();
+        let x = graph.input(0, Meta::f32(shape));
+        Ok(Self { graph, x, output: x, mode, penalise, penalties: Vec::new(), layers: Vec::new() })
+    }
+
+    /// Appends a layer. A name that was given must be new.
+    pub fn layer(&mut self, spec: &LayerSpec, name: &str) -> Result<()> {
+        let place = |error: Error| error.at(name);
+        if self.layers.iter().any(|layer| layer.name == name) || name.is_empty() || name.contains(['/', '.']) {
+            return Err(place(out_of_range("name", "unique, without / and .", name)));
+        }
+        let (nodes, variables) = (self.graph.nodes().len(), self.graph.variables().len());
+        self.graph.enter_layer(name);
+        let mut cx = LayerCx {
+            graph: &mut self.graph,
+            mode: self.mode,
+            name,
+            penalties: self.penalise.then_some(&mut self.penalties),
+        };
+        let built = spec.layer.build(&mut cx, self.output);
+        self.graph.enter_layer("");
+        self.output = built.map_err(place)?;
+        check_size(&self.graph, nodes, name).map_err(place)?;
+        let own = self.graph.variables()[variables..].iter().filter(|variable| variable.group == Group::Parameters);
+        self.layers.push(BuiltLayer {
+            name: name.to_owned(),
+            kind: spec.layer.kind(),
+            output: self.output,
+            output_shape: self.graph.shape(self.output)[1..].to_vec(),
+            parameters: own.map(|variable| variable.shape.numel()).sum(),
+        });
+        Ok(())
+    }
+}
+
+/// The layers' names: those given, and for the others Keras's, `conv2d`, `conv2d_1`, ...
+pub(super) fn names(spec: &ModelSpec) -> Vec<String> {
+    let mut names: Vec<String> = Vec::with_capacity(spec.layers.len());
+    let given = |name: &String| spec.layers.iter().any(|layer| layer.name.as_ref() == Some(name));
+    for layer in &spec.layers {
+        let name = layer.name.clone().unwrap_or_else(|| {
+            let base = layer.layer.base_name();
+            let candidates = std::iter::once(base.to_owned()).chain((1..).map(|n| format!("{base}_{n}")));
+            candidates.into_iter().find(|name| !given(name) && !names.contains(name)).unwrap_or_default()
+        });
+        names.push(name);
+    }
+    names
+}
+
+/// What a layer may use while it is built.
+pub struct LayerCx<'a> {
+    /// Where to append nodes; the layer is entered already.
+    pub graph: &'a mut Graph,
+    /// What the graph is for.
+    pub mode: Mode,
+    /// The layer's name.
+    pub name: &'a str,
+    penalties: Option<&'a mut Vec<NodeId>>,
+}
+
+impl LayerCx<'_> {
+    /// Declares a trainable variable, and its penalty.
+    pub fn parameter(&mut self, role: &str, shape: &[usize], init: &Init, regularizer: Option<Regularizer>) -> Result<NodeId> {
+        let node = self.declare(role, shape, Group::Parameters, &init.0)?;
+        if let (Some(penalties), Some(regularizer)) = (&mut self.penalties, regularizer) {
+            penalties.extend(regularizer.build(self.graph, node)?);
+        }
+        Ok(node)
+    }
+
+    /// Declares a variable that is updated by other means than the gradient.
+    pub fn statistic(&mut self, role: &str, shape: &[usize], init: &Init) -> Result<NodeId> {
+        self.declare(role, shape, Group::Statistics, &init.0)
+    }
+
+    fn declare(&mut self, role: &str, shape: &[usize], group: Group, init: &Initializer) -> Result<NodeId> {
+        let what = format!("{}.{role}", self.name);
+        let shape = Shape::from(shape);
+        let cells = check_shape(&shape, &what)?;
+        check_cells(self.graph.flat_len(group).checked_add(cells), "all parameters")?;
+        if let Initializer::Values { values } = init
+            && values.len() != cells
+        {
+            return Err(Error::new(ErrorCode::WrongLength, &[("what", &what), ("expected", &cells), ("got", &values.len())]));
+        }
+        Ok(self.graph.declare(role, shape, group, init.clone()))
+    }
+
+    /// Has a statistic move towards a value when a training step ends: s ← s · momentum + value · (1 − momentum).
+    pub fn move_average(&mut self, statistic: NodeId, value: NodeId, momentum: f64) -> Result<()> {
+        let Kind::Leaf(Leaf::Variable(id)) = self.graph.node(statistic).kind else { return Ok(()) };
+        let phase = self.graph.enter_phase(Phase::Update);
+        let moved = self.moved(statistic, value, momentum);
+        self.graph.enter_phase(phase);
+        self.graph.write(moved?, Target::Variable(id));
+        Ok(())
+    }
+
+    fn moved(&mut self, statistic: NodeId, value: NodeId, momentum: f64) -> Result<NodeId> {
+        let kept = self.graph.scale(statistic, momentum as f32)?;
+        let fresh = self.graph.scale(value, (1.0 - momentum) as f32)?;
+        self.graph.add(kept, fresh)
+    }
+}
+
+/// Refuses tensors of the nodes from `first` on that no memory could hold.
+fn check_size(graph: &Graph, first: usize, what: &str) -> Result<()> {
+    graph.nodes()[first..].iter().try_for_each(|node| check_shape(&node.meta.shape, what).map(drop))
+}
+
+/// Number of cells of a shape, if memory could hold them.
+fn check_shape(shape: &Shape, what: &str) -> Result<usize> {
+    check_cells(shape.iter().try_fold(1usize, |product, &extent| product.checked_mul(extent)), what)
+        .map_err(|_| too_large(shape.iter().map(|&extent| extent as f64).product(), what))
+}
+
+fn check_cells(cells: Option<usize>, what: &str) -> Result<usize> {
+    match cells {
+        Some(cells) if cells <= MOST_CELLS => Ok(cells),
+        _ => Err(too_large(cells.map_or(f64::MAX, |cells| cells as f64), what)),
+    }
+}
+
+fn too_large(cells: f64, what: &str) -> Error {
+    Error::new(ErrorCode::OutOfMemory, &[("bytes", &(4.0 * cells)), ("what", &what)])
+}

@@ -1,0 +1,122 @@
+//! The layers, under Keras's names. A layer's file holds its arguments with their defaults and how it is built; this file is the registry.
+
+mod activation;
+mod conv;
+mod dense;
+mod dropout;
+mod norm;
+mod pool;
+mod shape;
+
+use serde_json::Value;
+
+pub use activation::{ActivationLayer, LeakyReLU};
+pub use conv::Conv2D;
+pub use dense::Dense;
+pub use dropout::Dropout;
+pub use norm::{BatchNormalization, LayerNormalization};
+pub use pool::{AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D, MaxPooling2D};
+pub use shape::{Flatten, Reshape, ZeroPadding2D};
+
+use super::build::LayerCx;
+use crate::error::{Error, ErrorCode, Result};
+use crate::fields::{Fields, FromFields};
+use crate::graph::NodeId;
+use crate::tensor::Shape;
+
+/// What a layer does: appends its nodes.
+pub trait Build {
+    /// The layer's output for the input `x`, whose first axis is the batch.
+    fn build(&self, cx: &mut LayerCx, x: NodeId) -> Result<NodeId>;
+}
+
+macro_rules! layers {
+    ($($variant:ident $kind:literal $name:literal ($layer:ty),)*) => {
+        /// Any layer, with its arguments.
+        #[derive(Clone, Debug, PartialEq)]
+        #[cfg_attr(feature = "types", derive(ts_rs::TS), ts(export_to = "protocol.ts", tag = "type"))]
+        #[allow(missing_docs)]
+        pub enum Layer {
+            $(#[cfg_attr(feature = "types", ts(rename = $kind))] $variant($layer),)*
+        }
+
+        impl Layer {
+            /// Keras's layer types that can be read.
+            pub const KINDS: &[&str] = &[$($kind,)*];
+
+            /// Keras's layer type: `"Conv2D"`.
+            pub fn kind(&self) -> &'static str {
+                match self { $(Self::$variant(_) => $kind,)* }
+            }
+
+            /// What Keras names such a layer: `"conv2d"`.
+            pub fn base_name(&self) -> &'static str {
+                match self { $(Self::$variant(_) => $name,)* }
+            }
+
+            /// Reads the arguments of a layer of that type.
+            pub(super) fn read(kind: &str, fields: &mut Fields) -> Result<Self> {
+                match kind {
+                    $($kind => Ok(Self::$variant(FromFields::from_fields(fields)?)),)*
+                    _ => Err(Error::new(ErrorCode::UnknownLayer, &[("got", &kind)])),
+                }
+            }
+
+            /// The arguments that differ from their defaults, as an object.
+            pub(super) fn arguments(&self) -> serde_json::Result<Value> {
+                match self { $(Self::$variant(layer) => serde_json::to_value(layer),)* }
+            }
+        }
+
+        impl Build for Layer {
+            fn build(&self, cx: &mut LayerCx, x: NodeId) -> Result<NodeId> {
+                match self { $(Self::$variant(layer) => layer.build(cx, x),)* }
+            }
+        }
+
+        $(impl From<$layer> for Layer {
+            fn from(layer: $layer) -> Self {
+                Self::$variant(layer)
+            }
+        })*
+    };
+}
+
+layers! {
+    Dense "Dense" "dense" (Dense),
+    Conv2D "Conv2D" "conv2d" (Conv2D),
+    MaxPooling2D "MaxPooling2D" "max_pooling2d" (MaxPooling2D),
+    AveragePooling2D "AveragePooling2D" "average_pooling2d" (AveragePooling2D),
+    GlobalAveragePooling2D "GlobalAveragePooling2D" "global_average_pooling2d" (GlobalAveragePooling2D),
+    GlobalMaxPooling2D "GlobalMaxPooling2D" "global_max_pooling2d" (GlobalMaxPooling2D),
+    Flatten "Flatten" "flatten" (Flatten),
+    Reshape "Reshape" "reshape" (Reshape),
+    ZeroPadding2D "ZeroPadding2D" "zero_padding2d" (ZeroPadding2D),
+    Dropout "Dropout" "dropout" (Dropout),
+    BatchNormalization "BatchNormalization" "batch_normalization" (BatchNormalization),
+    LayerNormalization "LayerNormalization" "layer_normalization" (LayerNormalization),
+    Activation "Activation" "activation" (ActivationLayer),
+    LeakyReLU "LeakyReLU" "leaky_re_lu" (LeakyReLU),
+}
+
+/// Checks that `x` is a batch of images `[N, H, W, C]`; returns `[H, W, C]`.
+fn image(kind: &str, x: &Shape) -> Result<[usize; 3]> {
+    match x[..] {
+        [_, height, width, channels] => Ok([height, width, channels]),
+        _ => Err(bad_input(kind, "an image [height, width, channels]", x)),
+    }
+}
+
+/// The error of a layer that cannot take its input; the batch is left out of the shape.
+fn bad_input(kind: &str, expected: &str, x: &Shape) -> Error {
+    let example = Shape::from(x.get(1..).unwrap_or_default());
+    Error::new(ErrorCode::BadShape, &[("op", &kind), ("expected", &expected), ("got", &example)])
+}
+
+/// Checks that each number is at least 1.
+fn positive(numbers: &[(&str, usize)]) -> Result<()> {
+    match numbers.iter().find(|(_, number)| *number == 0) {
+        Some((name, zero)) => Err(crate::fields::out_of_range(name, "at least 1", zero)),
+        None => Ok(()),
+    }
+}

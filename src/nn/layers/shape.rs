@@ -1,0 +1,69 @@
+use super::{Build, image};
+use crate::error::{Error, ErrorCode, Result};
+use crate::fields::spec;
+use crate::graph::NodeId;
+use crate::nn::Margins;
+use crate::nn::build::LayerCx;
+use crate::tensor::Shape;
+
+spec! {
+    /// Each example as one vector: `[N, ...]` -> `[N, product]` (Keras's `Flatten`).
+    pub struct Flatten {}
+
+    /// The same elements of each example under another shape (Keras's `Reshape`).
+    pub struct Reshape {
+        /// Shape of one example; one extent may be -1: what is left.
+        target_shape: Vec<i64>;
+    }
+
+    /// Rows and columns of zeros around an image: `[N, H, W, C]` -> `[N, top + H + bottom, left + W + right, C]` (Keras's `ZeroPadding2D`).
+    pub struct ZeroPadding2D: Default {
+        /// How many.
+        padding: Margins = Margins([[1; 2]; 2]);
+    }
+}
+
+impl Build for Flatten {
+    fn build(&self, cx: &mut LayerCx, x: NodeId) -> Result<NodeId> {
+        let shape = cx.graph.shape(x);
+        let flat = [shape[0], shape[1..].iter().product()];
+        cx.graph.reshape(x, flat)
+    }
+}
+
+impl Build for Reshape {
+    fn build(&self, cx: &mut LayerCx, x: NodeId) -> Result<NodeId> {
+        let from = cx.graph.shape(x).clone();
+        let target = self.extents(from[1..].iter().product()).ok_or_else(|| {
+            let target = format!("{:?}", self.target_shape);
+            let from = Shape::from(&from[1..]);
+            Error::new(ErrorCode::ShapeMismatch, &[("op", &"Reshape"), ("left", &from), ("right", &target)])
+        })?;
+        let shape: Shape = std::iter::once(from[0]).chain(target).collect();
+        cx.graph.reshape(x, shape)
+    }
+}
+
+impl Reshape {
+    /// The target shape for so many elements, if they fit.
+    fn extents(&self, elements: usize) -> Option<Vec<usize>> {
+        let unknown = self.target_shape.iter().filter(|&&extent| extent == -1).count();
+        let known = self.target_shape.iter().filter(|&&extent| extent != -1);
+        let product = known.clone().try_fold(1usize, |product, &extent| product.checked_mul(usize::try_from(extent).ok()?))?;
+        let rest = match unknown {
+            0 => 1,
+            1 if product > 0 => elements / product,
+            _ => return None,
+        };
+        let fits = product.checked_mul(rest) == Some(elements);
+        fits.then(|| self.target_shape.iter().map(|&extent| usize::try_from(extent).unwrap_or(rest)).collect())
+    }
+}
+
+impl Build for ZeroPadding2D {
+    fn build(&self, cx: &mut LayerCx, x: NodeId) -> Result<NodeId> {
+        image("ZeroPadding2D", cx.graph.shape(x))?;
+        let Margins([[top, bottom], [left, right]]) = self.padding;
+        cx.graph.pad(x, &[[0, 0], [top, bottom], [left, right], [0, 0]])
+    }
+}

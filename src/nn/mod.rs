@@ -1,0 +1,21 @@
+//! Models: specs with Keras's names, the layers, the losses, and the graphs that they make. Knows graphs and operations, never a backend.
+
+mod args;
+mod build;
+mod describe;
+pub mod layers;
+mod loss;
+mod presets;
+mod spec;
+mod weights;
+
+pub use args::{Activation, Margins, Padding, Pair};
+pub use build::{Built, BuiltLayer, Mode, build};
+pub use describe::{LayerDescription, ModelDescription, describe};
+pub use loss::{LossSpec, Reduction};
+pub use presets::{Preset, preset, presets};
+pub use spec::{LayerSpec, ModelSpec};
+pub use weights::{Init, Regularizer};
+
+pub use crate::fields::recover;
+pub use crate::optim::OptimizerSpec;

@@ -1,0 +1,92 @@
+//! A model as data: an input shape and a list of layers, read from JSON with Keras's layer and argument names.
+
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+use serde_json::Value;
+
+use super::layers::Layer;
+use crate::error::{Error, ErrorCode, Result};
+use crate::fields::{Fields, FromValue, deserialize_from_json};
+
+/// A model: `{ "input": [28, 28, 1], "layers": [{ "type": "Conv2D", "filters": 32, "kernel_size": 3 }, ...] }`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "types", derive(ts_rs::TS), ts(export_to = "protocol.ts"))]
+pub struct ModelSpec {
+    /// Shape of one example, without the batch: `[height, width, channels]` of an image.
+    pub input: Vec<usize>,
+    /// Layers, each reading the one before it.
+    pub layers: Vec<LayerSpec>,
+}
+
+/// A layer, and its name if it was given one.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "types", derive(ts_rs::TS), ts(export_to = "protocol.ts"))]
+pub struct LayerSpec {
+    /// Unique in the model; Keras's own if none is given: `conv2d`, `conv2d_1`.
+    #[cfg_attr(feature = "types", ts(optional))]
+    pub name: Option<String>,
+    /// The layer.
+    #[cfg_attr(feature = "types", ts(flatten))]
+    pub layer: Layer,
+}
+
+impl ModelSpec {
+    /// Reads a spec; an error names the layer and the key (`"layers[2].kernel_size"`).
+    pub fn from_json(value: &Value) -> Result<Self> {
+        let mut fields = Fields::new(value, "a model", "")?;
+        let spec = Self { input: fields.required("input")?, layers: fields.required("layers")? };
+        fields.finish()?;
+        Ok(spec)
+    }
+
+    /// Reads a spec from text.
+    pub fn parse(text: &str) -> Result<Self> {
+        let value = serde_json::from_str(text).map_err(|error| Error::new(ErrorCode::BadSpec, &[("reason", &error)]))?;
+        Self::from_json(&value)
+    }
+}
+
+deserialize_from_json!(ModelSpec, LayerSpec);
+
+impl LayerSpec {
+    /// Reads one layer.
+    pub fn from_json(value: &Value) -> Result<Self> {
+        Self::from_value(value, "layer", "")
+    }
+}
+
+impl FromValue for LayerSpec {
+    fn from_value(value: &Value, _: &str, at: &str) -> Result<Self> {
+        let mut fields = Fields::new(value, "a layer", at)?;
+        let kind: String = fields.required("type")?;
+        fields.called(&kind);
+        let name: Option<String> = fields.optional("name")?.flatten();
+        let layer = Layer::read(&kind, &mut fields).map_err(|error| error.at(at))?;
+        fields.finish()?;
+        Ok(Self { name, layer })
+    }
+}
+
+impl Serialize for LayerSpec {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::Error as _;
+        let Value::Object(arguments) = self.layer.arguments().map_err(S::Error::custom)? else {
+            return Err(S::Error::custom("a layer's arguments are an object"));
+        };
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("type", self.layer.kind())?;
+        if let Some(name) = &self.name {
+            map.serialize_entry("name", name)?;
+        }
+        for (key, argument) in &arguments {
+            map.serialize_entry(key, argument)?;
+        }
+        map.end()
+    }
+}
+
+impl From<Layer> for LayerSpec {
+    fn from(layer: Layer) -> Self {
+        Self { name: None, layer }
+    }
+}
