@@ -14,8 +14,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("plan", &["error", "tensor", "graph", "ops"]),
     ("backend", &["error", "tensor", "graph", "ops", "simd", "plan"]),
     ("fields", &["error"]),
-    ("nn", &["error", "fields", "tensor", "graph", "ops"]),
     ("optim", &["error", "fields", "tensor", "graph", "ops"]),
+    ("nn", &["error", "fields", "tensor", "graph", "ops", "optim"]),
     ("data", &["error", "fields", "tensor", "nn"]),
     ("train", &["error", "tensor", "graph", "ops", "autograd", "plan", "backend", "nn", "optim", "data"]),
 ];

@@ -32,11 +32,14 @@ impl Idx {
         }
         let header = 4 + 4 * usize::from(rank);
         let sizes = bytes.get(4..header).ok_or_else(|| bad("it ends within its header"))?;
-        let shape: Vec<usize> = sizes.chunks_exact(4).map(|size| size.iter().fold(0, |size, &byte| size << 8 | usize::from(byte))).collect();
+        let shape: Vec<usize> =
+            sizes.chunks_exact(4).map(|size| size.iter().fold(0, |size, &byte| size << 8 | usize::from(byte))).collect();
         let width = match kind {
             UNSIGNED_BYTE => 1,
             FLOAT => 4,
-            other => return Err(bad(&format!("it holds values of type 0x{other:02x}, and only bytes (0x08) and floats (0x0d) can be read"))),
+            other => {
+                return Err(bad(&format!("it holds values of type 0x{other:02x}, and only bytes (0x08) and floats (0x0d) can be read")));
+            }
         };
         let needed = shape.iter().try_fold(width, |product: usize, &size| product.checked_mul(size));
         let present = bytes.len() - header;

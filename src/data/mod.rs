@@ -170,10 +170,7 @@ impl Part {
             if Some(column.len()) != count.checked_mul(column.width()) {
                 let what = format!("{what}, {count} examples of shape {:?},", column.shape);
                 let expected = count as f64 * column.width() as f64;
-                return Err(Error::new(
-                    ErrorCode::WrongLength,
-                    &[("what", &what), ("expected", &expected), ("got", &column.len())],
-                ));
+                return Err(Error::new(ErrorCode::WrongLength, &[("what", &what), ("expected", &expected), ("got", &column.len())]));
             }
         }
         Ok(Self { x, y, count })
@@ -185,10 +182,7 @@ impl Part {
         match (0..self.y.len()).find(|&index| !good(self.y.cell(index))) {
             Some(index) => {
                 let example = index / self.y.width().max(1);
-                Err(Error::new(
-                    ErrorCode::LabelOutOfRange,
-                    &[("label", &self.y.cell(index)), ("index", &example), ("classes", &classes)],
-                ))
+                Err(Error::new(ErrorCode::LabelOutOfRange, &[("label", &self.y.cell(index)), ("index", &example), ("classes", &classes)]))
             }
             None => Ok(()),
         }
@@ -230,10 +224,7 @@ impl Dataset {
     /// Examples given as arrays: `x` of shape `[N, ...]`, and `y` with one number an example or several. There is no test part.
     pub fn from_arrays(x: Vec<f32>, shape: &[usize], y: Vec<f32>) -> Result<Self> {
         let [count, example @ ..] = shape else {
-            return Err(Error::new(
-                ErrorCode::BadShape,
-                &[("op", &"data"), ("expected", &"the number of examples first"), ("got", &"[]")],
-            ));
+            return Err(Error::new(ErrorCode::BadShape, &[("op", &"data"), ("expected", &"the number of examples first"), ("got", &"[]")]));
         };
         if *count == 0 {
             return Err(Error::new(ErrorCode::EmptySplit, &[("split", &Split::Train.name())]));
@@ -261,7 +252,11 @@ impl Dataset {
             shape: example.to_vec(),
             classes: Vec::new(),
         };
-        let empty = Part { x: Column::floats(example, Vec::new()), y: Column { shape: y.shape.clone(), cells: Cells::Floats(Vec::new()) }, count: 0 };
+        let empty = Part {
+            x: Column::floats(example, Vec::new()),
+            y: Column { shape: y.shape.clone(), cells: Cells::Floats(Vec::new()) },
+            count: 0,
+        };
         Ok(Self { info, train: Part::new(Column::floats(example, x), y, *count)?, test: empty })
     }
 

@@ -6,8 +6,8 @@ use serde_json::Value;
 use crate::error::Result;
 use crate::fields::{FromValue, bad_value};
 use crate::graph::NodeId;
-use crate::ops::{Graph, window};
 use crate::ops::pointwise::Pointwise;
+use crate::ops::{Graph, window};
 
 /// A size along height and width: one number for both, or a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,10 +42,7 @@ impl Serialize for Pair {
 /// Zeros around an image: a number for every side, `[height, width]`, or `[[top, bottom], [left, right]]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "types", derive(ts_rs::TS))]
-#[cfg_attr(
-    feature = "types",
-    ts(export_to = "protocol.ts", type = "number | [number, number] | [[number, number], [number, number]]")
-)]
+#[cfg_attr(feature = "types", ts(export_to = "protocol.ts", type = "number | [number, number] | [[number, number], [number, number]]"))]
 pub struct Margins(pub [[usize; 2]; 2]);
 
 impl FromValue for Margins {

@@ -121,12 +121,7 @@ impl Assembly {
         }
         let (nodes, variables) = (self.graph.nodes().len(), self.graph.variables().len());
         self.graph.enter_layer(name);
-        let mut cx = LayerCx {
-            graph: &mut self.graph,
-            mode: self.mode,
-            name,
-            penalties: self.penalise.then_some(&mut self.penalties),
-        };
+        let mut cx = LayerCx { graph: &mut self.graph, mode: self.mode, name, penalties: self.penalise.then_some(&mut self.penalties) };
         let built = spec.layer.build(&mut cx, self.output);
         self.graph.enter_layer("");
         self.output = built.map_err(place)?;

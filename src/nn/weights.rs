@@ -4,7 +4,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
 use crate::error::{Error, ErrorCode, Result};
-use crate::fields::{Fields, FromValue, bad_value, out_of_range};
+use crate::fields::{Fields, FromValue, out_of_range};
 use crate::graph::{Initializer, NodeId};
 use crate::ops::Graph;
 
