@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use gradscope::backend::cpu::Cpu;
-use gradscope::backend::{Backend, Device, StepData};
+use gradscope::backend::webgpu::Gpu;
+use gradscope::backend::{Backend, StepData};
 use gradscope::error::Result;
 use gradscope::graph::{Leaf, NodeId, Operation};
 use gradscope::ops::eval::{evaluate, loss_weight};
@@ -194,7 +195,7 @@ fn plans_on_the_cpu_agree_with_pytorch() {
 
 #[test]
 fn plans_on_the_gpu_agree_with_pytorch() {
-    let mut gpu = pollster::block_on(Device::gpu()).expect("this test needs a GPU or a software adapter (Mesa's lavapipe)");
+    let mut gpu = pollster::block_on(Gpu::open()).expect("this test needs a GPU or a software adapter (Mesa's lavapipe)");
     hold(
         |_| 1e-4,
         |sample, graph, wanted| on_backend(&mut gpu, sample, graph, wanted).unwrap_or_else(|error| panic!("{}: {error}", sample.name)),
