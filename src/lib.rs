@@ -14,3 +14,5 @@ pub mod plan;
 pub mod selftest;
 pub mod simd;
 pub mod tensor;
+pub mod train;
+pub mod web;

@@ -14,6 +14,8 @@ pub struct Manifest {
     pub info: DatasetInfo,
     /// Largest value of a cell: cells are divided by it.
     pub max: f32,
+    /// Bytes of all files, for progress; 0 if unknown.
+    pub bytes: f64,
     /// Images and labels to train on, then to test on.
     pub files: [String; 4],
 }
@@ -82,7 +84,8 @@ impl Manifest {
             let shape = format!("{} times {:?}", train.count.max(test.count), info.shape);
             return Err(out_of_range("shape", &format!("at least 1 and at most {} cells", LARGEST * 64), shape).at(format!("{at}.shape")));
         }
-        Ok(Self { info, max: max as f32, files: [train.x, train.y, test.x, test.y] })
+        let bytes = fields.optional("bytes")?.unwrap_or(0.0);
+        Ok(Self { info, max: max as f32, bytes, files: [train.x, train.y, test.x, test.y] })
     }
 }
 

@@ -9,7 +9,7 @@ use super::js::{Buffer, Post, floats, now, to_js};
 use super::protocol::{Event, Memory, NodeInfo, ParameterInfo, Request, SessionInfo, SessionOptions, TrainOptions, TrainResult, View};
 use super::{fetch, js, live};
 use crate::backend::cpu::Cpu;
-use crate::backend::{Backend, Device, webgpu};
+use crate::backend::{Backend, Device};
 use crate::data::{Dataset, Part, Split};
 use crate::error::{Error, ErrorCode, Result};
 use crate::graph::{Kind, Phase};
@@ -205,7 +205,11 @@ impl Desk {
                 plain(JsValue::NULL)
             }
             Request::Memory => {
-                let memory = Memory { wasm_bytes: js::wasm_bytes(), gpu_bytes: webgpu::gpu_bytes() as f64 };
+                let gpu_bytes = match self.session()?.backend() {
+                    Device::Gpu(gpu) => gpu.gpu_bytes() as f64,
+                    Device::Cpu(_) => 0.0,
+                };
+                let memory = Memory { wasm_bytes: js::wasm_bytes(), gpu_bytes };
                 plain(to_js(&memory))
             }
             Request::Dispose => {

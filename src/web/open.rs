@@ -19,7 +19,7 @@ pub(super) async fn report() -> BackendReport {
 pub(super) async fn device(choice: BackendChoice) -> Result<Device> {
     match choice {
         BackendChoice::Cpu => Ok(Device::Cpu(Cpu::new())),
-        BackendChoice::Webgpu => Ok(Device::Gpu(Gpu::open().await?)),
+        BackendChoice::Webgpu => Gpu::open().await.map(Device::Gpu),
         BackendChoice::Auto => match webgpu::probe().await {
             Ok(adapter) if !adapter.software => match Gpu::open().await {
                 Ok(gpu) => Ok(Device::Gpu(gpu)),

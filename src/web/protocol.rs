@@ -14,10 +14,10 @@ use crate::train::Evaluation;
 
 macro_rules! protocol {
     ($($(#[$meta:meta])* pub $kind:ident $name:ident $body:tt)*) => {$(
-        $(#[$meta])*
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         #[serde(rename_all = "camelCase")]
         #[cfg_attr(feature = "types", derive(ts_rs::TS), ts(export_to = "protocol.ts", optional_fields))]
+        $(#[$meta])*
         pub $kind $name $body
     )*};
 }
