@@ -74,6 +74,7 @@ fn every_preset_builds_and_survives_json() {
             let built = build(&preset.model, preset.batch_size, mode, Some(&preset.loss)).expect("a graph");
             assert_eq!(built.graph.shape(built.loss.expect("a loss")).rank(), 0);
             assert_eq!(built.graph.shape(built.losses.expect("losses"))[..], [preset.batch_size]);
+            assert_eq!(built.correct.is_some(), preset.loss.classifies());
         }
         let text = serde_json::to_string(&preset).expect("JSON");
         let again: nn::Preset = serde_json::from_str(&text).expect("the same");
@@ -168,6 +169,11 @@ fn impossible_shapes_are_explained_at_their_layer() {
         (json!([{ "type": "Flatten" }, { "type": "Dense", "units": 0 }]), 1, ErrorCode::BadValue),
         (json!([{ "type": "Flatten" }, { "type": "Conv2D", "filters": 4, "kernel_size": 1 }]), 1, ErrorCode::BadShape),
         (json!([{ "type": "Reshape", "target_shape": [7, -1] }]), 0, ErrorCode::ShapeMismatch),
+        (json!([{ "type": "Flatten" }, { "type": "ZeroPadding2D" }]), 1, ErrorCode::BadShape),
+        (json!([{ "type": "ZeroPadding2D", "padding": 16777216 }]), 0, ErrorCode::OutOfMemory),
+        (json!([{ "type": "Dropout", "rate": 1 }]), 0, ErrorCode::BadValue),
+        (json!([{ "type": "BatchNormalization", "epsilon": 0 }]), 0, ErrorCode::BadValue),
+        (json!([{ "type": "LayerNormalization", "gamma_initializer": { "type": "Values", "values": [] } }]), 0, ErrorCode::WrongLength),
         (
             json!([{ "type": "Flatten" }, { "type": "Dense", "units": 16777216 }, { "type": "Dense", "units": 16777216 }]),
             1,
@@ -192,7 +198,7 @@ fn impossible_shapes_are_explained_at_their_layer() {
         let error = description.layers[place].error.clone().expect("an error");
         assert_eq!(error.code, code, "{layers}: {error}");
         assert_eq!(error.at.as_deref(), Some(description.layers[place].name.as_str()));
-        assert_eq!(build(&spec, 4, Mode::Train, None).expect_err("impossible"), error);
+        assert_eq!(build(&spec, 1, Mode::Train, None).expect_err("impossible"), error);
     }
 }
 
@@ -274,6 +280,20 @@ fn right_answers_of_one_sigmoid_are_counted_at_one_half() {
     let values = values(&built.graph, &[2.0, -2.0, 0.1, -0.1], &[1.0, 1.0, 1.0, 0.0]);
     close(&values[built.correct_each.expect("answers").index()], &[1.0, 0.0, 1.0, 1.0], 0.0);
     close(&values[built.correct.expect("a count").index()], &[3.0], 0.0);
+}
+
+#[test]
+fn right_answers_of_classes_are_counted_by_the_largest_score() {
+    let identity = json!({ "type": "Values", "values": [1, 0, 0, 0, 1, 0, 0, 0, 1] });
+    let layer = json!([{ "type": "Dense", "units": 3, "activation": "softmax", "kernel_initializer": identity }]);
+    let x = [0.1, 0.2, 0.3, 3.0, 2.0, 1.0, 0.0, 0.0, 0.0];
+    let one_hot = [0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0];
+    for (spec, y) in [("sparse_categorical_crossentropy", &[2.0, 1.0, 0.0][..]), ("categorical_crossentropy", &one_hot)] {
+        let built = build(&model(json!([3]), layer.clone()), 3, Mode::Infer, Some(&loss(json!(spec)))).expect("a graph");
+        let values = values(&built.graph, &x, y);
+        close(&values[built.correct_each.expect("answers").index()], &[1.0, 0.0, 1.0], 0.0);
+        close(&values[built.correct.expect("a count").index()], &[2.0], 0.0);
+    }
 }
 
 #[test]

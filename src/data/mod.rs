@@ -229,7 +229,7 @@ impl Dataset {
         if *count == 0 {
             return Err(Error::new(ErrorCode::EmptySplit, &[("split", &Split::Train.name())]));
         }
-        if y.is_empty() || y.len() % count != 0 {
+        if y.is_empty() || !y.len().is_multiple_of(*count) {
             return Err(Error::new(ErrorCode::CountMismatch, &[("left", count), ("right", &y.len())]));
         }
         let needed = shape.iter().try_fold(1usize, |product, &extent| product.checked_mul(extent));

@@ -9,7 +9,7 @@ use crate::graph::{Group, Initializer, Kind, Leaf, NodeId, Phase, Target};
 use crate::ops::Graph;
 use crate::tensor::{Meta, Shape};
 
-/// Most cells of one tensor: 2 GiB, the largest allocation of a 32-bit wasm.
+/// Most cells of a batch, and of all parameters together: 2 GiB, the largest allocation of a 32-bit wasm. The graph checks what it computes.
 const MOST_CELLS: usize = (1 << 29) - 1;
 
 /// What a graph is for.
@@ -80,7 +80,6 @@ pub fn build(spec: &ModelSpec, batch: usize, mode: Mode, loss: Option<&LossSpec>
         Some(loss) => Some(loss.build(&mut graph, output, &penalties)?),
         None => None,
     };
-    check_size(&graph, 0, "the loss")?;
     let logits = super::loss::before_last(&graph, output).map_or(output, |(logits, _)| logits);
     let Scores { y, loss, losses, correct_each, correct } = scores.unwrap_or_default();
     Ok(Built { graph, x, y, logits, output, loss, losses, correct_each, correct, layers })
@@ -119,13 +118,12 @@ impl Assembly {
         if self.layers.iter().any(|layer| layer.name == name) || name.is_empty() || name.contains(['/', '.']) {
             return Err(place(out_of_range("name", "unique, without / and .", name)));
         }
-        let (nodes, variables) = (self.graph.nodes().len(), self.graph.variables().len());
+        let variables = self.graph.variables().len();
         self.graph.enter_layer(name);
         let mut cx = LayerCx { graph: &mut self.graph, mode: self.mode, name, penalties: self.penalise.then_some(&mut self.penalties) };
         let built = spec.layer.build(&mut cx, self.output);
         self.graph.enter_layer("");
         self.output = built.map_err(place)?;
-        check_size(&self.graph, nodes, name).map_err(place)?;
         let own = self.graph.variables()[variables..].iter().filter(|variable| variable.group == Group::Parameters);
         self.layers.push(BuiltLayer {
             name: name.to_owned(),
@@ -207,11 +205,6 @@ impl LayerCx<'_> {
         let fresh = self.graph.scale(value, (1.0 - momentum) as f32)?;
         self.graph.add(kept, fresh)
     }
-}
-
-/// Refuses tensors of the nodes from `first` on that no memory could hold.
-fn check_size(graph: &Graph, first: usize, what: &str) -> Result<()> {
-    graph.nodes()[first..].iter().try_for_each(|node| check_shape(&node.meta.shape, what).map(drop))
 }
 
 /// Number of cells of a shape, if memory could hold them.

@@ -232,7 +232,7 @@ impl LossSpec {
             loss = graph.add(loss, penalty)?;
         }
         graph.rename(loss, "loss");
-        let correct_each = if matches!(self, Self::BinaryCrossentropy(_)) { Some(self.right(graph, output, y)?) } else { None };
+        let correct_each = if self.classifies() { Some(self.right(graph, output, y)?) } else { None };
         let correct = match correct_each {
             Some(each) => {
                 let correct = graph.sum(each, &[0], false)?;
@@ -307,7 +307,17 @@ impl LossSpec {
             (Self::BinaryCrossentropy(_), Some((_, Last::Softmax))) | (_, None) => output,
             (_, Some((logits, _))) => logits,
         };
+        let axis = graph.shape(output).rank() - 1;
         let right = match self {
+            Self::SparseCategoricalCrossentropy(_) => {
+                let answer = graph.argmax(scores, axis)?;
+                graph.equal(answer, y)?
+            }
+            Self::CategoricalCrossentropy(_) => {
+                let answer = graph.argmax(scores, axis)?;
+                let truth = graph.argmax(y, axis)?;
+                graph.equal(answer, truth)?
+            }
             _ => {
                 let half = graph.constant(0.5);
                 let threshold = if scores == output && !self.takes_logits() { half } else { graph.constant(0.0) };

@@ -3,6 +3,8 @@
 mod activation;
 mod conv;
 mod dense;
+mod dropout;
+mod norm;
 mod pool;
 mod shape;
 
@@ -11,8 +13,10 @@ use serde_json::Value;
 pub use activation::{ActivationLayer, LeakyReLU};
 pub use conv::Conv2D;
 pub use dense::Dense;
+pub use dropout::Dropout;
+pub use norm::{BatchNormalization, LayerNormalization};
 pub use pool::{AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D, MaxPooling2D};
-pub use shape::{Flatten, Reshape};
+pub use shape::{Flatten, Reshape, ZeroPadding2D};
 
 use super::build::LayerCx;
 use crate::error::{Error, ErrorCode, Result};
@@ -87,6 +91,10 @@ layers! {
     GlobalMaxPooling2D "GlobalMaxPooling2D" "global_max_pooling2d" (GlobalMaxPooling2D),
     Flatten "Flatten" "flatten" (Flatten),
     Reshape "Reshape" "reshape" (Reshape),
+    ZeroPadding2D "ZeroPadding2D" "zero_padding2d" (ZeroPadding2D),
+    Dropout "Dropout" "dropout" (Dropout),
+    BatchNormalization "BatchNormalization" "batch_normalization" (BatchNormalization),
+    LayerNormalization "LayerNormalization" "layer_normalization" (LayerNormalization),
     Activation "Activation" "activation" (ActivationLayer),
     LeakyReLU "LeakyReLU" "leaky_re_lu" (LeakyReLU),
 }

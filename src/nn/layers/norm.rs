@@ -49,3 +49,56 @@ spec! {
         gamma_regularizer: Option<Regularizer> = None;
     }
 }
+
+impl Build for BatchNormalization {
+    fn build(&self, cx: &mut LayerCx, x: NodeId) -> Result<NodeId> {
+        let channels = last_axis("BatchNormalization", cx, x)?;
+        check_epsilon(self.epsilon)?;
+        if !(0.0..=1.0).contains(&self.momentum) {
+            return Err(out_of_range("momentum", "between 0 and 1", self.momentum));
+        }
+        let scale = scale(cx, channels, self.scale, &self.gamma_initializer, self.gamma_regularizer)?;
+        let shift = shift(cx, channels, self.center, &self.beta_initializer, self.beta_regularizer)?;
+        let moving_mean = cx.statistic("moving_mean", &[channels], &self.moving_mean_initializer)?;
+        let moving_variance = cx.statistic("moving_variance", &[channels], &self.moving_variance_initializer)?;
+        let epsilon = self.epsilon as f32;
+        match cx.mode {
+            Mode::Infer => cx.graph.batch_norm_by(x, [moving_mean, moving_variance], scale, shift, epsilon),
+            Mode::Train => {
+                let norm = cx.graph.batch_norm(x, scale, shift, epsilon)?;
+                cx.move_average(moving_mean, norm.mean, self.momentum)?;
+                cx.move_average(moving_variance, norm.variance, self.momentum)?;
+                Ok(norm.y)
+            }
+        }
+    }
+}
+
+impl Build for LayerNormalization {
+    fn build(&self, cx: &mut LayerCx, x: NodeId) -> Result<NodeId> {
+        let extent = last_axis("LayerNormalization", cx, x)?;
+        check_epsilon(self.epsilon)?;
+        let scale = scale(cx, extent, self.scale, &self.gamma_initializer, self.gamma_regularizer)?;
+        let shift = shift(cx, extent, self.center, &self.beta_initializer, self.beta_regularizer)?;
+        cx.graph.layer_norm(x, scale, shift, self.epsilon as f32)
+    }
+}
+
+fn last_axis(kind: &str, cx: &LayerCx, x: NodeId) -> Result<usize> {
+    match cx.graph.shape(x)[..] {
+        [_, .., last] => Ok(last),
+        _ => Err(bad_input(kind, "at least one axis", cx.graph.shape(x))),
+    }
+}
+
+fn check_epsilon(epsilon: f64) -> Result<()> {
+    if epsilon > 0.0 { Ok(()) } else { Err(out_of_range("epsilon", "above 0", epsilon)) }
+}
+
+fn scale(cx: &mut LayerCx, extent: usize, used: bool, init: &Init, regularizer: Option<Regularizer>) -> Result<Option<NodeId>> {
+    used.then(|| cx.parameter("gamma", &[extent], init, regularizer)).transpose()
+}
+
+fn shift(cx: &mut LayerCx, extent: usize, used: bool, init: &Init, regularizer: Option<Regularizer>) -> Result<Option<NodeId>> {
+    used.then(|| cx.parameter("beta", &[extent], init, regularizer)).transpose()
+}

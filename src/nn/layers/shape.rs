@@ -1,7 +1,8 @@
-use super::Build;
+use super::{Build, image};
 use crate::error::{Error, ErrorCode, Result};
 use crate::fields::spec;
 use crate::graph::NodeId;
+use crate::nn::Margins;
 use crate::nn::build::LayerCx;
 use crate::tensor::Shape;
 
@@ -13,6 +14,12 @@ spec! {
     pub struct Reshape {
         /// Shape of one example; one extent may be -1: what is left.
         target_shape: Vec<i64>;
+    }
+
+    /// Rows and columns of zeros around an image: `[N, H, W, C]` -> `[N, top + H + bottom, left + W + right, C]` (Keras's `ZeroPadding2D`).
+    pub struct ZeroPadding2D: Default {
+        /// How many.
+        padding: Margins = Margins([[1; 2]; 2]);
     }
 }
 
@@ -50,5 +57,13 @@ impl Reshape {
         };
         let fits = product.checked_mul(rest) == Some(elements);
         fits.then(|| self.target_shape.iter().map(|&extent| usize::try_from(extent).unwrap_or(rest)).collect())
+    }
+}
+
+impl Build for ZeroPadding2D {
+    fn build(&self, cx: &mut LayerCx, x: NodeId) -> Result<NodeId> {
+        image("ZeroPadding2D", cx.graph.shape(x))?;
+        let Margins([[top, bottom], [left, right]]) = self.padding;
+        cx.graph.pad(x, &[[0, 0], [top, bottom], [left, right], [0, 0]])
     }
 }
