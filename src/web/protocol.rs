@@ -347,5 +347,27 @@ protocol! {
     }
 }
 
-/// Every list that a request without a type of its own answers with, for the generator.
-pub type Datasets = Vec<DatasetInfo>;
+#[cfg(all(test, feature = "types"))]
+mod tests {
+    use ts_rs::{Config, ExportError, TS};
+
+    use super::*;
+    use crate::nn::{ModelDescription, Preset};
+
+    /// Writes the twins to the folder that `TS_RS_EXPORT_DIR` names: whatever a request or an event mentions, and what answers.
+    #[test]
+    fn export_bindings() -> Result<(), ExportError> {
+        let config = Config::from_env();
+        Request::export_all(&config)?;
+        Event::export_all(&config)?;
+        BackendReport::export_all(&config)?;
+        Preset::export_all(&config)?;
+        DatasetInfo::export_all(&config)?;
+        ModelDescription::export_all(&config)?;
+        ParameterInfo::export_all(&config)?;
+        NodeInfo::export_all(&config)?;
+        TrainResult::export_all(&config)?;
+        Memory::export_all(&config)?;
+        crate::error::Error::export_all(&config)
+    }
+}
