@@ -98,7 +98,7 @@ export function summary(layer: LayerSpec): string {
   if (spec.units !== undefined) parts.push(String(spec.units));
   if (spec.filters !== undefined) parts.push(String(spec.filters));
   if (spec.kernel_size !== undefined) parts.push(size(spec.kernel_size));
-  if (spec.pool_size !== undefined) parts.push(size(spec.pool_size));
+  if (/^(Max|Average)Pooling/.test(spec.type)) parts.push(size(spec.pool_size ?? 2));
   if (spec.rate !== undefined) parts.push(String(spec.rate));
   if (Array.isArray(spec.target_shape)) parts.push(spec.target_shape.join("×"));
   if (spec.padding === "same") parts.push("same");
