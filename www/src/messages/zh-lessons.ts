@@ -69,12 +69,12 @@ export const lessons: Lessons = {
     claims: [
       { what: "1000 轮后的损失", article: "0.1047", truth: "学习率 0.001 时为 0.63 – 0.65" },
       { what: "准确率", article: "100 %", truth: "75 – 100 %" },
-      { what: "学习率 0.1，三个种子的损失", article: "–", truth: "0.0008、0.4775、0.4775" },
+      { what: "学习率 0.1，Keras 三个种子的损失", article: "–", truth: "0.0008、0.4775、0.4775" },
     ],
     next: [
-      { text: "学习率 0.1，种子 0。", address: "#/sigmoid-2-2-1?learning_rate=0.1&seed=0" },
-      { text: "同上，种子 1。", address: "#/sigmoid-2-2-1?learning_rate=0.1&seed=1" },
-      { text: "同上，种子 2。", address: "#/sigmoid-2-2-1?learning_rate=0.1&seed=2" },
+      { text: "学习率 0.1，种子 0：停在 0.4775。", address: "#/sigmoid-2-2-1?learning_rate=0.1&seed=0" },
+      { text: "种子 7 则能解决。", address: "#/sigmoid-2-2-1?learning_rate=0.1&seed=7" },
+      { text: "种子 0 到 7 之中，这里有两个能解决。加上第三个隐藏单元：还会常常卡住吗？" },
     ],
   },
   "linear-regression": {

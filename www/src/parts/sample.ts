@@ -10,7 +10,7 @@ import * as store from "../state/store.js";
 import { icons } from "./icons.js";
 import "./pad.js";
 
-const classes = (): readonly string[] => store.session.value?.info.classes ?? [];
+const classes = (): readonly string[] => store.classes.value;
 const className = (k: number): string => classes()[k] ?? String(k);
 
 /** Class of the pinned example, where there are classes and it is known. */

@@ -79,6 +79,13 @@ export const helpOpen = signal(false);
 
 export const busy = computed(() => status.value === "training" || status.value === "evaluating" || status.value === "loading");
 export const dataset = computed(() => datasets.value.find(({ name }) => name === (built.value ?? { setup: setup.value }).setup?.data));
+/** Names of the classes: the data set's own, or numbers where examples came without any and the loss is one of classes. */
+export const classes = computed((): readonly string[] => {
+  const info = session.value?.info;
+  if (!info || info.classes.length) return info?.classes ?? [];
+  const count = /categorical/.test(built.value?.setup.loss.type ?? "") ? (info.outputShape.at(-1) ?? 0) : 0;
+  return Array.from({ length: count }, (_, k) => String(k));
+});
 export const wantedDataset = computed(() => datasets.value.find(({ name }) => name === setup.value?.data));
 export const isWelcome = computed(() => setup.value?.preset === "welcome");
 
