@@ -15,6 +15,8 @@ mod js;
 mod live;
 #[cfg(target_arch = "wasm32")]
 mod open;
+#[cfg(all(target_arch = "wasm32", feature = "selftest"))]
+mod selftest;
 
 #[cfg(target_arch = "wasm32")]
 pub use engine::Engine;

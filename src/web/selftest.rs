@@ -1,0 +1,35 @@
+//! The checks of a backend, in a browser: Tint and the browser's drivers differ from naga and the native ones. Only in the binary of the
+//! browser tests.
+
+use wasm_bindgen::prelude::*;
+
+use crate::backend::Device;
+use crate::backend::cpu::Cpu;
+use crate::backend::webgpu::Gpu;
+use crate::selftest;
+
+/// Runs every op's samples (and, on WebGPU, what plans need beside) on `"cpu"` or `"webgpu"`. Resolves to a list of
+/// `{ name, difference, failure }`; rejects where there is no such backend.
+#[wasm_bindgen]
+pub async fn run_suite(backend: String) -> Result<JsValue, JsValue> {
+    console_error_panic_hook::set_once();
+    let outcomes = match backend.as_str() {
+        "cpu" => selftest::samples(&mut Device::Cpu(Cpu::new())).await,
+        "webgpu" => {
+            let gpu = Gpu::open().await.map_err(|error| JsError::new(&error.to_string()))?;
+            let mut gpu = Device::Gpu(gpu);
+            let mut outcomes = selftest::features::all(&mut gpu).await;
+            outcomes.extend(selftest::samples(&mut gpu).await);
+            outcomes
+        }
+        other => return Err(JsError::new(&format!("there is no backend {other}")).into()),
+    };
+    serde_wasm_bindgen::to_value(&outcomes).map_err(JsValue::from)
+}
+
+/// The adapter's description: `{ name, software }`.
+#[wasm_bindgen]
+pub async fn probe_adapter() -> Result<JsValue, JsValue> {
+    let adapter = crate::backend::webgpu::probe().await.map_err(|error| JsError::new(&error.to_string()))?;
+    serde_wasm_bindgen::to_value(&adapter).map_err(JsValue::from)
+}

@@ -1,0 +1,33 @@
+// Every op's samples and gradients, and what plans need of a backend, in a real browser: WebGPU's compiler there is not naga.
+
+import assert from "node:assert/strict";
+import { pageTest } from "./support.mjs";
+
+for (const [backend, worker] of [["cpu", false], ["webgpu", true]]) {
+  pageTest(`samples on ${backend}`, { timeout: 900_000 }, async ({ page, url }) => {
+    await page.goto(`${url}/tests/blank.html`);
+    const { adapter, outcomes } = await page.evaluate(
+      ({ backend, worker, address }) => {
+        const source = `
+          const core = await import("${address}");
+          await core.default();
+          const adapter = "${backend}" === "webgpu" ? await core.probe_adapter() : undefined;
+          const outcomes = await core.run_suite("${backend}");`;
+        if (!worker) return new (async () => {}).constructor(`${source} return { adapter, outcomes };`)();
+        // As the engine does: in a dedicated worker.
+        const script = `(async () => { ${source} return { adapter, outcomes }; })().then(postMessage, (error) => postMessage({ error: String(error.stack ?? error) }));`;
+        const thread = new Worker(URL.createObjectURL(new Blob([script], { type: "text/javascript" })), { type: "module" });
+        return new Promise((resolve, reject) => {
+          thread.onerror = (event) => reject(new Error(event.message));
+          thread.onmessage = ({ data }) => (data.error ? reject(new Error(data.error)) : resolve(data));
+        });
+      },
+      { backend, worker, address: `${url}/selftest/gradscope_selftest.js` },
+    );
+    const worst = [...outcomes].sort((a, b) => b.difference - a.difference).slice(0, 5);
+    console.log(`    ${outcomes.length} checks${adapter ? ` on ${adapter.name}` : ""}, worst ${worst.map((o) => `${o.difference.toExponential(1)} ${o.name}`).join(", ")}`);
+    if (adapter) assert.ok(adapter.name && adapter.software, `the adapter is ${JSON.stringify(adapter)}`);
+    assert.ok(outcomes.length > 500, `only ${outcomes.length} checks`);
+    assert.deepEqual(outcomes.filter((o) => o.failure).map((o) => `${o.name}: ${o.failure}`), []);
+  });
+}
