@@ -1,0 +1,144 @@
+//! Twenty training steps on MNIST against PyTorch's, from PyTorch's initial weights (`tests/golden/trajectories.py`).
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use gradscope::backend::Backend;
+use gradscope::backend::cpu::Cpu;
+use gradscope::backend::webgpu::Gpu;
+use gradscope::data::{Dataset, Manifest};
+use gradscope::error::Result;
+use gradscope::nn::{LossSpec, ModelSpec, OptimizerSpec, preset};
+use gradscope::train::{RunOptions, Session, Settings};
+use safetensors::SafeTensors;
+use serde_json::Value;
+
+/// Measured: 3e-7. Adam's epsilon in PyTorch's place instead of Keras's makes 2e-4.
+const CPU: f64 = 1e-5;
+/// Measured on Mesa's lavapipe: 1e-7; exponentials and logarithms of a real GPU may be coarser.
+const GPU: f64 = 1e-3;
+
+/// A golden file.
+struct Golden {
+    metadata: HashMap<String, String>,
+    tensors: HashMap<String, Vec<f32>>,
+}
+
+impl Golden {
+    fn read(model: &str) -> Self {
+        let path = format!("{}/tests/golden/{model}.safetensors", env!("CARGO_MANIFEST_DIR"));
+        let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}; run tests/golden/trajectories.py"));
+        let (_, header) = SafeTensors::read_metadata(&bytes).expect("a safetensors file");
+        let tensors = SafeTensors::deserialize(&bytes).expect("a safetensors file");
+        let cells = |view: &[u8]| view.chunks_exact(4).map(|cell| f32::from_le_bytes([cell[0], cell[1], cell[2], cell[3]])).collect();
+        Self {
+            metadata: header.metadata().clone().expect("golden files carry metadata"),
+            tensors: tensors.iter().map(|(name, view)| (name.to_owned(), cells(view.data()))).collect(),
+        }
+    }
+
+    fn json(&self, key: &str) -> Value {
+        serde_json::from_str(&self.metadata[key]).expect("metadata is JSON")
+    }
+}
+
+fn mnist() -> Rc<Dataset> {
+    let folder = format!("{}/data/mnist", env!("CARGO_MANIFEST_DIR"));
+    let read = |name: &str| {
+        let path = format!("{folder}/{name}");
+        std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}; MNIST is not installed: run `cargo xtask data mnist`"))
+    };
+    let text = String::from_utf8(read("dataset.json")).expect("a manifest is text");
+    let manifest = Manifest::parse(&text).expect("a manifest");
+    let files = manifest.files.clone().map(|file| read(&file));
+    Rc::new(Dataset::from_idx(&manifest, [&files[0], &files[1], &files[2], &files[3]]).expect("MNIST as the set-up writes it"))
+}
+
+/// Norm of each parameter.
+async fn norms<B: Backend>(session: &Session<B>) -> Result<Vec<f64>> {
+    let names: Vec<String> = session.parameters().map(|variable| variable.name.clone()).collect();
+    let mut norms = Vec::new();
+    for name in names {
+        let squares = session.parameter(&name).await?.into_iter().map(|x| f64::from(x).powi(2));
+        norms.push(squares.sum::<f64>().sqrt());
+    }
+    Ok(norms)
+}
+
+/// Trains as PyTorch did, with each of the file's optimizers: every loss and every final norm within `tolerance`, relative.
+fn follow<B: Backend>(model: &str, backend: impl Fn() -> B, tolerance: f64) -> Result<()> {
+    let golden = Golden::read(model);
+    let data = mnist();
+    let optimizers = golden.json("optimizers");
+    for (run, optimizer) in optimizers.as_object().expect("optimizers by run") {
+        let settings = Settings {
+            model: ModelSpec::from_json(&golden.json("model"))?,
+            loss: LossSpec::from_json(&Value::from("sparse_categorical_crossentropy"))?,
+            optimizer: OptimizerSpec::from_json(optimizer)?,
+            batch_size: golden.metadata["batch_size"].parse().expect("a batch size"),
+            seed: 1,
+            validation_split: 0.0,
+        };
+        let wanted = &golden.tensors[&format!("{run}/losses")];
+        let (losses, norms) = pollster::block_on(async {
+            let mut session = Session::new(backend(), settings, Rc::clone(&data)).await?;
+            let names: Vec<String> = session.parameters().map(|variable| variable.name.clone()).collect();
+            for name in &names {
+                session.set_parameter(name, golden.tensors.get(name).unwrap_or_else(|| panic!("no golden {name}")))?;
+            }
+            let options = RunOptions { steps: Some(wanted.len()), shuffle: false, ..RunOptions::default() };
+            let (result, _) = session.run(options, || 0.0).await?;
+            Ok::<_, gradscope::error::Error>((result.losses, norms(&session).await?))
+        })?;
+        assert_eq!((losses.len(), norms.len()), (wanted.len(), golden.tensors[&format!("{run}/norms")].len()), "{model}, {run}");
+        let apart = |got: f64, want: f32| (got / f64::from(want) - 1.0).abs();
+        let mut worst = (0.0_f64, 0.0_f64);
+        for (step, (&loss, &want)) in losses.iter().zip(wanted).enumerate() {
+            let apart = apart(f64::from(loss), want);
+            assert!(apart <= tolerance, "{model}, {run}, step {step}: loss {loss}, PyTorch's {want}: apart by {apart:.1e}");
+            worst.0 = worst.0.max(apart);
+        }
+        for (index, (&norm, &want)) in norms.iter().zip(&golden.tensors[&format!("{run}/norms")]).enumerate() {
+            let apart = apart(norm, want);
+            assert!(apart <= tolerance, "{model}, {run}, parameter {index}: norm {norm}, PyTorch's {want}: apart by {apart:.1e}");
+            worst.1 = worst.1.max(apart);
+        }
+        println!("{model}, {run}: losses apart by {:.1e}, norms by {:.1e}", worst.0, worst.1);
+    }
+    Ok(())
+}
+
+fn gpu() -> Gpu {
+    pollster::block_on(Gpu::open()).expect("this test needs a GPU or a software adapter (Mesa's lavapipe)")
+}
+
+#[test]
+fn the_cnn_of_the_trajectory_is_the_preset() -> Result<()> {
+    let golden = Golden::read("mnist-cnn");
+    let preset = preset("mnist-cnn").expect("a preset");
+    assert_eq!(preset.model, ModelSpec::from_json(&golden.json("model"))?);
+    assert_eq!(preset.optimizer, OptimizerSpec::from_json(&golden.json("optimizers")["adam"])?);
+    assert_eq!(preset.batch_size.to_string(), golden.metadata["batch_size"]);
+    Ok(())
+}
+
+#[test]
+fn mlp_trains_on_the_cpu_as_in_pytorch() -> Result<()> {
+    follow("mlp", Cpu::new, CPU)
+}
+
+#[test]
+fn mnist_cnn_trains_on_the_cpu_as_in_pytorch() -> Result<()> {
+    follow("mnist-cnn", Cpu::new, CPU)
+}
+
+#[test]
+fn mlp_trains_on_the_gpu_as_in_pytorch() -> Result<()> {
+    follow("mlp", gpu, GPU)
+}
+
+#[test]
+#[ignore = "long: a minute on a software adapter"]
+fn mnist_cnn_trains_on_the_gpu_as_in_pytorch() -> Result<()> {
+    follow("mnist-cnn", gpu, GPU)
+}
