@@ -158,7 +158,8 @@ macro_rules! spec {
             $(
                 $(#[$field_meta])*
                 $(
-                    #[doc = concat!("\n\nDefault: `", stringify!($default), "`.")]
+                    #[doc = ""]
+                    #[doc = concat!(" Default: `", stringify!($default), "`.")]
                     #[cfg_attr(feature = "types", ts(optional, as = "Option<_>"))]
                 )?
                 pub $field: $kind,

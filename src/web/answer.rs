@@ -389,12 +389,8 @@ impl Desk {
     fn end_run(&mut self) {
         let Some(training) = self.training.take() else { return };
         let result = training.run.result();
-        let summary = TrainResult {
-            steps: result.losses.len(),
-            accuracy: result.accuracy,
-            ms_per_step: result.ms_per_step,
-            stopped: result.stopped,
-        };
+        let summary =
+            TrainResult { steps: result.losses.len(), accuracy: result.accuracy, ms_per_step: result.ms_per_step, stopped: result.stopped };
         self.post.answer(training.id, Ok((to_js(&summary), vec![Buffer::Floats(result.losses)])));
     }
 

@@ -7,9 +7,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::data::{DatasetInfo, Split};
 use crate::nn::{LossSpec, ModelSpec};
 use crate::optim::OptimizerSpec;
-use crate::data::{DatasetInfo, Split};
 use crate::train::Evaluation;
 
 macro_rules! protocol {
