@@ -76,9 +76,9 @@ class Evaluate extends View {
         const on = chosen?.[0] === truth && chosen[1] === guess;
         const style = n === 0 ? "" : `background:color-mix(in srgb, var(${right ? "--soft-ink" : "--positive"}) ${Math.round((right ? 30 : 70) * strength)}%, transparent)`;
         return right || n === 0
-          ? html`<td style=${style}>${n === 0 ? html`<span class="dot">·</span>` : count(n)}</td>`
+          ? html`<td style=${style}>${n === 0 ? html`<span class="dot">·</span>` : n}</td>`
           : html`<td class=${on ? "on" : ""} style=${style}><button aria-pressed=${on} aria-label=${t("evaluate.cell", { n, truth: name(truth), prediction: name(guess) })}
-              @click=${() => (only.value = on ? undefined : [truth, guess])}>${count(n)}</button></td>`;
+              @click=${() => (only.value = on ? undefined : [truth, guess])}>${n}</button></td>`;
       })}</tr>`)}</tbody></table></div>`;
   }
 
