@@ -1,6 +1,6 @@
 //! Variables and the flat buffers that they live in.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::tensor::{Rng, Shape};
 
@@ -45,8 +45,8 @@ impl Group {
 }
 
 /// How a variable begins. Names and definitions are Keras's.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type")]
 #[cfg_attr(feature = "types", derive(ts_rs::TS), ts(export_to = "protocol.ts"))]
 pub enum Initializer {
     /// All 0.
@@ -56,6 +56,7 @@ pub enum Initializer {
     /// All the same.
     Constant {
         /// That value.
+        #[cfg_attr(feature = "types", ts(optional, as = "Option<_>"))]
         value: f64,
     },
     /// Uniform in ±√(6 / (fan_in + fan_out)).
@@ -69,19 +70,19 @@ pub enum Initializer {
     /// Normal.
     RandomNormal {
         /// Mean.
-        #[serde(default)]
+        #[cfg_attr(feature = "types", ts(optional, as = "Option<_>"))]
         mean: f64,
         /// Standard deviation.
-        #[serde(default = "default_spread")]
+        #[cfg_attr(feature = "types", ts(optional, as = "Option<_>"))]
         stddev: f64,
     },
     /// Uniform.
     RandomUniform {
         /// Lower bound.
-        #[serde(default = "default_minval")]
+        #[cfg_attr(feature = "types", ts(optional, as = "Option<_>"))]
         minval: f64,
         /// Upper bound.
-        #[serde(default = "default_spread")]
+        #[cfg_attr(feature = "types", ts(optional, as = "Option<_>"))]
         maxval: f64,
     },
     /// Given, row-major: as many as the variable has elements.
@@ -89,14 +90,6 @@ pub enum Initializer {
         /// The values.
         values: Vec<f64>,
     },
-}
-
-fn default_spread() -> f64 {
-    0.05
-}
-
-fn default_minval() -> f64 {
-    -0.05
 }
 
 /// A parameter or a statistic: its place in its group's flat buffer.

@@ -1,3 +1,5 @@
+//! Layers that are a function alone.
+
 use super::Build;
 use crate::error::Result;
 use crate::fields::{out_of_range, spec};

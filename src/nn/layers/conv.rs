@@ -1,3 +1,5 @@
+//! Convolution.
+
 use super::{Build, image, positive};
 use crate::error::Result;
 use crate::fields::{LARGEST, out_of_range, spec};

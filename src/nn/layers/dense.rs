@@ -1,3 +1,5 @@
+//! A fully connected layer.
+
 use super::{Build, bad_input, positive};
 use crate::error::Result;
 use crate::fields::spec;

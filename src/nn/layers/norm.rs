@@ -1,3 +1,5 @@
+//! Normalisation by the batch and by the example.
+
 use super::{Build, bad_input};
 use crate::error::Result;
 use crate::fields::{out_of_range, spec};

@@ -1,3 +1,5 @@
+//! Pooling by windows, and over whole images.
+
 use super::{Build, image, positive};
 use crate::error::Result;
 use crate::fields::spec;

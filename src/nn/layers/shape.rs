@@ -1,3 +1,5 @@
+//! Layers that move elements without computing.
+
 use super::{Build, image};
 use crate::error::{Error, ErrorCode, Result};
 use crate::fields::spec;
