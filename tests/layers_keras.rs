@@ -72,6 +72,7 @@ fn shapes() {
 }
 
 #[test]
+#[allow(clippy::approx_constant)]
 fn activations() {
     let x = [1.0, 2.0, 3.0, -1.0, 0.0, 0.5];
     let cases: [(&str, [f64; 6]); 10] = [

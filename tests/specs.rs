@@ -237,7 +237,8 @@ fn losses_agree_with_keras() {
     let (one_hot, classes) = ([1.0, 0.0, 0.0, 0.0, 0.0, 1.0], [0.0, 2.0]);
     let p = [0.5, 0.2, 0.1, 0.0, 1.0, 0.3];
     let z = [1.0, -2.0, 0.5, 0.3, 0.1, -0.7];
-    let cases: [(Value, &[f64], &[f64], [f64; 2]); 9] = [
+    type Case<'a> = (Value, &'a [f64], &'a [f64], [f64; 2]);
+    let cases: [Case; 9] = [
         (json!({ "type": "categorical_crossentropy", "label_smoothing": 0.1 }), &p, &one_hot, [0.554195, 1.914597]),
         (json!({ "type": "categorical_crossentropy", "label_smoothing": 0.1, "from_logits": true }), &z, &one_hot, [0.621264, 1.722352]),
         (json!({ "type": "SparseCategoricalCrossentropy", "from_logits": true }), &z, &classes, [0.504597, 1.782352]),
