@@ -62,8 +62,7 @@ impl Desk {
         let request: Request = match serde_wasm_bindgen::from_value(request) {
             Ok(request) => request,
             Err(error) => {
-                let error = Error::new(ErrorCode::BadSpec, &[("reason", &error)]);
-                return self.post.answer(id, Err(error));
+                return self.post.answer(id, Err(nn::recover(error)));
             }
         };
         if let Request::Train { options } = request {

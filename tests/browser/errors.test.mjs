@@ -19,7 +19,6 @@ const CASES = [
   ["a negative learning rate", { optimizer: { type: "SGD", learning_rate: -0.1 } }, "bad_value", undefined],
   ["an unknown optimizer", { optimizer: { type: "Adamant" } }, "unknown_name|bad_spec|bad_value", undefined],
   ["an unknown data set", { data: "imagenet" }, "unknown_name", undefined],
-  ["a data set that is not installed", { data: "fashion-mnist" }, "dataset_missing", undefined],
   ["labels out of range", { data: { x: new Float32Array(4 * 784), y: Float32Array.of(0, 1, 2, 10), shape: [4, 28, 28, 1] } }, "label_out_of_range", undefined],
   ["more labels than images", { data: { x: new Float32Array(4 * 784), y: Float32Array.of(0, 1, 2, 3, 4), shape: [4, 28, 28, 1] } }, "count_mismatch", undefined],
   ["too few pixels", { data: { x: new Float32Array(99), y: Float32Array.of(0, 1, 2, 3), shape: [4, 28, 28, 1] } }, "wrong_length", undefined],
@@ -51,6 +50,22 @@ for (const [name, options, code, where] of CASES) {
     },
   );
 }
+
+engineTest(
+  "refused: a data set that is not installed",
+  {},
+  {},
+  async ({ gradscope }) => {
+    // A server without data sets.
+    gradscope.configure({ data: new URL("/tests/", location.href) });
+    return gradscope.createSession({ model: "mnist-cnn" }).then(() => undefined, ({ code, args }) => ({ code, args }));
+  },
+  (error, { problems }) => {
+    assert.equal(error?.code, "dataset_missing");
+    assert.equal(error.args.name, "mnist");
+    problems.splice(0, problems.length, ...problems.filter((problem) => !/404/.test(problem)));
+  },
+);
 
 engineTest(
   "a batch that no memory can hold is refused, and the engine goes on",
