@@ -78,14 +78,23 @@ pub(super) fn image(op: &str, shape: &Shape) -> Result<[usize; 4]> {
         .map_err(|_| Error::new(ErrorCode::BadShape, &[("op", &op), ("expected", &"images [N, H, W, C]"), ("got", shape)]))
 }
 
-/// WGSL of `value / divisor` and `value % divisor`, without an operation where there is none to do.
+/// WGSL of `value / divisor` and `value % divisor`, without an operation where there is none to do, and without a division, which is dear on
+/// every GPU, by a power of two.
 pub(super) fn quotient(value: &str, divisor: usize) -> String {
-    if divisor == 1 { value.to_owned() } else { format!("({value}) / {divisor}u") }
+    match divisor {
+        1 => value.to_owned(),
+        _ if divisor.is_power_of_two() => format!("(({value}) >> {}u)", divisor.trailing_zeros()),
+        _ => format!("(({value}) / {divisor}u)"),
+    }
 }
 
 /// See [`quotient`].
 pub(super) fn remainder(value: &str, divisor: usize) -> String {
-    if divisor == 1 { "0u".to_owned() } else { format!("({value}) % {divisor}u") }
+    match divisor {
+        1 => "0u".to_owned(),
+        _ if divisor.is_power_of_two() => format!("(({value}) & {}u)", divisor - 1),
+        _ => format!("(({value}) % {divisor}u)"),
+    }
 }
 
 /// WGSL of the position along one axis that tap `tap` of window `window` reads; wraps around to beyond every extent in the padding.

@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::{DatasetInfo, Split};
+use crate::data::Split;
 use crate::nn::{LossSpec, ModelSpec};
 use crate::optim::OptimizerSpec;
 use crate::train::Evaluation;
@@ -352,6 +352,7 @@ mod tests {
     use ts_rs::{Config, ExportError, TS};
 
     use super::*;
+    use crate::data::DatasetInfo;
     use crate::nn::{ModelDescription, Preset};
 
     /// Writes the twins to the folder that `TS_RS_EXPORT_DIR` names: whatever a request or an event mentions, and what answers.

@@ -7,34 +7,81 @@ use crate::ops::rows::{Fold, Rows};
 use crate::ops::window::{quotient, remainder, tap};
 use crate::simd::ConvShape;
 
-/// `pixel(place, k)`: pixel of input `input` under tap and channel `k` = (p, q, c) of the window `place` = (n, i, j); 0 in the padding.
+/// `window_(place)`: where the window `place` = (n, i, j) begins: image, row, column. `tap_(k)`: row and column of tap (p, q) in `k` = (p, q, c), and
+/// the channel. `pixel(window, tap)`: the pixel of input 0 there, 0 in the padding.
 fn patch(s: &ConvShape) -> String {
-    let (c, taps) = (s.in_c, s.k_h * s.k_w);
-    let row = tap("i", s.stride[0], "p", s.dilation[0], s.pad_top);
-    let col = tap("j", s.stride[1], "q", s.dilation[1], s.pad_left);
-    let (p, q) = match taps {
+    let c = s.in_c;
+    let (p, q) = match s.k_h * s.k_w {
         1 => ("0u".to_owned(), "0u".to_owned()),
         _ => (quotient("k", s.k_w * c), remainder(&quotient("k", c), s.k_w)),
     };
     format!(
-        "fn pixel(place: u32, k: u32) -> f32 {{
-    let p = {p};
-    let q = {q};
+        "fn window_(place: u32) -> vec4u {{
     let i = {i};
     let j = {j};
-    let row = {row};
-    let col = {col};
-    if (row >= {h}u || col >= {w}u) {{ return 0.0; }}
-    return load0((({n} * {h}u + row) * {w}u + col) * {c}u + {channel});
+    return vec4u({n} * {image}u, i * {stride_h}u - {top}u, j * {stride_w}u - {left}u, 0u);
+}}
+fn tap_(k: u32) -> vec4u {{ return vec4u(0u, {p} * {dilation_h}u, {q} * {dilation_w}u, {channel}); }}
+fn pixel(at: vec4u) -> f32 {{
+    if (at.y >= {h}u || at.z >= {w}u) {{ return 0.0; }}
+    return load0(at.x + (at.y * {w}u + at.z) * {c}u + at.w);
+}}
+fn pixels(at: vec4u) -> vec4f {{
+    if (at.y >= {h}u || at.z >= {w}u) {{ return vec4f(); }}
+    let i = at.x + (at.y * {w}u + at.z) * {c}u + at.w;
+    return vec4f(load0(i), load0(i + 1u), load0(i + 2u), load0(i + 3u));
 }}
 ",
+        n = quotient("place", s.out_w * s.out_h),
         i = remainder(&quotient("place", s.out_w), s.out_h),
         j = remainder("place", s.out_w),
-        n = quotient("place", s.out_h * s.out_w),
+        image = s.in_h * s.in_w * c,
+        stride_h = s.stride[0],
+        stride_w = s.stride[1],
+        top = s.pad_top,
+        left = s.pad_left,
+        dilation_h = s.dilation[0],
+        dilation_w = s.dilation[1],
         h = s.in_h,
         w = s.in_w,
         channel = remainder("k", c),
     )
+}
+
+/// `four_windows(tap, k)`: the pixels of four windows in a row under one tap; divisions are dear, so the last three are stepped to.
+fn steps(s: &ConvShape) -> String {
+    format!(
+        "fn four_windows(tap: vec4u, k: u32) -> vec4f {{
+    var at = window_(k);
+    var result: vec4f;
+    for (var t = 0u; t < 4u; t++) {{
+        result[t] = pixel(tap + at);
+        at.z += {stride_w}u;
+        if (at.z == {row_end}u) {{
+            at.z = {row_start}u;
+            at.y += {stride_h}u;
+            if (at.y == {image_end}u) {{
+                at.y = {image_start}u;
+                at.x += {image}u;
+            }}
+        }}
+    }}
+    return result;
+}}
+",
+        stride_w = s.stride[1],
+        stride_h = s.stride[0],
+        row_start = wrapped(0, s.pad_left),
+        row_end = wrapped(s.out_w * s.stride[1], s.pad_left),
+        image_start = wrapped(0, s.pad_top),
+        image_end = wrapped(s.out_h * s.stride[0], s.pad_top),
+        image = s.in_h * s.in_w * s.in_c,
+    )
+}
+
+/// `position - before` as WGSL's u32 has it.
+fn wrapped(position: usize, before: usize) -> u32 {
+    (position as u32).wrapping_sub(before as u32)
 }
 
 /// WGSL that declares window `name` along an axis: the one whose tap reads `position`, beyond every extent if there is none.
@@ -60,7 +107,10 @@ pub(super) fn forward(s: &ConvShape) -> Vec<Pass> {
         k: s.k_h * s.k_w * s.in_c,
         inputs: vec![0, 1],
         prelude: patch(s),
-        load_a: "pixel(row, k)".into(),
+        place: "window_(row)".into(),
+        load_a: "pixel(at + tap_(k))".into(),
+        // Four channels of one tap lie side by side.
+        load_quad: (s.in_c % 4 == 0).then(|| "pixels(at + tap_(k))".into()),
         load_b: format!("load1(k * {}u + col)", s.out_c),
     };
     gemm.passes()
@@ -76,20 +126,32 @@ pub(super) fn input_grad(s: &ConvShape) -> Vec<Pass> {
         _ => (quotient("k", s.k_w * o), remainder(&quotient("k", o), s.k_w)),
     };
     let prelude = format!(
-        "fn spread(place: u32, k: u32) -> f32 {{
+        "fn pixel_(place: u32) -> vec4u {{
+    return vec4u({n} * {image}u, {row}, {col}, 0u);
+}}
+fn source_(at: vec4u, k: u32) -> u32 {{
     let p = {p};
     let q = {q};
-    let row = {row};
-    let col = {col};
-{i}{j}    if (i >= {h}u || j >= {w}u) {{ return 0.0; }}
-    return load0((({n} * {h}u + i) * {w}u + j) * {o}u + {filter});
+{i}{j}    if (i >= {h}u || j >= {w}u) {{ return 0xffffffffu; }}
+    return at.x + (i * {w}u + j) * {o}u + {filter};
+}}
+fn spread(at: vec4u, k: u32) -> f32 {{
+    let i = source_(at, k);
+    if (i == 0xffffffffu) {{ return 0.0; }}
+    return load0(i);
+}}
+fn spreads(at: vec4u, k: u32) -> vec4f {{
+    let i = source_(at, k);
+    if (i == 0xffffffffu) {{ return vec4f(); }}
+    return vec4f(load0(i), load0(i + 1u), load0(i + 2u), load0(i + 3u));
 }}
 ",
+        n = quotient("place", s.in_h * s.in_w),
+        image = s.out_h * s.out_w * o,
         row = remainder(&quotient("place", s.in_w), s.in_h),
         col = remainder("place", s.in_w),
-        i = window("i", "row", "p", s.stride[0], s.dilation[0], s.pad_top),
-        j = window("j", "col", "q", s.stride[1], s.dilation[1], s.pad_left),
-        n = quotient("place", s.in_h * s.in_w),
+        i = window("i", "at.y", "p", s.stride[0], s.dilation[0], s.pad_top),
+        j = window("j", "at.z", "q", s.stride[1], s.dilation[1], s.pad_left),
         h = s.out_h,
         w = s.out_w,
         filter = remainder("k", o),
@@ -101,7 +163,9 @@ pub(super) fn input_grad(s: &ConvShape) -> Vec<Pass> {
         k: s.k_h * s.k_w * o,
         inputs: vec![0, 1],
         prelude,
-        load_a: "spread(row, k)".into(),
+        place: "pixel_(row)".into(),
+        load_a: "spread(at, k)".into(),
+        load_quad: (o % 4 == 0).then(|| "spreads(at, k)".into()),
         load_b: format!("load1(({} * {}u + col) * {o}u + {})", quotient("k", o), s.in_c, remainder("k", o)),
     };
     gemm.passes()
@@ -117,8 +181,10 @@ pub(super) fn kernel_grad(s: &ConvShape) -> Vec<Pass> {
         n: s.out_c,
         k: s.batch * s.out_h * s.out_w,
         inputs: vec![0, 1],
-        prelude: patch(s),
-        load_a: "pixel(k, row)".into(),
+        prelude: patch(s) + &steps(s),
+        place: "tap_(row)".into(),
+        load_a: "pixel(at + window_(k))".into(),
+        load_quad: Some("four_windows(at, k)".into()),
         load_b: format!("load1(k * {}u + col)", s.out_c),
     };
     gemm.passes()

@@ -128,7 +128,11 @@ impl OpDef for MatMul {
             k: sizes.k,
             inputs: vec![0, 1],
             prelude: String::new(),
-            load_a: format!("load0({} + row * {a_row}u + k * {a_k}u)", offset(a)),
+            place: format!("vec4u({} + row * {a_row}u)", offset(a)),
+            load_a: format!("load0(at.x + k * {a_k}u)"),
+            load_quad: Some(format!(
+                "vec4f(load0(at.x + k * {a_k}u), load0(at.x + (k + 1u) * {a_k}u), load0(at.x + (k + 2u) * {a_k}u), load0(at.x + (k + 3u) * {a_k}u))"
+            )),
             load_b: format!("load1({} + k * {b_k}u + col * {b_col}u)", offset(b)),
         }
         .passes()

@@ -3,6 +3,7 @@
 //! workgroups whose partial sums a second pass adds in a fixed order.
 
 use crate::ops::kernel::{Dest, Pass, WORKGROUP, spread};
+use crate::ops::window::{quotient, remainder};
 
 /// A product to be made.
 #[derive(Clone, Debug)]
@@ -19,13 +20,18 @@ pub struct Gemm {
     pub inputs: Vec<usize>,
     /// Functions that the expressions call.
     pub prelude: String,
-    /// A as an expression of `batch`, `row` and `k`; only evaluated within bounds.
+    /// What of a row of A does not depend on k, as a `vec4u` expression of `batch` and `row`: a thread computes it once for a row.
+    pub place: String,
+    /// A as an expression of `at` (the row's place) and `k`; only evaluated within bounds.
     pub load_a: String,
+    /// A at k, k + 1, k + 2, k + 3 as a `vec4f` expression of `at` and `k`, where that is cheaper than four times `load_a`. Only used where the
+    /// number of terms is a multiple of 4, and so is `k`.
+    pub load_quad: Option<String>,
     /// B as an expression of `batch`, `k` and `col`; only evaluated within bounds.
     pub load_b: String,
 }
 
-/// Depth of a tile: terms that are in workgroup memory at a time.
+/// Most terms that are in workgroup memory at a time.
 const DEPTH: usize = 16;
 /// Columns of a thread's strip: one `vec4f`.
 const STRIP: usize = 4;
@@ -53,13 +59,19 @@ impl Tile {
 }
 
 impl Gemm {
+    /// The largest tile of which there are enough, k split as far as it goes; a large one loads each operand less often.
     fn tile(&self) -> Tile {
-        let large = match self.n {
-            0..=16 => return Tile::new(16, 1),
-            17..=32 => Tile::new(32, 2),
-            _ => Tile::new(64, 4),
+        let cols = match self.n {
+            0..=16 => 16,
+            17..=32 => 32,
+            _ => 64,
         };
-        if large.count(self) >= ENOUGH { large } else { Tile::new(32, 1) }
+        let parts = (self.k / LEAST_PART).max(1);
+        let enough = |tile: &Tile| tile.count(self) * parts >= ENOUGH;
+        // Rows that C does not have would be computed for nothing.
+        let filled = |tile: &Tile| tile.rows < 2 * self.m;
+        let tiles = [4, 2].map(|strip| Tile::new(cols, strip));
+        tiles.into_iter().find(|tile| filled(tile) && enough(tile)).unwrap_or(Tile::new(cols.min(32), 1))
     }
 
     /// One pass, or two where k is split.
@@ -67,7 +79,7 @@ impl Gemm {
         let tile = self.tile();
         let tiles = tile.count(self);
         let parts = (ENOUGH / tiles.max(1)).min(self.k / LEAST_PART).max(1);
-        let depth = self.k.div_ceil(parts).next_multiple_of(DEPTH);
+        let depth = self.k.div_ceil(parts).next_multiple_of(self.tile_depth());
         let parts = self.k.div_ceil(depth).max(1);
         let results = self.batch * self.m * self.n;
         if parts == 1 {
@@ -81,6 +93,11 @@ impl Gemm {
         vec![self.product(tile, parts, depth), add]
     }
 
+    /// Terms that are in workgroup memory at a time, a multiple of 4: a short sum needs no more than it has.
+    fn tile_depth(&self) -> usize {
+        self.k.next_multiple_of(4).clamp(4, DEPTH)
+    }
+
     fn product(&self, tile: Tile, parts: usize, depth: usize) -> Pass {
         let Tile { rows, cols, strip } = tile;
         let (row_tiles, col_tiles) = (self.m.div_ceil(rows), self.n.div_ceil(cols));
@@ -88,20 +105,33 @@ impl Gemm {
         let groups = self.batch * row_tiles * col_tiles * parts;
         let (grid, number) = spread(groups);
         let across = cols / STRIP;
+        let tile_depth = self.tile_depth();
+        let quads = tile_depth / 4;
         let each = |template: &str| -> String { (0..strip).map(|r| template.replace('#', &r.to_string())).collect() };
         let write = match parts {
             1 => "store(at, value);".to_owned(),
             _ => format!("temp0[part * {results}u + at] = value;"),
         };
+        let items = (rows * quads).div_ceil(WORKGROUP as usize);
+        let each_item = |template: &str| -> String { (0..items).map(|n| template.replace('#', &n.to_string())).collect() };
         let body = format!(
             "{prelude}
-fn a_(batch: u32, row: u32, k: u32, end: u32) -> f32 {{
-    if (row >= {m}u || k >= end) {{ return 0.0; }}
+fn place_(batch: u32, row: u32) -> vec4u {{ return {place}; }}
+fn a1_(at: vec4u, k: u32, end: u32) -> f32 {{
+    if (k >= end) {{ return 0.0; }}
     return {load_a};
 }}
-fn b_(batch: u32, k: u32, col: u32, end: u32) -> f32 {{
-    if (col >= {n}u || k >= end) {{ return 0.0; }}
+fn a4_(at: vec4u, row: u32, k: u32, end: u32) -> vec4f {{
+    if (row >= {m}u || k >= end) {{ return vec4f(); }}
+    return {load_quad};
+}}
+fn b1_(batch: u32, k: u32, col: u32) -> f32 {{
+    {guard_b}
     return {load_b};
+}}
+fn b4_(batch: u32, k: u32, col: u32, end: u32) -> vec4f {{
+    if (col >= {n}u || k >= end) {{ return vec4f(); }}
+    return vec4f(b1_(batch, k, col), b1_(batch, k, col + 1u), b1_(batch, k, col + 2u), b1_(batch, k, col + 3u));
 }}
 fn write_(part: u32, batch: u32, row: u32, col: u32, value: f32) {{
     if (row >= {m}u || col >= {n}u) {{ return; }}
@@ -109,7 +139,7 @@ fn write_(part: u32, batch: u32, row: u32, col: u32, value: f32) {{
     {write}
 }}
 
-var<workgroup> tile_a: array<f32, {a_len}>;
+var<workgroup> tile_a: array<vec4f, {a_len}>;
 var<workgroup> tile_b: array<vec4f, {b_len}>;
 
 @compute @workgroup_size({WORKGROUP})
@@ -119,23 +149,21 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let col_tile = number / {parts}u % {col_tiles}u;
     let row_tile = number / {by_rows}u % {row_tiles}u;
     let batch = number / {by_batch}u;
-    let col = lane % {across}u;
-    let row = lane / {across}u * {strip}u;
+    let col = {col};
+    let row = {row};
     let first = part * {depth}u;
     let end = min(first + {depth}u, {k}u);
-{accumulators}
-    for (var k0 = first; k0 < end; k0 += {DEPTH}u) {{
-        for (var i = lane; i < {a_len}u; i += {WORKGROUP}u) {{
-            tile_a[i] = a_(batch, row_tile * {rows}u + i / {DEPTH}u, k0 + i % {DEPTH}u, end);
-        }}
-        for (var i = lane; i < {b_len}u; i += {WORKGROUP}u) {{
-            let c = col_tile * {cols}u + i % {across}u * {STRIP}u;
-            let k = k0 + i / {across}u;
-            tile_b[i] = vec4f(b_(batch, k, c, end), b_(batch, k, c + 1u, end), b_(batch, k, c + 2u, end), b_(batch, k, c + 3u, end));
+{places}{accumulators}
+    for (var k0 = first; k0 < end; k0 += {tile_depth}u) {{
+{loads}        for (var i = lane; i < {b_len}u; i += {WORKGROUP}u) {{
+            tile_b[i] = b4_(batch, k0 + {b_row}, col_tile * {cols}u + {b_col} * {STRIP}u, end);
         }}
         workgroupBarrier();
-        for (var k = 0u; k < {DEPTH}u; k++) {{
-            let b = tile_b[k * {across}u + col];
+        for (var k = 0u; k < {quads}u; k++) {{
+            let b0 = tile_b[k * {four}u + col];
+            let b1 = tile_b[k * {four}u + {across}u + col];
+            let b2 = tile_b[k * {four}u + {two}u + col];
+            let b3 = tile_b[k * {four}u + {three}u + col];
 {multiply}        }}
         workgroupBarrier();
     }}
@@ -145,18 +173,46 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 {stores}}}
 ",
             prelude = self.prelude,
+            place = self.place,
             m = self.m,
             n = self.n,
             k = self.k,
             load_a = self.load_a,
+            load_quad = match &self.load_quad {
+                Some(quad) if self.k % 4 == 0 => quad.clone(),
+                _ => "vec4f(a1_(at, k, end), a1_(at, k + 1u, end), a1_(at, k + 2u, end), a1_(at, k + 3u, end))".to_owned(),
+            },
+            guard_b = if self.n % STRIP == 0 { String::new() } else { format!("if (col >= {}u) {{ return 0.0; }}", self.n) },
             load_b = self.load_b,
-            a_len = rows * DEPTH,
-            b_len = DEPTH * across,
+            a_len = rows * quads,
+            b_len = tile_depth * across,
+            two = 2 * across,
+            three = 3 * across,
+            four = 4 * across,
             last = groups.max(1) - 1,
             by_rows = parts * col_tiles,
             by_batch = parts * col_tiles * row_tiles,
+            col = remainder("lane", across),
+            row = format!("{} * {strip}u", quotient("lane", across)),
+            b_row = quotient("i", across),
+            b_col = remainder("i", across),
+            places = each_item(&format!(
+                "    let item# = min(lane + #u * {WORKGROUP}u, {last_item}u);
+    let row# = row_tile * {rows}u + {item_row};
+    let quad# = {item_quad} * 4u;
+    let at# = place_(batch, min(row#, {last_row}u));
+",
+                last_item = rows * quads - 1,
+                item_row = quotient("item#", quads),
+                item_quad = remainder("item#", quads),
+                last_row = self.m - 1,
+            )),
             accumulators = each("    var c# = vec4f();\n"),
-            multiply = each(&format!("            c# += tile_a[(row + #u) * {DEPTH}u + k] * b;\n")),
+            loads = each_item("        tile_a[item#] = a4_(at#, row#, k0 + quad#, end);\n"),
+            multiply = each(&format!(
+                "            let a# = tile_a[(row + #u) * {quads}u + k];
+            c# += a#.x * b0; c# += a#.y * b1; c# += a#.z * b2; c# += a#.w * b3;\n"
+            )),
             stores = each(
                 "    write_(part, batch, top + #u, left, c#.x); write_(part, batch, top + #u, left + 1u, c#.y);
     write_(part, batch, top + #u, left + 2u, c#.z); write_(part, batch, top + #u, left + 3u, c#.w);\n"

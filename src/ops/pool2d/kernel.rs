@@ -41,6 +41,21 @@ fn each_pixel(s: &PoolShape, visit: &str) -> String {
 
 /// WGSL that runs `visit` for every window (i, j), flat position `window`, that covers pixel (row, col) of image n, channel c.
 fn each_window(s: &PoolShape, visit: &str) -> String {
+    if s.stride == [s.k_h, s.k_w] && (s.pad_top, s.pad_left) == (0, 0) {
+        // Windows that do not overlap: one, or none beyond the last.
+        return format!(
+            "    let i = row / {k_h}u;
+    let j = col / {k_w}u;
+    let window = ((n * {h}u + i) * {w}u + j) * {channels}u + c;
+    if (i < {h}u && j < {w}u) {{ {visit} }}
+",
+            k_h = s.k_h,
+            k_w = s.k_w,
+            h = s.out_h,
+            w = s.out_w,
+            channels = s.channels,
+        );
+    }
     let axis = |name: &str, position: &str, tap: &str, stride: usize, before: usize, count: usize| match stride {
         1 => format!("let {name} = {position} + {before}u - {tap}; if ({name} >= {count}u) {{ continue; }}"),
         _ => format!(
