@@ -152,7 +152,7 @@ fn values_that_live_at_the_same_time_never_share_memory() -> Result<()> {
             }
             let stored = step.nodes.iter().filter(|_| plan.buffers[step.outputs[0].buffer].kind == BufferKind::Slot);
             if step.outputs.len() == 1 {
-                stored.last().into_iter().for_each(|&node| {
+                stored.copied().next_back().into_iter().for_each(|node| {
                     wrote.insert(node, time);
                 });
             }

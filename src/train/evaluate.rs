@@ -176,7 +176,7 @@ impl<B: Backend> Session<B> {
     /// Predictions (probabilities where the model gives such) for any number of examples.
     pub async fn predict(&mut self, x: &[f32]) -> Result<Vec<f32>> {
         let width: usize = self.settings.model.input.iter().product();
-        if x.is_empty() || x.len() % width != 0 {
+        if x.is_empty() || !x.len().is_multiple_of(width) {
             let expected = format!("a multiple of {width}");
             return Err(Error::new(ErrorCode::WrongLength, &[("what", &"predict"), ("expected", &expected), ("got", &x.len())]));
         }

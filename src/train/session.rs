@@ -55,7 +55,14 @@ pub struct StepMetrics {
 
 /// Metrics of steps that were submitted: waiting for them does not hold the session.
 pub struct Pending {
-    parts: Vec<(usize, usize, Pin<Box<dyn Future<Output = Result<Vec<f32>>>>>)>,
+    parts: Vec<Draining>,
+}
+
+/// Steps of one batch size whose metrics are on their way.
+struct Draining {
+    batch: usize,
+    steps: usize,
+    metrics: Pin<Box<dyn Future<Output = Result<Vec<f32>>>>>,
 }
 
 /// A part of the data set on the backend, as numbered in [`Backend::set_data`].
@@ -361,7 +368,7 @@ impl<B: Backend> Session<B> {
         for (batch, steps) in parts {
             if let Some(compiled) = self.train.get_mut(&batch) {
                 let future = self.backend.drain(&mut compiled.exec);
-                pending.parts.push((batch, steps, Box::pin(future)));
+                pending.parts.push(Draining { batch, steps, metrics: Box::pin(future) });
             }
         }
         Ok(pending)
@@ -413,8 +420,8 @@ impl Pending {
     /// The metrics of each step, in order.
     pub async fn wait(self) -> Result<Vec<StepMetrics>> {
         let mut all = Vec::new();
-        for (examples, steps, future) in self.parts {
-            let values = future.await?;
+        for Draining { batch: examples, steps, metrics } in self.parts {
+            let values = metrics.await?;
             let width = values.len() / steps.max(1);
             all.extend(values.chunks_exact(width.max(1)).map(|metrics| StepMetrics {
                 loss: metrics[0],

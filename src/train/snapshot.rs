@@ -45,8 +45,8 @@ impl<B: Backend> Session<B> {
         let entries = self.entries();
         let mut flats: HashMap<Group, Vec<f32>> = HashMap::new();
         for entry in &entries {
-            if !flats.contains_key(&entry.group) {
-                flats.insert(entry.group, self.backend.read(entry.group).await?);
+            if let std::collections::hash_map::Entry::Vacant(vacant) = flats.entry(entry.group) {
+                vacant.insert(self.backend.read(entry.group).await?);
             }
         }
         let mut views = Vec::with_capacity(entries.len());

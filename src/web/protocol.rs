@@ -18,6 +18,7 @@ macro_rules! protocol {
         #[serde(rename_all = "camelCase")]
         #[cfg_attr(feature = "types", derive(ts_rs::TS), ts(export_to = "protocol.ts", optional_fields))]
         $(#[$meta])*
+        #[allow(clippy::large_enum_variant)]
         pub $kind $name $body
     )*};
 }

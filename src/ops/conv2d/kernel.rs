@@ -110,7 +110,7 @@ pub(super) fn forward(s: &ConvShape) -> Vec<Pass> {
         place: "window_(row)".into(),
         load_a: "pixel(at + tap_(k))".into(),
         // Four channels of one tap lie side by side.
-        load_quad: (s.in_c % 4 == 0).then(|| "pixels(at + tap_(k))".into()),
+        load_quad: s.in_c.is_multiple_of(4).then(|| "pixels(at + tap_(k))".into()),
         load_b: format!("load1(k * {}u + col)", s.out_c),
     };
     gemm.passes()
@@ -165,7 +165,7 @@ fn spreads(at: vec4u, k: u32) -> vec4f {{
         prelude,
         place: "pixel_(row)".into(),
         load_a: "spread(at, k)".into(),
-        load_quad: (o % 4 == 0).then(|| "spreads(at, k)".into()),
+        load_quad: o.is_multiple_of(4).then(|| "spreads(at, k)".into()),
         load_b: format!("load1(({} * {}u + col) * {o}u + {})", quotient("k", o), s.in_c, remainder("k", o)),
     };
     gemm.passes()

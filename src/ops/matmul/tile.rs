@@ -114,6 +114,25 @@ impl Gemm {
         };
         let items = (rows * quads).div_ceil(WORKGROUP as usize);
         let each_item = |template: &str| -> String { (0..items).map(|n| template.replace('#', &n.to_string())).collect() };
+        let places = each_item(&format!(
+            "    let item# = min(lane + #u * {WORKGROUP}u, {last_item}u);
+    let row# = row_tile * {rows}u + {item_row};
+    let quad# = {item_quad} * 4u;
+    let at# = place_(batch, min(row#, {last_row}u));
+",
+            last_item = rows * quads - 1,
+            item_row = quotient("item#", quads),
+            item_quad = remainder("item#", quads),
+            last_row = self.m - 1,
+        ));
+        let multiply = each(&format!(
+            "            let a# = tile_a[(row + #u) * {quads}u + k];
+            c# += a#.x * b0; c# += a#.y * b1; c# += a#.z * b2; c# += a#.w * b3;\n"
+        ));
+        let guard_b = match self.n.is_multiple_of(STRIP) {
+            true => String::new(),
+            false => format!("if (col >= {}u) {{ return 0.0; }}", self.n),
+        };
         let body = format!(
             "{prelude}
 fn place_(batch: u32, row: u32) -> vec4u {{ return {place}; }}
@@ -150,7 +169,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let row_tile = number / {by_rows}u % {row_tiles}u;
     let batch = number / {by_batch}u;
     let col = {col};
-    let row = {row};
+    let row = {row} * {strip}u;
     let first = part * {depth}u;
     let end = min(first + {depth}u, {k}u);
 {places}{accumulators}
@@ -179,10 +198,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
             k = self.k,
             load_a = self.load_a,
             load_quad = match &self.load_quad {
-                Some(quad) if self.k % 4 == 0 => quad.clone(),
+                Some(quad) if self.k.is_multiple_of(4) => quad.clone(),
                 _ => "vec4f(a1_(at, k, end), a1_(at, k + 1u, end), a1_(at, k + 2u, end), a1_(at, k + 3u, end))".to_owned(),
             },
-            guard_b = if self.n % STRIP == 0 { String::new() } else { format!("if (col >= {}u) {{ return 0.0; }}", self.n) },
             load_b = self.load_b,
             a_len = rows * quads,
             b_len = tile_depth * across,
@@ -193,26 +211,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
             by_rows = parts * col_tiles,
             by_batch = parts * col_tiles * row_tiles,
             col = remainder("lane", across),
-            row = format!("{} * {strip}u", quotient("lane", across)),
+            row = quotient("lane", across),
             b_row = quotient("i", across),
             b_col = remainder("i", across),
-            places = each_item(&format!(
-                "    let item# = min(lane + #u * {WORKGROUP}u, {last_item}u);
-    let row# = row_tile * {rows}u + {item_row};
-    let quad# = {item_quad} * 4u;
-    let at# = place_(batch, min(row#, {last_row}u));
-",
-                last_item = rows * quads - 1,
-                item_row = quotient("item#", quads),
-                item_quad = remainder("item#", quads),
-                last_row = self.m - 1,
-            )),
             accumulators = each("    var c# = vec4f();\n"),
             loads = each_item("        tile_a[item#] = a4_(at#, row#, k0 + quad#, end);\n"),
-            multiply = each(&format!(
-                "            let a# = tile_a[(row + #u) * {quads}u + k];
-            c# += a#.x * b0; c# += a#.y * b1; c# += a#.z * b2; c# += a#.w * b3;\n"
-            )),
             stores = each(
                 "    write_(part, batch, top + #u, left, c#.x); write_(part, batch, top + #u, left + 1u, c#.y);
     write_(part, batch, top + #u, left + 2u, c#.z); write_(part, batch, top + #u, left + 3u, c#.w);\n"
