@@ -72,13 +72,11 @@ impl Desk {
             return;
         }
         let mut result = self.handle(request, buffers).await;
-        if let Err(error) = &result {
-            if error.code == ErrorCode::DeviceLost && self.session.is_some() {
-                let reason = error.clone();
-                if let Err(worse) = self.recover(&reason).await {
-                    result = Err(worse);
-                }
-            }
+        if let Err(reason) = &result
+            && reason.code == ErrorCode::DeviceLost
+            && let Err(worse) = self.recover(reason).await
+        {
+            result = Err(worse);
         }
         self.post.answer(id, result);
     }
@@ -306,10 +304,10 @@ impl Desk {
     /// A session on a GPU is saved now and then, since the GPU may go away.
     async fn keep_safe(&mut self) -> Result<()> {
         let due = self.safe.as_ref().is_none_or(|(_, taken)| now() - taken >= SNAPSHOT_MS);
-        if let (Some(session), true) = (&self.session, due) {
-            if session.backend().name() == "webgpu" {
-                self.safe = Some((session.snapshot().await?, now()));
-            }
+        if let (Some(session), true) = (&self.session, due)
+            && session.backend().name() == "webgpu"
+        {
+            self.safe = Some((session.snapshot().await?, now()));
         }
         Ok(())
     }
