@@ -36,6 +36,7 @@ const COMMANDS: &[Command] = &[
         about: "installs what is missing and runs every test; --quick leaves out the long training runs",
         run: test::test,
     },
+    Command { name: "bench", usage: "", about: "measures speed and size in Chromium: the figures of BENCHMARKS.md", run: test::bench },
     Command { name: "check", usage: "", about: "rustfmt, clippy (native and wasm) and tsc, warnings denied", run: check::check },
     Command { name: "pkg", usage: "", about: "builds the npm package into pkg/dist", run: build::pkg },
     Command {

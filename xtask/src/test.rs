@@ -59,18 +59,33 @@ fn native(project: &Project, quick: bool) -> Result<Tally> {
 }
 
 fn browser(project: &Project, quick: bool) -> Result<Tally> {
-    println!("\ntesting: building the page as it is served");
-    run(&mut trunk(project, "build")).map_err(|error| error.during("trunk build"))?;
-    build::build_declarations(project)?;
+    build_page(project)?;
     let selftest = build::build_selftest(project)?;
     println!("\ntesting: in Chromium");
     let is_test = |name: &str| name.ends_with(".test.mjs") && !(quick && name.ends_with(".long.test.mjs"));
+    let files = files_below(&project.path("tests/browser"))?.into_iter().filter(|file| is_test(&file.to_string_lossy()));
+    count(node(project).args(files).env("GRADSCOPE_SELFTEST", selftest), node_counts)
+}
+
+/// `cargo xtask bench`: the figures of BENCHMARKS.md, measured in Chromium on the page as it is served.
+pub fn bench(project: &Project, _arguments: &[String]) -> Result<()> {
+    set_up(project, &setup::for_testing())?;
+    build_page(project)?;
+    run(node(project).arg(project.path("tests/browser/speed.test.mjs"))).map_err(|error| error.during("bench"))
+}
+
+fn build_page(project: &Project) -> Result<()> {
+    println!("\ntesting: building the page as it is served");
+    run(&mut trunk(project, "build")).map_err(|error| error.during("trunk build"))?;
+    build::build_declarations(project)
+}
+
+/// Node's test runner, one file after another: each opens a browser that keeps every core busy.
+fn node(project: &Project) -> Command {
     let mut node = project.command("node");
-    // One after another: each opens a browser that keeps every core busy.
     node.args(["--test", "--test-concurrency=1", "--test-reporter=spec"]);
-    node.args(files_below(&project.path("tests/browser"))?.into_iter().filter(|file| is_test(&file.to_string_lossy())));
-    node.env("CHROMIUM", find_chromium(project).unwrap_or_default()).env("GRADSCOPE_SELFTEST", selftest);
-    count(&mut node, node_counts)
+    node.env("CHROMIUM", find_chromium(project).unwrap_or_default());
+    node
 }
 
 /// Passed and failed, of a line like `test result: ok. 12 passed; 0 failed; 0 ignored; ...`.
