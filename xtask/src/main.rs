@@ -32,8 +32,8 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "test",
-        usage: "[--quick] [--native|--browser]",
-        about: "installs what is missing and runs every test; --quick leaves out the long training runs",
+        usage: "[--long] [--native|--browser]",
+        about: "installs what is missing and runs every suite; --long adds whole training runs and soaks",
         run: test::test,
     },
     Command { name: "bench", usage: "", about: "measures speed and size in Chromium: the figures of BENCHMARKS.md", run: test::bench },

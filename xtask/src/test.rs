@@ -30,39 +30,40 @@ impl Tally {
 
 /// Native tests (CPU, and GPU through whatever Vulkan driver there is), then the page and the kernels in Chromium.
 ///
-/// `--quick` leaves out the long training runs: tests that are `#[ignore]`d, and files named `*.long.test.mjs`.
+/// `--long` adds what takes the better part of an hour, whole training runs and soaks: tests that are `#[ignore]`d, and files named
+/// `*.long.test.mjs`.
 pub fn test(project: &Project, arguments: &[String]) -> Result<()> {
-    if let Some(unknown) = arguments.iter().find(|argument| !["--quick", "--native", "--browser"].contains(&argument.as_str())) {
-        return Err(Error::new(format!("unknown option {unknown}")).hint("cargo xtask test [--quick] [--native|--browser]").during("test"));
+    if let Some(unknown) = arguments.iter().find(|argument| !["--long", "--native", "--browser"].contains(&argument.as_str())) {
+        return Err(Error::new(format!("unknown option {unknown}")).hint("cargo xtask test [--long] [--native|--browser]").during("test"));
     }
     let given = |option: &str| arguments.iter().any(|argument| argument == option);
     set_up(project, &setup::for_testing())?;
     let mut tally = Tally::default();
     if !given("--browser") {
-        tally.add(native(project, given("--quick")));
+        tally.add(native(project, given("--long")));
     }
     if !given("--native") {
-        tally.add(browser(project, given("--quick")));
+        tally.add(browser(project, given("--long")));
     }
     println!("\n{} passed, {} failed", tally.passed, tally.failed);
     if tally.failed == 0 { Ok(()) } else { Err(Error::new("see the failing tests above").during("test")) }
 }
 
-fn native(project: &Project, quick: bool) -> Result<Tally> {
+fn native(project: &Project, long: bool) -> Result<Tally> {
     println!("\ntesting: native");
     let mut cargo = project.command("cargo");
     cargo.args(["test", "--workspace", "--features", "gradscope/types", "--no-fail-fast", "--"]);
-    if !quick {
+    if long {
         cargo.arg("--include-ignored");
     }
     count(&mut cargo, cargo_counts)
 }
 
-fn browser(project: &Project, quick: bool) -> Result<Tally> {
+fn browser(project: &Project, long: bool) -> Result<Tally> {
     build_page(project)?;
     let selftest = build::build_selftest(project)?;
     println!("\ntesting: in Chromium");
-    let is_test = |name: &str| name.ends_with(".test.mjs") && !(quick && name.ends_with(".long.test.mjs"));
+    let is_test = |name: &str| name.ends_with(".test.mjs") && (long || !name.ends_with(".long.test.mjs"));
     let files = files_below(&project.path("tests/browser"))?.into_iter().filter(|file| is_test(&file.to_string_lossy()));
     count(node(project).args(files).env("GRADSCOPE_SELFTEST", selftest), node_counts)
 }
