@@ -145,6 +145,18 @@ impl Column {
         }
     }
 
+    /// Checks that every value is a whole number below `classes`.
+    pub fn check_labels(&self, classes: usize) -> Result<()> {
+        let good = |label: f32| label >= 0.0 && label.fract() == 0.0 && (label as usize) < classes;
+        match (0..self.len()).find(|&index| !good(self.cell(index))) {
+            Some(index) => {
+                let example = index / self.width().max(1);
+                Err(Error::new(ErrorCode::LabelOutOfRange, &[("label", &self.cell(index)), ("index", &example), ("classes", &classes)]))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// The values of these examples, one after another.
     pub fn gather(&self, rows: &[u32]) -> Vec<f32> {
         let width = self.width();
@@ -178,14 +190,7 @@ impl Part {
 
     /// Checks that every label is a whole number below `classes`.
     pub fn check_labels(&self, classes: usize) -> Result<()> {
-        let good = |label: f32| label >= 0.0 && label.fract() == 0.0 && (label as usize) < classes;
-        match (0..self.y.len()).find(|&index| !good(self.y.cell(index))) {
-            Some(index) => {
-                let example = index / self.y.width().max(1);
-                Err(Error::new(ErrorCode::LabelOutOfRange, &[("label", &self.y.cell(index)), ("index", &example), ("classes", &classes)]))
-            }
-            None => Ok(()),
-        }
+        self.y.check_labels(classes)
     }
 
     /// The labels in the form that a loss wants: as they are where each example has so many values, one-hot where a class is given and a

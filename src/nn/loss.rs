@@ -199,6 +199,16 @@ impl LossSpec {
         matches!(self, Self::SparseCategoricalCrossentropy(_) | Self::CategoricalCrossentropy(_) | Self::BinaryCrossentropy(_))
     }
 
+    /// Whether the model's output is taken for logits, not for probabilities.
+    pub fn from_logits(&self) -> bool {
+        match self {
+            Self::SparseCategoricalCrossentropy(SparseCategoricalCrossentropy { from_logits, .. })
+            | Self::CategoricalCrossentropy(CategoricalCrossentropy { from_logits, .. })
+            | Self::BinaryCrossentropy(BinaryCrossentropy { from_logits, .. }) => *from_logits,
+            Self::MeanSquaredError(_) | Self::MeanAbsoluteError(_) | Self::Huber(_) | Self::HalfSumOfSquares(_) => false,
+        }
+    }
+
     /// Shape of one example's label for a model with that output.
     pub fn label_shape(&self, output: &[usize]) -> Vec<usize> {
         match (self, output) {

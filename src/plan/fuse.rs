@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::Mode;
 use super::simplify::{Simplified, Value};
-use crate::graph::{Kind, Leaf, NodeId};
+use crate::graph::{Kind, Leaf, NodeId, Target};
 use crate::tensor::Shape;
 
 /// Storage buffers that a kernel may bind, less one for the step's scalars (WebGPU guarantees 8).
@@ -190,7 +190,16 @@ impl Fusion<'_> {
                 }
             }
         }
-        let written = group.nodes().filter(|&node| is_output(self.simple, group, &self.group_of, index, node)).count();
+        // What a whole flat buffer is overwritten with binds that buffer once, read or not.
+        let in_place = |node: NodeId| {
+            let targets = self.simple.graph.writes().iter().filter(|(value, _)| self.simple.values[value.index()] == Value::Node(node));
+            targets.into_iter().any(|(_, target)| match target {
+                Target::Flat(flat) => read.iter().any(|&leaf| self.simple.graph.node(leaf).kind == Kind::Leaf(Leaf::Flat(*flat))),
+                Target::Variable(_) => false,
+            })
+        };
+        let outputs = group.nodes().filter(|&node| is_output(self.simple, group, &self.group_of, index, node));
+        let written = outputs.filter(|&node| !in_place(node)).count();
         read.len() + written
     }
 }

@@ -105,7 +105,10 @@ impl Evaluator {
         };
         for (offset, scores) in predictions.chunks_exact(predictions.len() / batch).enumerate() {
             let truth = label(data, first + offset);
-            let (prediction, probability) = decide(scores);
+            let (prediction, probability) = match session.settings.loss.from_logits() {
+                true => decide(&probabilities(scores)),
+                false => decide(scores),
+            };
             if truth >= classes || prediction >= classes {
                 continue;
             }
@@ -127,6 +130,17 @@ fn label(part: &Part, row: usize) -> usize {
         [class] => class as usize,
         _ => decide(&cells).0,
     }
+}
+
+/// Probabilities of logits: a sigmoid of one, a softmax of several.
+fn probabilities(logits: &[f32]) -> Vec<f32> {
+    if let [logit] = *logits {
+        return vec![1.0 / (1.0 + (-logit).exp())];
+    }
+    let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let exps: Vec<f32> = logits.iter().map(|logit| (logit - most).exp()).collect();
+    let total: f32 = exps.iter().sum();
+    exps.into_iter().map(|exp| exp / total).collect()
 }
 
 /// The class that scores stand for, and its probability: the largest of several, or one sigmoid's side of a half.

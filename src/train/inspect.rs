@@ -1,11 +1,13 @@
 //! Values and gradients of single nodes, from the plan that keeps them all.
 
+use std::rc::Rc;
+
 use super::Session;
 use super::session::TRAIN;
 use crate::backend::{Backend, Feed};
 use crate::error::{Error, ErrorCode, Result};
 use crate::graph::{NodeId, Phase};
-use crate::plan::Operand;
+use crate::plan::{Operand, Step};
 use crate::tensor::Shape;
 
 impl<B: Backend> Session<B> {
@@ -19,9 +21,19 @@ impl<B: Backend> Session<B> {
         self.inspector().await?;
         let Some(mut compiled) = self.inspect.take() else { return Ok((Shape::scalar(), Vec::new())) };
         let data = self.step_data(&compiled.built, Feed::Rows { part: TRAIN, rows });
+        // Batch norm updates its averages in mid-pass: what updates anything is left out, wherever it stands.
         let is_update = |node: &NodeId| compiled.built.graph.node(*node).phase == Phase::Update;
-        let end = compiled.plan.steps.iter().position(|step| step.nodes.is_empty() || step.nodes.iter().any(is_update));
-        let ran = self.backend.run(&mut compiled.exec, &data, 0..end.unwrap_or(compiled.plan.steps.len()));
+        let updates = |step: &Step| step.nodes.is_empty() || step.nodes.iter().any(is_update);
+        let plan = Rc::clone(&compiled.plan);
+        let mut ran = Ok(());
+        let mut start = 0;
+        for steps in plan.steps.chunk_by(|a, b| updates(a) == updates(b)) {
+            let range = start..start + steps.len();
+            start = range.end;
+            if ran.is_ok() && !updates(&steps[0]) {
+                ran = self.backend.run(&mut compiled.exec, &data, range);
+            }
+        }
         let graph = &compiled.built.graph;
         let found = find(graph, &compiled.built.layers, name).and_then(|node| match gradient {
             false => Ok(node),

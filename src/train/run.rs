@@ -72,9 +72,9 @@ pub struct Run {
     ending: Option<Ending>,
     best: (f32, usize),
     epoch_loss: (f64, usize),
-    result: RunResult,
-    correct: f64,
-    examples: usize,
+    /// Of every step that was waited for.
+    metrics: Vec<StepMetrics>,
+    stopped: bool,
     training_ms: f64,
 }
 
@@ -94,10 +94,12 @@ impl Run {
     /// A run of that length; none of both is one epoch.
     pub fn new<B: Backend>(session: &mut Session<B>, options: RunOptions) -> Result<Self> {
         let per_epoch = session.steps_per_epoch();
-        let done_in_epoch = session.position.div_ceil(session.settings.batch_size);
+        let count = session.count(Split::Train);
+        let rest_of_epoch = (count - session.position.min(count)).div_ceil(session.settings.batch_size);
         let steps_left = match (options.steps, options.epochs) {
             (Some(steps), _) => steps,
-            (None, epochs) => (epochs.unwrap_or(1) * per_epoch).saturating_sub(done_in_epoch),
+            (None, Some(0)) => 0,
+            (None, epochs) => (epochs.unwrap_or(1) - 1).saturating_mul(per_epoch).saturating_add(rest_of_epoch),
         };
         session.shuffle = options.shuffle;
         Ok(Self {
@@ -110,11 +112,15 @@ impl Run {
             ending: None,
             best: (f32::INFINITY, 0),
             epoch_loss: (0.0, 0),
-            result: RunResult::default(),
-            correct: 0.0,
-            examples: 0,
+            metrics: Vec::new(),
+            stopped: false,
             training_ms: 0.0,
         })
+    }
+
+    /// Steps that were submitted and not waited for yet.
+    pub fn in_flight(&self) -> usize {
+        self.pending.iter().map(|(_, steps)| steps).sum()
     }
 
     /// Steps still to take.
@@ -139,6 +145,8 @@ impl Run {
             self.pending.push_back((pending, taken));
             ended = session.epoch > epoch;
         }
+        let submitted = now();
+        let taken = self.pending.back().map_or(0, |(_, steps)| *steps);
         let finish = ended || self.steps_left == 0;
         let mut waited = 0;
         while self.pending.len() >= IN_FLIGHT || (finish && !self.pending.is_empty()) {
@@ -148,9 +156,13 @@ impl Run {
             self.take(&metrics)?;
             status.metrics.extend(metrics);
         }
-        let elapsed = now() - start;
-        self.training_ms += elapsed;
-        self.fit_chunk(elapsed, waited);
+        let (submitting, waiting) = (submitted - start, now() - submitted);
+        self.training_ms += submitting + waiting;
+        // A CPU works while it submits, a GPU while it is waited for.
+        match submitting > waiting {
+            true => self.fit_chunk(submitting, taken),
+            false => self.fit_chunk(waiting, waited),
+        }
         if ended {
             self.begin_ending(session, &mut status)?;
         }
@@ -167,12 +179,10 @@ impl Run {
 
     fn take(&mut self, metrics: &[StepMetrics]) -> Result<()> {
         for metric in metrics {
-            self.result.losses.push(metric.loss);
+            self.metrics.push(*metric);
             self.epoch_loss = (self.epoch_loss.0 + f64::from(metric.loss), self.epoch_loss.1 + 1);
-            self.correct += f64::from(metric.correct.unwrap_or(0.0));
-            self.examples += if metric.correct.is_some() { metric.examples } else { 0 };
             if !metric.loss.is_finite() {
-                let step = self.first + self.result.losses.len();
+                let step = self.first + self.metrics.len();
                 return Err(Error::new(ErrorCode::NotFinite, &[("what", &"loss"), ("value", &metric.loss), ("step", &step)]));
             }
         }
@@ -237,39 +247,56 @@ impl Run {
             self.best.1 += 1;
         }
         if self.options.early_stopping.is_some_and(|patience| self.best.1 >= patience.max(1)) {
-            self.result.stopped = self.steps_left > 0;
+            self.stopped = self.steps_left > 0;
             self.steps_left = 0;
         }
     }
 
-    /// Ends the run before its time: waits for what was submitted and gives the result.
-    pub async fn stop(&mut self) -> Result<Vec<StepMetrics>> {
+    /// Ends the run before its time: waits for what was submitted. Gives the metrics that came late, and the epoch whose evaluation was cut off,
+    /// with what there is of it.
+    pub async fn stop(&mut self) -> Result<(Vec<StepMetrics>, Option<EpochEnd>)> {
+        self.give_up();
         let mut late = Vec::new();
         while let Some((pending, _)) = self.pending.pop_front() {
             late.extend(pending.wait().await?);
         }
         self.take(&late)?;
-        self.result.stopped = true;
-        self.ending = None;
-        Ok(late)
+        Ok((late, self.ending.take().map(|ending| ending.end)))
+    }
+
+    /// Marks the run as ended before its time.
+    pub fn give_up(&mut self) {
+        self.stopped = true;
+        self.steps_left = 0;
     }
 
     /// Goes on with another session that stands at an earlier step of the same training: what was in flight is gone, the steps that were lost are
     /// taken again.
-    pub fn resume_from<B: Backend>(&mut self, session: &Session<B>) {
+    pub fn resume_from<B: Backend>(&mut self, session: &mut Session<B>) {
+        session.shuffle = self.options.shuffle;
         self.pending.clear();
-        self.ending = None;
         let end = self.first + self.taken + self.steps_left;
+        if session.step < self.first + self.taken {
+            self.ending = None;
+        }
+        self.first = self.first.min(session.step);
+        self.taken = session.step - self.first;
         self.steps_left = end.saturating_sub(session.step);
-        self.result.losses.truncate(session.step.saturating_sub(self.first));
-        self.taken = session.step.saturating_sub(self.first);
+        self.metrics.truncate(self.taken);
+        self.epoch_loss = (0.0, 0);
     }
 
     /// What the run did.
-    pub fn result(mut self) -> RunResult {
-        self.result.accuracy = (self.examples > 0).then(|| (self.correct / self.examples as f64) as f32);
-        self.result.ms_per_step = (self.training_ms / self.result.losses.len().max(1) as f64) as f32;
-        self.result
+    pub fn result(self) -> RunResult {
+        let steps = self.metrics.len().max(1) as f64;
+        let answers: Option<f32> = self.metrics.iter().map(|metric| metric.correct).sum();
+        let examples: usize = self.metrics.iter().map(|metric| metric.examples).sum();
+        RunResult {
+            accuracy: answers.filter(|_| examples > 0).map(|answers| answers / examples as f32),
+            ms_per_step: (self.training_ms / steps) as f32,
+            stopped: self.stopped,
+            losses: self.metrics.into_iter().map(|metric| metric.loss).collect(),
+        }
     }
 }
 

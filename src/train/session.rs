@@ -62,6 +62,8 @@ pub struct Pending {
 struct Draining {
     batch: usize,
     steps: usize,
+    /// Numbers a step.
+    width: usize,
     metrics: Pin<Box<dyn Future<Output = Result<Vec<f32>>>>>,
 }
 
@@ -145,7 +147,7 @@ impl<B: Backend> Session<B> {
         if settings.batch_size == 0 || settings.batch_size > 1 << 16 {
             return Err(bad("batch_size", "between 1 and 65536", &settings.batch_size));
         }
-        if self.data.train.count == 0 {
+        if self.held_out == 0 {
             return Err(Error::new(ErrorCode::EmptySplit, &[("split", &Split::Train.name())]));
         }
         let (wants, has) = (crate::tensor::Shape::from(&settings.model.input[..]), &self.data.info.shape);
@@ -160,7 +162,8 @@ impl<B: Backend> Session<B> {
     pub(super) fn classes(&self, built: &Built) -> usize {
         match (self.settings.loss.classifies(), built.graph.shape(built.output).last()) {
             (true, Some(1)) => 2,
-            (true, Some(&classes)) => classes,
+            // Several independent yes-or-no answers are not one of so many classes.
+            (true, Some(&classes)) if !matches!(self.settings.loss, LossSpec::BinaryCrossentropy(_)) => classes,
             _ => 0,
         }
     }
@@ -221,8 +224,7 @@ impl<B: Backend> Session<B> {
     pub fn reset(&mut self, seed: Option<u32>) -> Result<()> {
         self.settings.seed = seed.unwrap_or(self.settings.seed);
         (self.step, self.epoch, self.position) = (0, 0, 0);
-        self.order = None;
-        self.last_rows.clear();
+        self.forget_order();
         let Some(compiled) = self.train.values().next() else { return Ok(()) };
         let graph = &compiled.built.graph;
         for slot in 0..self.slots {
@@ -232,6 +234,12 @@ impl<B: Backend> Session<B> {
             self.backend.write(variable.group, variable.offset, &variable.initial(self.settings.seed, stream as u32))?;
         }
         Ok(())
+    }
+
+    /// The order of the epoch belongs to a seed, the last rows to a step: both are gone once another state is taken up.
+    pub(super) fn forget_order(&mut self) {
+        self.order = None;
+        self.last_rows.clear();
     }
 
     /// Examples of a part.
@@ -307,6 +315,11 @@ impl<B: Backend> Session<B> {
         Ok(())
     }
 
+    /// What was changed by [`Session::set_hyper`] in another session of the same training holds here too.
+    pub fn take_hyper(&mut self, other: &Self) {
+        self.overrides.clone_from(&other.overrides);
+    }
+
     /// Learning rate of the next step.
     pub fn learning_rate(&self) -> f32 {
         self.overrides.get("learning_rate").copied().unwrap_or_else(|| self.settings.optimizer.learning_rate().at(self.step) as f32)
@@ -344,6 +357,20 @@ impl<B: Backend> Session<B> {
     /// Submits up to `most` training steps, to the end of the epoch at the furthest. Waiting for their metrics is the caller's business.
     pub async fn submit(&mut self, most: usize) -> Result<Pending> {
         let mut parts: Vec<(usize, usize)> = Vec::new();
+        let submitted = self.submit_steps(most, &mut parts).await;
+        // Drained even after an error, or the metrics would be taken for the next run's.
+        let mut pending = Pending { parts: Vec::new() };
+        for (batch, steps) in parts {
+            if let Some(compiled) = self.train.get_mut(&batch) {
+                let width = metrics(&compiled.built).len();
+                let future = self.backend.drain(&mut compiled.exec);
+                pending.parts.push(Draining { batch, steps, width, metrics: Box::pin(future) });
+            }
+        }
+        submitted.map(|()| pending)
+    }
+
+    async fn submit_steps(&mut self, most: usize, parts: &mut Vec<(usize, usize)>) -> Result<()> {
         for _ in 0..most.min(RING) {
             let rows = self.next_rows();
             let batch = rows.len();
@@ -364,14 +391,7 @@ impl<B: Backend> Session<B> {
                 break;
             }
         }
-        let mut pending = Pending { parts: Vec::new() };
-        for (batch, steps) in parts {
-            if let Some(compiled) = self.train.get_mut(&batch) {
-                let future = self.backend.drain(&mut compiled.exec);
-                pending.parts.push(Draining { batch, steps, metrics: Box::pin(future) });
-            }
-        }
-        Ok(pending)
+        Ok(())
     }
 
     fn run_step(&mut self, batch: usize, feed: Feed) -> Result<()> {
@@ -388,6 +408,11 @@ impl<B: Backend> Session<B> {
     /// One training step on examples from outside; returns its loss. They must be as many as a batch.
     pub async fn train_batch(&mut self, x: &[f32], y: &[f32]) -> Result<f32> {
         let batch = self.settings.batch_size;
+        let Some(compiled) = self.train.get(&batch) else { return Ok(f32::NAN) };
+        let classes = self.classes(&compiled.built);
+        if classes > 0 && y.len() == batch {
+            data::Column::floats(&[], y.to_vec()).check_labels(classes)?;
+        }
         let Some(compiled) = self.train.get_mut(&batch) else { return Ok(f32::NAN) };
         self.backend.write_input(&mut compiled.exec, 0, x)?;
         self.backend.write_input(&mut compiled.exec, 1, y)?;
@@ -420,9 +445,10 @@ impl Pending {
     /// The metrics of each step, in order.
     pub async fn wait(self) -> Result<Vec<StepMetrics>> {
         let mut all = Vec::new();
-        for Draining { batch: examples, steps, metrics } in self.parts {
-            let values = metrics.await?;
-            let width = values.len() / steps.max(1);
+        for Draining { batch: examples, steps, width, metrics } in self.parts {
+            let mut values = metrics.await?;
+            // Only the newest: steps of a run that failed may stand before them.
+            values.drain(..values.len().saturating_sub(steps * width));
             all.extend(values.chunks_exact(width.max(1)).map(|metrics| StepMetrics {
                 loss: metrics[0],
                 correct: metrics.get(1).copied(),

@@ -1,6 +1,6 @@
 //! The whole state of a session as bytes: a safetensors file with every variable and optimizer slot by name, and the counters as metadata.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
@@ -12,6 +12,9 @@ use crate::graph::{Group, Variable};
 /// State of a session. Restoring it and training on gives the same bits as not having stopped, on the same backend.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot(pub Vec<u8>);
+
+/// Key of the counters in the file's metadata.
+const STATE: &str = "session";
 
 fn unreadable(reason: &dyn std::fmt::Display) -> Error {
     Error::new(ErrorCode::BadFile, &[("file", &"snapshot"), ("format", &"safetensors"), ("reason", &reason.to_string())])
@@ -57,16 +60,20 @@ impl<B: Backend> Session<B> {
             views.push((entry.name.clone(), view));
         }
         let counters = [("step", self.step), ("epoch", self.epoch), ("position", self.position), ("seed", self.settings.seed as usize)];
-        let mut metadata: HashMap<String, String> = counters.map(|(name, value)| (name.to_owned(), value.to_string())).into();
-        metadata.insert("shuffle".into(), self.shuffle.to_string());
-        safetensors::serialize(views, Some(metadata)).map(Snapshot).map_err(|error| unreadable(&error))
+        let mut state: BTreeMap<String, String> = counters.map(|(name, value)| (name.to_owned(), value.to_string())).into();
+        state.insert("shuffle".into(), self.shuffle.to_string());
+        // One entry, whose own order is fixed: the same state gives the same bytes.
+        let state = serde_json::to_string(&state).map_err(|error| unreadable(&error))?;
+        safetensors::serialize(views, Some(HashMap::from([(STATE.to_owned(), state)]))).map(Snapshot).map_err(|error| unreadable(&error))
     }
 
     /// Back to a snapshot of a session of the same model and optimizer; nothing changes if it does not fit.
     pub fn restore(&mut self, snapshot: &Snapshot) -> Result<()> {
         let file = SafeTensors::deserialize(&snapshot.0).map_err(|error| unreadable(&error))?;
         let (_, header) = SafeTensors::read_metadata(&snapshot.0).map_err(|error| unreadable(&error))?;
-        let metadata = header.metadata().clone().unwrap_or_default();
+        let state = header.metadata().as_ref().and_then(|metadata| metadata.get(STATE));
+        let state = state.ok_or_else(|| unreadable(&"it holds no session"))?;
+        let metadata: BTreeMap<String, String> = serde_json::from_str(state).map_err(|error| unreadable(&error))?;
         let counter = |name: &str| -> Result<usize> {
             let text = metadata.get(name).ok_or_else(|| unreadable(&format!("it has no {name}")))?;
             text.parse().map_err(|_| unreadable(&format!("its {name} is no number")))
@@ -84,11 +91,13 @@ impl<B: Backend> Session<B> {
         if position >= self.count(crate::data::Split::Train).max(1) {
             return Err(unreadable(&format!("its position {position} is beyond the data")));
         }
+        let seed = u32::try_from(seed).map_err(|error| unreadable(&error))?;
         for (entry, cells) in values {
             self.backend.write(entry.group, entry.variable.offset, &cells)?;
         }
         (self.step, self.epoch, self.position) = (step, epoch, position);
-        self.settings.seed = u32::try_from(seed).map_err(|error| unreadable(&error))?;
+        self.settings.seed = seed;
+        self.forget_order();
         self.shuffle = metadata.get("shuffle").is_none_or(|text| text == "true");
         Ok(())
     }

@@ -34,7 +34,6 @@ const OUTPUT: &str = "output";
 impl<B: Backend> Session<B> {
     /// Chooses what to watch: layers by name (their outputs) and parameters (`"conv2d.kernel"`). Nothing is computed until [`Session::look`].
     pub async fn watch(&mut self, names: &[String]) -> Result<()> {
-        self.watch = None;
         let mut built = nn::build(&self.settings.model, 1, nn::Mode::Infer, None)?;
         let mut parts = Vec::new();
         built.graph.enter_layer("");
@@ -44,13 +43,18 @@ impl<B: Backend> Session<B> {
                 _ => find(&built.graph, &built.layers, name)?,
             };
             let whole = built.graph.shape(node).clone();
-            let is_variable = matches!(built.graph.node(node).kind, Kind::Leaf(Leaf::Variable(_)));
-            let shape = if is_variable { whole.clone() } else { Shape::from(&whole[1..]) };
+            // The batch axis goes; parameters and numbers have none.
+            let is_leaf = matches!(built.graph.node(node).kind, Kind::Leaf(Leaf::Variable(_) | Leaf::Constant(_) | Leaf::Scalar(_)));
+            let shape = match whole.split_first() {
+                Some((1, example)) if !is_leaf => Shape::from(example),
+                _ => whole.clone(),
+            };
             let id = VariableId(built.graph.variables().len() as u32);
             built.graph.declare(&format!("live {name}"), whole, Group::Live, Initializer::Zeros);
             built.graph.write(node, Target::Variable(id));
             parts.push((built.graph.variable(id).offset, shape));
         }
+        self.watch = None;
         self.backend.allocate(&[(Group::Live, built.graph.flat_len(Group::Live))])?;
         let compiled = self.compile(built, Mode::Train, &[], &[]).await?;
         self.watch = Some(Watch { compiled, names: names.to_vec(), parts });

@@ -76,6 +76,9 @@ impl Desk {
             && reason.code == ErrorCode::DeviceLost
             && let Err(worse) = self.recover(reason).await
         {
+            if let Some(training) = self.training.take() {
+                self.post.answer(training.id, Err(worse.clone()));
+            }
             result = Err(worse);
         }
         self.post.answer(id, result);
@@ -109,6 +112,7 @@ impl Desk {
             Request::SetParameter { name } => {
                 let values = floats(&buffers.get(0));
                 self.session()?.set_parameter(&name, &values)?;
+                self.safe = None;
                 plain(JsValue::NULL)
             }
             Request::Train { .. } => plain(JsValue::NULL),
@@ -119,6 +123,7 @@ impl Desk {
             Request::TrainBatch => {
                 let (x, y) = (floats(&buffers.get(0)), floats(&buffers.get(1)));
                 let loss = self.session()?.train_batch(&x, &y).await?;
+                self.keep_safe(false).await?;
                 plain(loss.into())
             }
             Request::Evaluate { split } => {
@@ -168,23 +173,31 @@ impl Desk {
             Request::Reset { seed } => {
                 self.finish_run().await;
                 self.session()?.reset(seed)?;
+                self.safe = None;
                 plain(JsValue::NULL)
             }
             Request::Pin { split, index } => {
-                self.pinned = match index {
+                let session = self.session()?;
+                let pinned = match index {
                     None => floats(&buffers.get(0)),
                     Some(index) => {
-                        let session = self.session()?;
                         let (part, first) = part_of(session, split);
                         part.x.gather(&[row_of(part, first, split, index)?])
                     }
                 };
+                let expected = session.settings().model.input.iter().product::<usize>();
+                if pinned.len() != expected {
+                    let arguments: [(&str, &dyn std::fmt::Display); 3] =
+                        [("what", &"pin"), ("expected", &expected), ("got", &pinned.len())];
+                    return Err(Error::new(ErrorCode::WrongLength, &arguments));
+                }
+                self.pinned = pinned;
                 plain(JsValue::NULL)
             }
             Request::Watch { views } => {
-                self.views = views;
-                let names: Vec<String> = self.views.iter().map(|view| view.node.clone()).collect();
+                let names: Vec<String> = views.iter().map(|view| view.node.clone()).collect();
                 self.session()?.watch(&names).await?;
+                self.views = views;
                 plain(JsValue::NULL)
             }
             Request::Frame => {
@@ -199,6 +212,7 @@ impl Desk {
                 self.finish_run().await;
                 let bytes = js_sys::Uint8Array::new(&buffers.get(0)).to_vec();
                 self.session()?.restore(&Snapshot(bytes))?;
+                self.safe = None;
                 plain(JsValue::NULL)
             }
             Request::Memory => {
@@ -211,7 +225,7 @@ impl Desk {
             }
             Request::Dispose => {
                 self.finish_run().await;
-                self.session = None;
+                (self.session, self.safe) = (None, None);
                 (self.views, self.pinned) = (Vec::new(), Vec::new());
                 plain(JsValue::NULL)
             }
@@ -264,8 +278,8 @@ impl Desk {
     /// One chunk of the run, and what the page is to hear of it.
     pub async fn train_on(&mut self) {
         let (Some(training), Some(session)) = (&mut self.training, &mut self.session) else {
-            self.training = None;
-            return;
+            let gone = Error::new(ErrorCode::WrongState, &[("what", &"train"), ("reason", &"there is no session")]);
+            return self.fail(gone).await;
         };
         match training.run.advance(session, now).await {
             Ok(status) => self.report(status).await,
@@ -285,8 +299,11 @@ impl Desk {
         }
         let due = self.training.as_ref().is_some_and(|training| time - training.frame_at >= FRAME_MS);
         if (due || status.done) && !self.views.is_empty() {
-            if let Err(error) = self.send_frame().await {
-                return self.fail(error).await;
+            match self.send_frame().await {
+                Ok(()) => {}
+                Err(error) if error.code == ErrorCode::DeviceLost => return self.fail(error).await,
+                // A picture that cannot be had is no reason to end a run.
+                Err(_) => self.views.clear(),
             }
             // Counted from the end: a slow machine spends no more than a share of its time on pictures.
             if let Some(training) = &mut self.training {
@@ -296,14 +313,14 @@ impl Desk {
         if status.done {
             self.end_run();
         }
-        if let Err(error) = self.keep_safe().await {
+        if let Err(error) = self.keep_safe(status.done).await {
             self.fail(error).await;
         }
     }
 
     /// A session on a GPU is saved now and then, since the GPU may go away.
-    async fn keep_safe(&mut self) -> Result<()> {
-        let due = self.safe.as_ref().is_none_or(|(_, taken)| now() - taken >= SNAPSHOT_MS);
+    async fn keep_safe(&mut self, at_once: bool) -> Result<()> {
+        let due = at_once || self.safe.as_ref().is_none_or(|(_, taken)| now() - taken >= SNAPSHOT_MS);
         if let (Some(session), true) = (&self.session, due)
             && session.backend().name() == "webgpu"
         {
@@ -315,17 +332,18 @@ impl Desk {
     /// After the GPU is lost: the same session on the CPU, from its last good state; a run that was under way goes on there.
     async fn recover(&mut self, reason: &Error) -> Result<()> {
         let Some(lost) = self.session.take() else { return Ok(()) };
-        let settings = lost.settings().clone();
-        let data = Rc::clone(lost.data());
+        let mut session = Session::new(Device::Cpu(Cpu::new()), lost.settings().clone(), Rc::clone(lost.data())).await?;
+        session.take_hyper(&lost);
         drop(lost);
-        let mut session = Session::new(Device::Cpu(Cpu::new()), settings, data).await?;
         if let Some((snapshot, _)) = self.safe.take() {
             session.restore(&snapshot)?;
         }
         let names: Vec<String> = self.views.iter().map(|view| view.node.clone()).collect();
-        session.watch(&names).await?;
+        if session.watch(&names).await.is_err() {
+            self.views.clear();
+        }
         if let Some(training) = &mut self.training {
-            training.run.resume_from(&session);
+            training.run.resume_from(&mut session);
             training.unsent.clear();
         }
         let event = Event::DeviceLost { reason: reason.message.clone(), step: session.step_count(), info: info(&session) };
@@ -337,16 +355,19 @@ impl Desk {
     fn send_progress(&mut self, time: f64) {
         let (Some(training), Some(session)) = (&mut self.training, &self.session) else { return };
         if training.unsent.is_empty() {
+            training.sent_at = time;
             return;
         }
         let metrics = std::mem::take(&mut training.unsent);
         let seconds = ((time - training.sent_at) / 1000.0).max(1e-6) as f32;
         training.sent_at = time;
         let examples: usize = metrics.iter().map(|metric| metric.examples).sum();
+        // What the page hears of is what was waited for; some steps more are on their way.
+        let in_flight = training.run.in_flight();
         let correct: Option<f32> = metrics.iter().map(|metric| metric.correct).sum();
         let event = Event::Progress {
-            step: session.step_count(),
-            epoch: session.epochs_done(),
+            step: session.step_count() - in_flight.min(session.step_count()),
+            epoch: (session.epochs_done() - in_flight as f32 / session.steps_per_epoch().max(1) as f32).max(0.0),
             steps_per_epoch: session.steps_per_epoch(),
             accuracy: correct.map(|correct| correct / examples.max(1) as f32),
             learning_rate: session.learning_rate(),
@@ -374,12 +395,22 @@ impl Desk {
     async fn finish_run(&mut self) {
         let Some(training) = &mut self.training else { return };
         match training.run.stop().await {
-            Ok(late) => {
+            Ok((late, epoch)) => {
                 training.unsent.extend(late);
                 self.send_progress(now());
+                if let Some(end) = epoch {
+                    self.post.event(&Event::Epoch { epoch: end.epoch, validation: end.validation, test: end.test }, Vec::new());
+                }
                 self.end_run();
             }
-            Err(error) => self.fail(error).await,
+            Err(error) => {
+                self.fail(error).await;
+                // A GPU that was lost just now: the session is on the CPU, but the run was to end.
+                if let Some(training) = &mut self.training {
+                    training.run.give_up();
+                    self.end_run();
+                }
+            }
         }
     }
 
@@ -400,6 +431,7 @@ impl Desk {
             },
             _ => error,
         };
+        self.send_progress(now());
         if let Some(training) = self.training.take() {
             self.post.answer(training.id, Err(error));
         }

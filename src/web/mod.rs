@@ -1,5 +1,5 @@
 //! The wasm surface: one engine in one worker. Requests wait in an inbox; a single task answers them in order and, while a run is under way,
-//! takes it on chunk by chunk in between, so that nothing waits longer than a chunk.
+//! takes it on chunk by chunk in between, so that nothing waits longer than a chunk, or than the request before it.
 
 pub mod protocol;
 

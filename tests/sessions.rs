@@ -1,0 +1,133 @@
+//! Sessions on the CPU, with small models: reading nodes, snapshots, early stopping, going on elsewhere.
+
+use std::rc::Rc;
+
+use gradscope::backend::cpu::Cpu;
+use gradscope::data::{Dataset, Split};
+use gradscope::error::{ErrorCode, Result};
+use gradscope::nn::{LossSpec, ModelSpec};
+use gradscope::optim::OptimizerSpec;
+use gradscope::train::{Run, RunOptions, Session, Settings};
+use serde_json::{Value, json};
+
+fn session(layers: Value, seed: u32) -> Result<Session<Cpu>> {
+    let settings = Settings {
+        model: ModelSpec::from_json(&json!({ "input": [2], "layers": layers }))?,
+        loss: LossSpec::from_json(&json!("binary_crossentropy"))?,
+        optimizer: OptimizerSpec::from_json(&json!({ "type": "Adam", "learning_rate": 0.01, "global_clipnorm": 1.0 }))?,
+        batch_size: 32,
+        seed,
+        validation_split: 0.2,
+    };
+    pollster::block_on(Session::new(Cpu::new(), settings, Rc::new(Dataset::generated("moons")?)))
+}
+
+fn small() -> Value {
+    json!([{ "type": "Dense", "units": 8, "activation": "tanh" }, { "type": "Dense", "units": 1, "activation": "sigmoid" }])
+}
+
+fn train(session: &mut Session<Cpu>, steps: usize) -> Result<Vec<f32>> {
+    let options = RunOptions { steps: Some(steps), shuffle: true, ..RunOptions::default() };
+    Ok(pollster::block_on(session.run(options, || 0.0))?.0.losses)
+}
+
+#[test]
+fn nodes_behind_a_batch_norm_are_computed_when_they_are_read() -> Result<()> {
+    let layers = json!([
+        { "type": "Dense", "units": 8 }, { "type": "BatchNormalization" }, { "type": "Activation", "activation": "relu" },
+        { "type": "Dense", "units": 1, "activation": "sigmoid" }
+    ]);
+    let mut session = session(layers, 1)?;
+    train(&mut session, 3)?;
+    let before = pollster::block_on(session.snapshot())?;
+    let (shape, output) = pollster::block_on(session.read_node("dense_1", false))?;
+    assert_eq!(&shape[..], [32, 1]);
+    assert!(output.iter().all(|p| *p > 0.0 && *p < 1.0), "a sigmoid's output: {output:?}");
+    let (_, loss) = pollster::block_on(session.read_node("loss", false))?;
+    assert!(loss[0] > 0.05 && loss[0] < 5.0, "loss {}", loss[0]);
+    let (_, gradient) = pollster::block_on(session.read_node("dense", true))?;
+    assert!(gradient.iter().any(|g| *g != 0.0));
+    assert!(before == pollster::block_on(session.snapshot())?, "reading changes nothing");
+    Ok(())
+}
+
+#[test]
+fn a_snapshot_of_another_seed_brings_its_own_order() -> Result<()> {
+    let mut first = session(small(), 1)?;
+    train(&mut first, 5)?;
+    let snapshot = pollster::block_on(first.snapshot())?;
+    let expected = train(&mut first, 30)?;
+    let mut second = session(small(), 2)?;
+    train(&mut second, 3)?;
+    second.restore(&snapshot)?;
+    assert_eq!(train(&mut second, 30)?, expected);
+    Ok(())
+}
+
+#[test]
+fn a_snapshot_that_does_not_fit_changes_nothing() -> Result<()> {
+    let mut session = session(small(), 1)?;
+    let other = pollster::block_on(self::session(json!([{ "type": "Dense", "units": 1, "activation": "sigmoid" }]), 1)?.snapshot())?;
+    let before = pollster::block_on(session.snapshot())?;
+    let mut cut = before.clone();
+    cut.0.truncate(cut.0.len() / 2);
+    for bad in [other, cut] {
+        let error = session.restore(&bad).expect_err("it does not fit");
+        assert_eq!(error.code, ErrorCode::BadFile);
+    }
+    assert!(before == pollster::block_on(session.snapshot())?);
+    Ok(())
+}
+
+#[test]
+fn early_stopping_ends_a_run_that_gets_no_better() -> Result<()> {
+    let mut session = session(small(), 1)?;
+    session.set_hyper("learning_rate", 0.0)?;
+    let options = RunOptions { epochs: Some(50), early_stopping: Some(2), shuffle: true, ..RunOptions::default() };
+    let (result, epochs) = pollster::block_on(session.run(options, || 0.0))?;
+    assert!(result.stopped);
+    assert_eq!(epochs.len(), 3, "the first is the best, two more are no better");
+    assert!(epochs.iter().all(|end| end.validation.is_some()));
+    Ok(())
+}
+
+#[test]
+fn epochs_and_their_evaluations_cover_each_example_once() -> Result<()> {
+    let mut session = session(small(), 1)?;
+    assert_eq!((session.count(Split::Train), session.count(Split::Validation), session.count(Split::Test)), (640, 160, 200));
+    let options = RunOptions { epochs: Some(2), evaluate: true, shuffle: true, ..RunOptions::default() };
+    let (result, epochs) = pollster::block_on(session.run(options, || 0.0))?;
+    assert_eq!(result.losses.len(), 40);
+    for end in epochs {
+        let counted = |evaluation: Option<gradscope::train::Evaluation>| {
+            evaluation.and_then(|e| e.confusion).unwrap_or_default().iter().flatten().sum::<u32>()
+        };
+        assert_eq!((counted(end.validation), counted(end.test)), (160, 200));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_run_goes_on_in_another_session_from_its_snapshot() -> Result<()> {
+    let mut whole = session(small(), 1)?;
+    let expected = train(&mut whole, 60)?;
+    let mut lost = session(small(), 1)?;
+    let options = RunOptions { steps: Some(60), shuffle: true, ..RunOptions::default() };
+    let mut run = Run::new(&mut lost, options)?;
+    let result = pollster::block_on(async {
+        for _ in 0..5 {
+            run.advance(&mut lost, || 0.0).await?;
+        }
+        let snapshot = lost.snapshot().await?;
+        for _ in 0..4 {
+            run.advance(&mut lost, || 0.0).await?;
+        }
+        let mut other = session(small(), 9)?;
+        other.restore(&snapshot)?;
+        run.resume_from(&mut other);
+        while !run.advance(&mut other, || 0.0).await?.done {}
+        Ok::<_, gradscope::error::Error>(run.result())
+    })?;
+    assert_eq!(result.losses, expected);
+    Ok(())
+}
