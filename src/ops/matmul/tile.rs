@@ -38,7 +38,7 @@ const STRIP: usize = 4;
 /// Workgroups that keep a GPU busy.
 const ENOUGH: usize = 64;
 /// Least terms of a part when k is split.
-const LEAST_PART: usize = 128;
+const LEAST_PART: usize = 512;
 
 /// A tile of C: rows, columns, rows of a thread's strip.
 #[derive(Clone, Copy)]
