@@ -16,7 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("fields", &["error"]),
     ("optim", &["error", "fields", "tensor", "graph", "ops"]),
     ("nn", &["error", "fields", "tensor", "graph", "ops", "optim"]),
-    ("data", &["error", "fields", "tensor", "nn"]),
+    ("data", &["error", "fields", "tensor"]),
     ("train", &["error", "tensor", "graph", "ops", "autograd", "plan", "backend", "nn", "optim", "data"]),
 ];
 

@@ -47,7 +47,8 @@ for (const backend of ["cpu", "webgpu"]) {
     (rounds) => {
       const [early, late] = [rounds[2], rounds[19]];
       console.log(`    ${JSON.stringify(early)} -> ${JSON.stringify(late)}`);
-      assert.equal(late.wasmBytes, early.wasmBytes);
+      // Every round has a worker and a wasm memory of its own; how the network cuts the files moves its size by a page or two.
+      assert.ok(Math.abs(late.wasmBytes - early.wasmBytes) <= 4 * 65_536, "a session takes more wasm memory than one before it");
       assert.equal(late.gpuBytes, early.gpuBytes);
       assert.ok(late.all <= 1.1 * early.all + 2 ** 20, "the page's memory grew");
     },
