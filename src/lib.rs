@@ -1,5 +1,8 @@
 //! Gradscope's core: graphs of tensor operations, their gradients, plans and backends. ARCHITECTURE.md says what lies where.
 
+#[macro_use]
+mod wire;
+
 pub mod autograd;
 pub mod backend;
 pub mod data;

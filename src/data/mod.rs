@@ -8,25 +8,13 @@ mod order;
 
 use std::ops::Range;
 
-use serde::{Deserialize, Serialize};
-
 pub use idx::{Idx, gunzip};
 pub use manifest::{Manifest, catalogue};
 pub use order::{epoch_order, validation_start};
 
 use crate::error::{Error, ErrorCode, Result};
 
-macro_rules! protocol {
-    ($($(#[$meta:meta])* pub $kind:ident $name:ident $body:tt)*) => {$(
-        $(#[$meta])*
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        #[cfg_attr(feature = "types", derive(ts_rs::TS), ts(export_to = "protocol.ts", optional_fields))]
-        pub $kind $name $body
-    )*};
-}
-
-protocol! {
+wire! {
     /// A part of a data set.
     #[derive(Copy, Eq)]
     pub enum Split {

@@ -1,7 +1,5 @@
 //! A spec looked at without building a session: what the editor shows.
 
-use serde::{Deserialize, Serialize};
-
 use super::build::{Assembly, Mode, names};
 use super::{LossSpec, ModelSpec};
 use crate::error::{Error, Result};
@@ -9,17 +7,7 @@ use crate::graph::{Kind, Phase};
 use crate::ops::Graph;
 use crate::tensor::Meta;
 
-macro_rules! protocol {
-    ($($(#[$meta:meta])* pub struct $name:ident $body:tt)*) => {$(
-        $(#[$meta])*
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        #[cfg_attr(feature = "types", derive(ts_rs::TS), ts(export_to = "protocol.ts", optional_fields))]
-        pub struct $name $body
-    )*};
-}
-
-protocol! {
+wire! {
     /// One layer as the editor shows it.
     pub struct LayerDescription {
         /// `"conv2d_1"`.

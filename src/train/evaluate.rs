@@ -1,7 +1,5 @@
 //! Loss, accuracy, confusion and misclassified examples over a part of the data, a batch at a time.
 
-use serde::{Deserialize, Serialize};
-
 use super::Session;
 use crate::backend::{Backend, Feed};
 use crate::data::{Part, Split};
@@ -13,17 +11,7 @@ const BATCH: usize = 250;
 /// Misclassified examples that are listed.
 const MOST_LISTED: usize = 60;
 
-macro_rules! shared {
-    ($($(#[$meta:meta])* pub struct $name:ident $body:tt)*) => {$(
-        $(#[$meta])*
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        #[cfg_attr(feature = "types", derive(ts_rs::TS), ts(export_to = "protocol.ts", optional_fields))]
-        pub struct $name $body
-    )*};
-}
-
-shared! {
+wire! {
     /// Loss and metrics over one part of the data.
     #[derive(Default)]
     pub struct Evaluation {

@@ -5,25 +5,12 @@
 //! `{ event, buffers }`. Large arrays never travel inside the JSON-like part: `buffers` holds them as typed arrays, in the order that
 //! the variant's comment states.
 
-use serde::{Deserialize, Serialize};
-
 use crate::data::Split;
 use crate::nn::{LossSpec, ModelSpec};
 use crate::optim::OptimizerSpec;
 use crate::train::Evaluation;
 
-macro_rules! protocol {
-    ($($(#[$meta:meta])* pub $kind:ident $name:ident $body:tt)*) => {$(
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        #[cfg_attr(feature = "types", derive(ts_rs::TS), ts(export_to = "protocol.ts", optional_fields))]
-        $(#[$meta])*
-        #[allow(clippy::large_enum_variant)]
-        pub $kind $name $body
-    )*};
-}
-
-protocol! {
+wire! {
     /// Which backend to train on. `auto` takes WebGPU where the adapter is hardware, else SIMD code on the CPU.
     #[derive(Copy, Eq, Default)]
     pub enum BackendChoice {
