@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Modules with all that each may use.
 const MAY_USE: &[(&str, &[&str])] = &[
+    ("wire", &[]),
     ("error", &[]),
     ("simd", &[]),
     ("tensor", &["error"]),

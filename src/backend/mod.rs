@@ -14,6 +14,7 @@ use std::rc::Rc;
 use crate::error::Result;
 use crate::graph::{Group, NodeId};
 use crate::plan::{Place, Plan};
+use crate::tensor::Cells;
 
 /// Numbers that a step may change without compiling anew.
 #[derive(Clone, Debug, Default)]
@@ -50,20 +51,6 @@ pub struct Column {
     pub width: usize,
     /// The cells.
     pub cells: Cells,
-}
-
-/// Cells of a column, one example after another.
-#[derive(Clone, Debug)]
-pub enum Cells {
-    /// A byte stands for `byte * scale`.
-    Bytes {
-        /// The bytes.
-        data: Rc<Vec<u8>>,
-        /// What 1 stands for.
-        scale: f32,
-    },
-    /// Numbers as they are.
-    Floats(Rc<Vec<f32>>),
 }
 
 /// A place where plans run. It owns the flat buffers (parameters, gradients, optimizer's slots, statistics) and the data; compiled plans own

@@ -3,9 +3,10 @@
 use serde_json::Value;
 
 use super::idx::{Idx, bad_file, gunzip};
-use super::{Cells, Column, DataKind, Dataset, DatasetInfo, Part, generated};
+use super::{Column, DataKind, Dataset, DatasetInfo, Part, generated};
 use crate::error::{Error, ErrorCode, Result};
 use crate::fields::{Fields, FromValue, LARGEST, bad_value, out_of_range};
+use crate::tensor::Cells;
 
 /// What `dataset.json` says.
 #[derive(Clone, Debug, PartialEq)]

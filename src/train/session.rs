@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::watch::Watch;
 use crate::autograd::differentiate;
-use crate::backend::{Backend, Cells, Column, Feed, RING, StepData};
+use crate::backend::{Backend, Column, Feed, RING, StepData};
 use crate::data::{self, Dataset, Part, Split, epoch_order, validation_start};
 use crate::error::{Error, ErrorCode, Result};
 use crate::graph::{Group, NodeId, Target};
@@ -425,14 +425,7 @@ impl<B: Backend> Session<B> {
 
 /// What a backend keeps of a part: the examples, and the labels in the form that the loss takes.
 fn columns(part: &Part, label: &[usize]) -> Result<[Column; 2]> {
-    let column = |column: data::Column| {
-        let width = column.width();
-        let cells = match column.cells {
-            data::Cells::Bytes { data, scale } => Cells::Bytes { data: Rc::new(data), scale },
-            data::Cells::Floats(data) => Cells::Floats(Rc::new(data)),
-        };
-        Column { width, cells }
-    };
+    let column = |column: data::Column| Column { width: column.width(), cells: column.cells };
     Ok([column(part.x.clone()), column(part.targets(label)?)])
 }
 
