@@ -107,6 +107,11 @@ impl Desk {
             Request::Presets => plain(to_js(&nn::presets())),
             Request::Datasets => plain(to_js(&fetch::datasets(&self.data_url).await)),
             Request::Describe { model } => plain(to_js(&nn::describe(&model)?)),
+            Request::Rates { optimizer, steps } => {
+                optimizer.check()?;
+                let rates: Vec<f64> = steps.iter().map(|&step| optimizer.learning_rate().at(step)).collect();
+                plain(to_js(&rates))
+            }
             Request::Create { options } => {
                 self.finish_run().await;
                 let info = self.create(options, buffers).await?;
@@ -240,6 +245,11 @@ impl Desk {
         self.session = None;
         (self.views, self.pinned) = (Vec::new(), Vec::new());
         let data = match (&options.data, &options.data_shape) {
+            (Some(name), _) if options.files.is_some() => {
+                let bytes = |buffer: JsValue| js_sys::Uint8Array::new(&buffer).to_vec();
+                let files = options.files.iter().flatten().cloned().zip(buffers.iter().map(bytes));
+                Dataset::from_official(name, &files.collect::<Vec<_>>())?
+            }
             (Some(name), _) => fetch::dataset(&self.data_url, name, &self.post).await?,
             (None, Some(shape)) => {
                 let y = floats(&buffers.get(1));

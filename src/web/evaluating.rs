@@ -19,8 +19,8 @@ pub(super) struct Evaluating {
 /// Whether a request leaves the parameters as they are, and so may come between two batches of an evaluation.
 fn only_looks(request: &Request) -> bool {
     use Request::{
-        Backends, Datasets, Describe, Evaluate, Examples, Frame, GetParameter, Memory, Nodes, Parameters, Pin, Predict, Presets, Read,
-        Snapshot, Train, Watch,
+        Backends, Datasets, Describe, Evaluate, Examples, Frame, GetParameter, Memory, Nodes, Parameters, Pin, Predict, Presets, Rates,
+        Read, Snapshot, Train, Watch,
     };
     matches!(
         request,
@@ -28,6 +28,7 @@ fn only_looks(request: &Request) -> bool {
             | Presets
             | Datasets
             | Describe { .. }
+            | Rates { .. }
             | Parameters
             | GetParameter { .. }
             | Evaluate { .. }

@@ -29,6 +29,8 @@ wire! {
         pub model: ModelSpec,
         /// An installed or generated data set, or none if the examples come as buffers (`x` then `y`, both `Float32Array`).
         pub data: Option<String>,
+        /// Names of the set's own files, which come as buffers, where it is not installed.
+        pub files: Option<Vec<String>>,
         /// Shape of `x` with the number of examples first, when the examples come as buffers.
         pub data_shape: Option<Vec<usize>>,
         /// Backend wanted.
@@ -194,6 +196,13 @@ wire! {
         Describe {
             /// The model.
             model: ModelSpec,
+        },
+        /// The learning rate at some steps -> number[].
+        Rates {
+            /// Whose.
+            optimizer: OptimizerSpec,
+            /// At which steps.
+            steps: Vec<usize>,
         },
         /// -> `SessionInfo`. Buffers: `x`, `y` where the options name no data set.
         Create {
