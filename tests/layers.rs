@@ -18,7 +18,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("optim", &["error", "fields", "tensor", "graph", "ops"]),
     ("nn", &["error", "fields", "tensor", "graph", "ops", "optim"]),
     ("data", &["error", "fields", "tensor"]),
-    ("train", &["error", "tensor", "graph", "ops", "autograd", "plan", "backend", "nn", "optim", "data"]),
+    ("trace", &["error", "tensor", "graph", "ops", "plan", "backend"]),
+    ("train", &["error", "tensor", "graph", "ops", "autograd", "plan", "backend", "trace", "nn", "optim", "data"]),
 ];
 
 /// The only places that may touch the browser.

@@ -7,7 +7,7 @@ use js_sys::Array;
 use wasm_bindgen::JsValue;
 
 use super::driving::Training;
-use super::evaluating::Evaluating;
+use super::evaluating::{Evaluating, only_looks};
 use super::js::{Buffer, Post, floats, to_js};
 use super::protocol::{Memory, NodeInfo, ParameterInfo, Request, SessionInfo, SessionOptions, View};
 use super::{fetch, js};
@@ -19,7 +19,7 @@ use crate::nn;
 use crate::train::{Session, Settings, Snapshot};
 
 /// A value and the arrays beside it.
-type Answer = Result<(JsValue, Vec<Buffer>)>;
+pub(super) type Answer = Result<(JsValue, Vec<Buffer>)>;
 
 /// Everything that an engine holds.
 pub(super) struct Desk {
@@ -71,6 +71,12 @@ impl Desk {
             }
         };
         self.settle_evaluations(&request).await;
+        if !matches!(request, Request::Walk { .. }) {
+            let ends = !only_looks(&request) || matches!(request, Request::Train { .. });
+            if let Err(error) = self.leave_walk(ends) {
+                return self.post.answer(id, Err(error));
+            }
+        }
         let begun = match request {
             Request::Train { options } => self.begin(id, options),
             Request::Evaluate { split } => self.begin_evaluation(id, split),
@@ -147,6 +153,7 @@ impl Desk {
                 let outputs = self.session()?.predict(&floats(&buffers.get(0))).await?;
                 Ok((JsValue::NULL, vec![Buffer::Floats(outputs)]))
             }
+            Request::Walk { walk } => self.walk(walk, buffers).await,
             Request::Nodes => plain(to_js(&nodes(self.session()?))),
             Request::Read { node, gradient } => {
                 let (shape, values) = self.session()?.read_node(&node, gradient).await?;

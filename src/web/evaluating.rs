@@ -17,7 +17,7 @@ pub(super) struct Evaluating {
 }
 
 /// Whether a request leaves the parameters as they are, and so may come between two batches of an evaluation.
-fn only_looks(request: &Request) -> bool {
+pub(super) fn only_looks(request: &Request) -> bool {
     use Request::{
         Backends, Datasets, Describe, Evaluate, Examples, Frame, GetParameter, Memory, Nodes, Parameters, Pin, Predict, Presets, Rates,
         Read, Snapshot, Train, Watch,

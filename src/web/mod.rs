@@ -21,6 +21,8 @@ mod live;
 mod open;
 #[cfg(all(target_arch = "wasm32", feature = "selftest"))]
 mod selftest;
+#[cfg(target_arch = "wasm32")]
+mod walking;
 
 #[cfg(target_arch = "wasm32")]
 pub use engine::Engine;

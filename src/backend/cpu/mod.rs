@@ -283,6 +283,13 @@ impl Backend for Cpu {
         std::future::ready(Ok(std::mem::take(&mut exec.kept)))
     }
 
+    fn write_place(&mut self, exec: &CpuExec, place: Place, values: &[f32]) -> Result<()> {
+        super::check_len(place, values)?;
+        // SAFETY: no kernel runs now.
+        unsafe { self.arena(exec, place.buffer)?.slice_mut(place.offset, place.len) }.copy_from_slice(values);
+        Ok(())
+    }
+
     async fn read_place(&self, exec: &CpuExec, place: Place) -> Result<Vec<f32>> {
         // SAFETY: no kernel runs now.
         Ok(unsafe { self.arena(exec, place.buffer)?.slice(place.offset, place.len) }.to_vec())
