@@ -62,7 +62,9 @@ fn value(session: &mut Session<Device>, node: usize) -> Vec<f32> {
 
 #[test]
 fn every_element_of_a_whole_step_is_explained() {
-    for (subject, x) in [(Subject::Batch, Vec::new()), (Subject::Pinned { label: Some(2.0) }, (0..100).map(|i| (i as f32 * 0.7).sin()).collect())] {
+    for (subject, x) in
+        [(Subject::Batch, Vec::new()), (Subject::Pinned { label: Some(2.0) }, (0..100).map(|i| (i as f32 * 0.7).sin()).collect())]
+    {
         let mut session = cpu(CNN);
         train(&mut session, 3);
         let info = block_on(session.open_walk(subject, x)).expect("a walk");
@@ -204,7 +206,8 @@ fn edits_hold_and_bad_ones_are_refused() {
     assert_eq!(block_on(session.parameter("conv2d.kernel")).expect("a kernel")[1], -0.75, "a parameter's edit is kept");
 
     let info = open(&mut session);
-    let code = |session: &mut Session<Device>, node, element, value| block_on(session.edit_walk(node, element, value)).expect_err("refused").code;
+    let code =
+        |session: &mut Session<Device>, node, element, value| block_on(session.edit_walk(node, element, value)).expect_err("refused").code;
     assert_eq!(code(&mut session, info.x, 0, f32::NAN), ErrorCode::BadValue);
     assert_eq!(code(&mut session, info.x, 1 << 20, 0.0), ErrorCode::UnknownName);
     assert_eq!(code(&mut session, 1 << 20, 0, 0.0), ErrorCode::UnknownName);

@@ -5,7 +5,7 @@ use wasm_bindgen::JsValue;
 
 use super::answer::{Answer, Desk};
 use super::js::{Buffer, floats, to_js};
-use super::protocol::{Shaped, WalkRequest};
+use super::protocol::{ReadValue, WalkRequest};
 use crate::error::Result;
 use crate::train::Travel;
 
@@ -34,7 +34,7 @@ impl Desk {
                 let (mut shapes, mut arrays) = (Vec::new(), Vec::new());
                 for item in &items {
                     let (shape, values) = trace.read(backend, item).await?;
-                    shapes.push(Shaped { shape });
+                    shapes.push(ReadValue { shape });
                     arrays.push(Buffer::Floats(values));
                 }
                 Ok((to_js(&shapes), arrays))
