@@ -74,7 +74,7 @@ export function placeOf(layout: Layout, first: number, shown: number, boxWidth: 
   const { rows, columns } = layout;
   const single = rows * columns === 1;
   const gap = single ? 1 : shown > 1 ? Math.max(2, Math.min(6, Math.floor(boxWidth / 60))) : 0;
-  if (shown === 1 && !single && Math.min(boxWidth / columns, boxHeight / rows) < NARROW) {
+  if (layout.kind === "matrix" && Math.min(boxWidth / columns, boxHeight / rows) < NARROW) {
     const [cellWidth, cellHeight] = [Math.min(boxWidth / columns, 12), Math.min(boxHeight / rows, 12)];
     const width = cellWidth * columns;
     return { first, shown, across: 1, left: (boxWidth - width) / 2, width, height: cellHeight * rows, gap, cellWidth, cellHeight };
@@ -87,8 +87,9 @@ export function placeOf(layout: Layout, first: number, shown: number, boxWidth: 
     let cell = Math.min(wide / columns, high / rows, largest);
     if (cell > 2) cell = Math.floor(cell);
     // A few numbers are wider than high, so that they can be read.
-    const cellWidth = single ? Math.min(wide, cell * 2.4, 76) : cell;
-    if (cell > 0 && (!best || cell > best.cellHeight)) {
+    const wider = single || (layout.kind === "matrix" && columns <= 12 && rows <= 64);
+    const cellWidth = wider ? Math.max(cell, Math.floor(Math.min(wide / columns, cell * 2.4, 76))) : cell;
+    if (cell > 0 && (!best || cell >= best.cellHeight)) {
       const width = cellWidth * columns;
       best = { first, shown, across, left: Math.max(0, Math.floor((boxWidth - across * (width + gap) + gap) / 2)), width, height: cell * rows, gap, cellWidth, cellHeight: cell };
     }

@@ -6,7 +6,7 @@ import { css, diverging, palette } from "../lib/palette.js";
 import { scaleOf } from "../lib/tensor.js";
 import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
-import { cellLabel, cellOf, explanation, isGradient, label, layout, looked, select, selected } from "../state/cell.js";
+import { cellLabel, cellOf, explanation, hovered, isGradient, label, layout, looked, select, selected } from "../state/cell.js";
 import { hidden } from "../state/predict.js";
 import { valueOf } from "../state/values.js";
 import { computedYet, example } from "../state/walk.js";
@@ -121,7 +121,7 @@ class CellPanel extends View {
 
   #sources() {
     const now = explanation.value;
-    if (!now || hidden.value?.node === now.node) return nothing;
+    if (!now || now.cell.node !== selected.value?.node || hidden.value?.node === now.node) return nothing;
     return now.sources.map(({ node, count }, k) => {
       const mine = [...now.sourceElements[k]!].map((whole) => cellOf(node, whole)).filter((cell) => cell.example === undefined || cell.example === example.value);
       const patches = patchesOf(node, mine.map(({ element }) => element), PATCHES);
@@ -151,7 +151,8 @@ class CellPanel extends View {
   }
 
   override render() {
-    const cell = looked.value;
+    // A pointer over another tensor does not turn the panel over.
+    const cell = hovered.value?.node === selected.value?.node ? looked.value : selected.value;
     if (!cell) return nothing;
     const of = layout(cell.node);
     const [picture] = of.where(cell.element);

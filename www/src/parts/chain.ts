@@ -7,7 +7,7 @@ import { hidden } from "../state/predict.js";
 import { label, select, selected, shapeOf } from "../state/cell.js";
 import { computedYet, current, info, nodes } from "../state/walk.js";
 import * as store from "../state/store.js";
-import "./tensor.js";
+import { pictureShown } from "./tensor.js";
 
 /** A name as short as a card is wide: "max_pooling2d_1" becomes "max_pool_1". */
 export const shortName = (name: string): string =>
@@ -22,28 +22,30 @@ export function gradientNear(node: number): number | undefined {
 }
 
 /** One half of a card: pictures of a node, or why there are none. */
-export function half(node: number | undefined, most: number) {
+export function half(node: number | undefined) {
   if (node === undefined) return html`<span class="half none-here"><span>${t("walk.noGradient")}</span></span>`;
   const there = computedYet(node);
+  const picture = pictureShown(node);
   return html`<span class="half">
-    <gs-tensor .node=${node} .most=${most}></gs-tensor>
+    <gs-tensor .node=${node}></gs-tensor>
+    ${there && picture !== undefined ? html`<i class="picture-shown" title=${t("cell.picture", { k: picture })}>#${picture}</i>` : nothing}
     ${there ? (hidden.value?.node === node ? html`<span class="card-none">?</span>` : nothing) : html`<span class="card-none">${t("cards.none")}</span>`}
   </span>`;
 }
 
 /** A tensor's card: its name and shape, the value above and the gradient below. */
-export function tensorCard(node: number, name: string, options: { gradient: number | undefined | false; on: boolean; now: boolean; most: number; title?: string }) {
-  const { gradient, on, now, most } = options;
+export function tensorCard(node: number, name: string, options: { gradient: number | undefined | false; on: boolean; now: boolean; title?: string }) {
+  const { gradient, on, now } = options;
   return html`<li class="tensor-card ${on ? "on" : ""} ${now ? "now" : ""}" data-node=${nodes.value[node]?.name ?? ""}>
     <button class="tensor-head" aria-pressed=${on} title=${options.title ?? label(node)} @click=${() => select({ node, element: selected.peek()?.node === node ? selected.peek()!.element : 0 })}>
       <b>${name}</b><span>${shape(shapeOf(node)) || "1"}</span></button>
-    ${half(node, most)}
-    ${gradient === false ? nothing : half(gradient, most)}
+    ${half(node)}
+    ${gradient === false ? nothing : half(gradient)}
   </li>`;
 }
 
 /** Room that a card needs at least, with the line to its neighbour. */
-const CARD = 88;
+const CARD = 79;
 
 /** The network as a chain of tensor cards: the input, each layer's output, the loss. */
 class Chain extends View {
@@ -75,8 +77,8 @@ class Chain extends View {
     const rows = Math.ceil((cards.length * CARD) / this.#width.value);
     const columns = Math.ceil(cards.length / rows);
     const small = store.built.value?.setup.model.input.length === 1 && of.layers.every(({ output }) => shapeOf(output).every((size) => size <= 4));
-    return html`<ol class="chain ${small ? "small" : ""}" style="grid-template-columns:repeat(${columns},minmax(0,132px))" aria-label=${t("cards.label")}>
-      ${cards.map(({ node, name, layer }) => tensorCard(node, name, { gradient: gradientNear(node), on: isIn(chosen, layer), now: isIn(now, layer), most: 4, title: layer }))}
+    return html`<ol class="chain ${small ? "small" : ""}" style="grid-template-columns:repeat(${columns},minmax(0,128px))" aria-label=${t("cards.label")}>
+      ${cards.map(({ node, name, layer }) => tensorCard(node, name, { gradient: gradientNear(node), on: isIn(chosen, layer), now: isIn(now, layer), title: layer }))}
     </ol>`;
   }
 }

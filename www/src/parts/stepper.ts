@@ -78,7 +78,7 @@ class Stepper extends View {
         const own = cell.node === k || (node.gradient != null && cell.node === node.gradient);
         const done = current.value === k || (node.gradient != null && current.value === node.gradient);
         const name = node.role === "op" ? node.name.replace(`${node.layer}/`, "") : node.name.replace(`${node.layer}.`, "");
-        return tensorCard(k, name, { gradient: between || node.role === "target" ? false : (node.gradient ?? undefined), on: own, now: done, most: 4 });
+        return tensorCard(k, name, { gradient: between || node.role === "target" ? false : (node.gradient ?? undefined), on: own, now: done });
       })}</ol>
     </section>`;
   }
@@ -109,7 +109,7 @@ class Stepper extends View {
           <button aria-pressed=${gradient} ?disabled=${!gradient && other === undefined} @click=${() => !gradient && toggleGradient()}>${t("legend.gradient")}</button>
         </span></header>
       ${computedYet(cell.node)
-        ? html`<gs-tensor class="multiples" .node=${cell.node} .most=${256} .grows=${420} .largest=${single ? 30 : Math.max(2, Math.floor(72 / columns))}></gs-tensor>`
+        ? html`<gs-tensor class="multiples" .node=${cell.node} .most=${256} .grows=${420} .largest=${single ? 30 : Math.max(1, Math.round(80 / columns))}></gs-tensor>`
         : html`<div class="multiples hatch not-yet"><span>${t("cards.none")}</span></div>`}
     </section>`;
   }

@@ -1,4 +1,5 @@
 import { signal } from "@preact/signals-core";
+import { prepare } from "../lib/draw.js";
 import { Drawing } from "../lib/drawing.js";
 import { general, shape } from "../lib/format.js";
 import { drawCells, outlineCells } from "../lib/paint.js";
@@ -42,20 +43,45 @@ export function spoken({ node, element }: Cell): string {
   return slope === undefined || gradient == null || hidden.value?.node === gradient ? said : t("speak.gradient", { said, value: general(slope) });
 }
 
+/** Pictures on a card: one large one, or several small windows. */
+const onCard = (node: number): number => {
+  const { rows, columns } = layout(node);
+  return rows * columns >= 49 ? 1 : 8;
+};
+
+/** The first picture of a node that is shown where there is room for `most`: that of the page of pictures that holds the cell that matters. */
+export function firstShown(node: number, most = 0): number {
+  const { count, rows, columns, where } = layout(node);
+  const page = most || onCard(node);
+  if (rows * columns === 1 || count <= page) return 0;
+  const { sources, consumers, chosen } = outlined(node);
+  const element = chosen ?? (selected.value?.node === node ? selected.value.element : (sources[0] ?? consumers[0]));
+  return element === undefined ? 0 : Math.floor(where(element)[0] / page) * page;
+}
+
+/** Which picture a card shows, where it shows but one of several. */
+export const pictureShown = (node: number): number | undefined => {
+  const { count, rows, columns } = layout(node);
+  return count > 1 && rows * columns > 1 && onCard(node) === 1 ? firstShown(node) : undefined;
+};
+
 /**
  * The value of a node as pictures, hatched until it is computed: a canvas, and over it a grid of one cell that has the focus, is moved by
  * arrow keys, and speaks. The cell that is looked at, its sources and its consumers are outlined.
  */
 export class TensorGrid extends Drawing {
   readonly #node = signal(-1);
-  /** Pictures shown at most; single numbers are all shown. */
-  most = 4;
+  /** Pictures shown at most, by default as many as are large enough on a card; single numbers are all shown. */
+  most = 0;
   /** Largest size of a cell on the screen. */
   largest = Infinity;
   /** Height that it takes at most, where it takes its height from its content. */
   grows = 0;
   #place: Place | undefined;
   #at = 0;
+  /** The picture without its outlines, and what it was drawn from. */
+  readonly #base = document.createElement("canvas");
+  #drawn: readonly unknown[] = [];
   readonly #cell = document.createElement("div");
 
   get node(): number {
@@ -65,19 +91,10 @@ export class TensorGrid extends Drawing {
     if (node !== this.#node.peek()) [this.#at, this.#node.value] = [0, node];
   }
 
-  /** The first picture that is shown: the page of pictures that holds the cell that matters. */
-  #first(): number {
-    const { count, rows, columns } = layout(this.node);
-    if (rows * columns === 1 || count <= this.most) return 0;
-    const { sources, consumers, chosen } = outlined(this.node);
-    const element = chosen ?? (selected.value?.node === this.node ? selected.value.element : (sources[0] ?? consumers[0] ?? this.#at));
-    return Math.floor(layout(this.node).where(element)[0] / this.most) * this.most;
-  }
-
   #placed(width: number, height: number): Place {
     const { count, rows, columns } = layout(this.node);
-    const first = this.#first();
-    const shown = rows * columns === 1 ? Math.min(count, 1 << 14) : Math.min(this.most, count - first);
+    const first = firstShown(this.node, this.most);
+    const shown = rows * columns === 1 ? Math.min(count, 1 << 14) : Math.min(this.most || onCard(this.node), count - first);
     return (this.#place = placeOf(layout(this.node), first, shown, width, height, this.largest));
   }
 
@@ -86,7 +103,7 @@ export class TensorGrid extends Drawing {
     const of = layout(node);
     void palette.value;
     void locked.value;
-    this.#first();
+    void firstShown(node, this.most);
     const data = valueOf(node);
     const covered = hidden.value?.node === node;
     this.classList.toggle("hatch", !data || covered);
@@ -191,7 +208,13 @@ export class TensorGrid extends Drawing {
     const of = layout(node);
     const place = this.#placed(width, height);
     if (!data || hidden.peek()?.node === node) return;
-    drawCells(context, data, of, place, scaleShown(node, data), isGradient(node));
+    // Outlines move with the pointer; the cells beneath them are drawn but once.
+    const from = [data, palette.peek(), scaleShown(node, data), isGradient(node), place.first, place.shown, place.across, place.cellWidth, place.cellHeight, width, height];
+    if (from.some((part, k) => part !== this.#drawn[k])) {
+      this.#drawn = from;
+      drawCells(prepare(this.#base, width, height), data, of, place, scaleShown(node, data), isGradient(node));
+    }
+    context.drawImage(this.#base, 0, 0, width, height);
     const { sources, consumers, chosen } = outlined(node);
     const colours = palette.peek();
     if (consumers.length) outlineCells(context, of, place, consumers, css(colours.dim), true);

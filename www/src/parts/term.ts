@@ -3,7 +3,7 @@ import type { Term } from "gradscope";
 import { general } from "../lib/format.js";
 import { css, palette } from "../lib/palette.js";
 import { t } from "../messages/index.js";
-import { cellOf, isGradient, label, select } from "../state/cell.js";
+import { cellOf, elementLabel, isGradient, select } from "../state/cell.js";
 
 /** What a term writes: names and places, or numbers. */
 export type Style = "symbols" | "numbers";
@@ -17,9 +17,8 @@ const NAMED: Readonly<Record<string, string>> = { sigmoid: "σ", log: "ln", sqrt
 /** An element as a link to its cell. */
 function element(term: Extract<Term, { type: "element" }>, style: Style): TemplateResult {
   const kind = term.upstream ? "upstream" : isGradient(term.input) ? "gradient" : "value";
-  const name = term.upstream ? "δ" : label(term.input);
-  const text = style === "numbers" ? general(term.value) : term.index.length ? `${name}[${term.index.join(", ")}]` : name;
-  return html`<button class="operand ${kind}" title=${`${label(term.input)}${term.index.length ? `[${term.index.join(", ")}]` : ""} = ${general(term.value)}`}
+  const text = style === "numbers" ? general(term.value) : elementLabel(term.input, term.element, term.upstream ? "δ" : undefined);
+  return html`<button class="operand ${kind}" title=${`${elementLabel(term.input, term.element)} = ${general(term.value)}`}
     @click=${() => select(cellOf(term.input, term.element))}>${text}</button>`;
 }
 

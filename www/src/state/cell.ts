@@ -64,16 +64,20 @@ export function label(node: number): string {
   const facts = nodes.value[node];
   if (!facts) return "";
   const of = gradientOf.value.get(node);
-  if (!of) return facts.name;
-  const named = of.find((k) => nodes.value[k]?.role === "parameter") ?? of.at(-1)!;
-  return `∂L/∂${nodes.value[named]!.name}`;
+  if (!of) return info.value!.layers.find(({ output }) => output === node)?.name ?? facts.name;
+  return `∂L/∂${label(of.find((k) => nodes.value[k]?.role === "parameter") ?? of.at(-1)!)}`;
+}
+
+/** An element of the whole value as the page writes it; the example is named where it is not the one that is shown. */
+export function elementLabel(node: number, whole: number, name = label(node)): string {
+  const { element, example: row } = cellOf(node, whole);
+  const index = layout(node).index(element).join(", ");
+  const place = row === undefined || row === example.value ? index : `n${row}${index && "; "}${index}`;
+  return place ? `${name}[${place}]` : name;
 }
 
 /** A cell's name with its place: "conv2d/relu[4, 5, 3]". */
-export const cellLabel = ({ node, element }: Cell): string => {
-  const index = layout(node).index(element);
-  return index.length ? `${label(node)}[${index.join(", ")}]` : label(node);
-};
+export const cellLabel = (cell: Cell): string => elementLabel(cell.node, wholeElement(cell));
 
 /** Chooses a cell, and shows its example. */
 export function select(cell: Cell & { example?: number | undefined }): void {
