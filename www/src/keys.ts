@@ -1,10 +1,9 @@
 import { tinykeys } from "tinykeys";
 import * as store from "./state/store.js";
 import { editable, editing, nudge, selected, togglePin, toggleGradient, zoom, ZOOMS } from "./state/cell.js";
-import { pinNext } from "./state/pictures.js";
 import { togglePredict } from "./state/predict.js";
 import { oneBatch, play, reset } from "./state/training.js";
-import { open, runTo, step, toggleBreakpoint, walk } from "./state/walk.js";
+import { nextSample, open, runTo, step, toggleBreakpoint, walk } from "./state/walk.js";
 import type { PlainKey } from "./messages/types.js";
 
 interface Key {
@@ -18,8 +17,8 @@ interface Key {
 export const KEYS: readonly Key[] = [
   { keys: "Space", text: "keys.play", binding: "Space", run: () => void play() },
   { keys: "R", text: "keys.reset", binding: "r", run: () => void reset() },
-  { keys: "]", text: "keys.next", binding: "]", run: () => pinNext(1) },
-  { keys: "[", text: "keys.previous", binding: "[", run: () => pinNext(-1) },
+  { keys: "]", text: "keys.next", binding: "]", run: () => nextSample(1) },
+  { keys: "[", text: "keys.previous", binding: "[", run: () => nextSample(-1) },
   { keys: "?", text: "keys.help", binding: "Shift+?", run: () => (store.helpOpen.value = !store.helpOpen.value) },
 ];
 

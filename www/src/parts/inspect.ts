@@ -2,7 +2,7 @@ import { html, nothing } from "lit";
 import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
 import { walk } from "../state/walk.js";
-import { tab } from "../state/store.js";
+import { isWelcome, tab } from "../state/store.js";
 import "./explain.js";
 import "./numbers.js";
 import "./optimizer.js";
@@ -31,7 +31,7 @@ class Inspect extends View {
       </div>
       <div class="tab-panel" role="tabpanel" id="tab-panel" aria-labelledby="tab-${open}" tabindex="0">
         ${open === "explain"
-          ? walk.value ? html`<gs-walk-explain></gs-walk-explain><details class="lesson-below"><summary>${t("explain.model")}</summary><gs-explain></gs-explain></details>` : html`<gs-explain></gs-explain>`
+          ? walk.value ? html`<gs-walk-explain></gs-walk-explain><details class="lesson-below" ?open=${isWelcome.value}><summary>${t("explain.model")}</summary><gs-explain></gs-explain></details>` : html`<gs-explain></gs-explain>`
           : open === "numbers" ? html`<gs-numbers></gs-numbers>` : open === "optimizer" ? html`${walk.value ? html`<gs-slots></gs-slots>` : nothing}<gs-optimizer></gs-optimizer>` : html`<gs-evaluate></gs-evaluate>`}
       </div>`;
   }

@@ -5,7 +5,7 @@ import { t } from "../messages/index.js";
 import { counterpart, isGradient, label, layout, selected, shapeOf, toggleGradient, zoom } from "../state/cell.js";
 import * as store from "../state/store.js";
 import { valueOf } from "../state/values.js";
-import { computedYet, current, example, gradientOf, info, nodes, ofBatch, setSubject, state } from "../state/walk.js";
+import { computedYet, current, example, gradientOf, info, nextSample, nodes, ofBatch, setSubject, state } from "../state/walk.js";
 import { icons } from "./icons.js";
 import { shortName, tensorCard } from "./chain.js";
 import { locked, scaleShown } from "./tensor.js";
@@ -16,7 +16,6 @@ class Stepper extends View {
   /** What is walked through: the batch or one sample; and which example of the batch is shown. */
   #subject() {
     const of = info.value!;
-    const move = (by: number): void => void (example.value = (example.peek() + by + of.batch) % of.batch);
     const batch = of.subject.type === "batch";
     const row = of.rows[example.value];
     return html`<div class="subject" role="group" aria-label=${t("walk.subject")}>
@@ -26,9 +25,9 @@ class Stepper extends View {
       </span>
       ${batch
         ? html`<span class="which">
-            <button class="plain small" ?disabled=${of.batch < 2} aria-label=${t("walk.previousExample")} title=${t("walk.previousExample")} @click=${() => move(-1)}>${icons.previous}</button>
+            <button class="plain small" ?disabled=${of.batch < 2} aria-label=${t("walk.previousExample")} title=${t("walk.previousExample")} @click=${() => nextSample(-1)}>${icons.previous}</button>
             <span>${t("walk.example", { k: example.value + 1, n: of.batch })}${row === undefined ? nothing : html` <small>${t("walk.row", { row: count(row) })}</small>`}</span>
-            <button class="plain small" ?disabled=${of.batch < 2} aria-label=${t("walk.nextExample")} title=${t("walk.nextExample")} @click=${() => move(1)}>${icons.next}</button>
+            <button class="plain small" ?disabled=${of.batch < 2} aria-label=${t("walk.nextExample")} title=${t("walk.nextExample")} @click=${() => nextSample(1)}>${icons.next}</button>
           </span>`
         : html`<span class="which"><small>${t("walk.oneSample")}</small></span>`}
     </div>`;

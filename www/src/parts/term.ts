@@ -5,8 +5,8 @@ import { css, palette } from "../lib/palette.js";
 import { t } from "../messages/index.js";
 import { cellOf, elementLabel, isGradient, select } from "../state/cell.js";
 
-/** What a term writes: names and places, or numbers. */
-export type Style = "symbols" | "numbers";
+/** What a term writes: names and places, or numbers; both as links to their cells, or names as mere text. */
+export type Style = "symbols" | "numbers" | "text";
 
 const INFIX: Readonly<Record<string, string>> = { add: "+", sub: "−", mul: "·", div: "/", greater: ">", equal: "=" };
 /** How tightly what is inside must bind to stand without brackets. */
@@ -15,9 +15,10 @@ const BINDING: Readonly<Record<string, number>> = { add: 1, sub: 1, mul: 2, div:
 const NAMED: Readonly<Record<string, string>> = { sigmoid: "σ", log: "ln", sqrt: "√", normal_cdf: "Φ", maximum: "max", minimum: "min", abs: "abs" };
 
 /** An element as a link to its cell. */
-function element(term: Extract<Term, { type: "element" }>, style: Style): TemplateResult {
+function element(term: Extract<Term, { type: "element" }>, style: Style): TemplateResult | string {
   const kind = term.upstream ? "upstream" : isGradient(term.input) ? "gradient" : "value";
   const text = style === "numbers" ? general(term.value) : elementLabel(term.input, term.element, term.upstream ? "δ" : undefined);
+  if (style === "text") return text;
   return html`<button class="operand ${kind}" title=${`${elementLabel(term.input, term.element)} = ${general(term.value)}`}
     @click=${() => select(cellOf(term.input, term.element))}>${text}</button>`;
 }
@@ -29,7 +30,7 @@ export function line(term: Term, style: Style, depth = 0, outer = 0): TemplateRe
   switch (term.type) {
     case "element": return element(term, style);
     case "number": return general(term.value);
-    case "random": return style === "symbols" ? t("term.random") : general(term.value);
+    case "random": return style === "numbers" ? general(term.value) : t("term.random");
     case "sum": {
       if (term.count === 0) return "0";
       if (depth > 2) return general(term.value);
@@ -44,8 +45,8 @@ export function line(term: Term, style: Style, depth = 0, outer = 0): TemplateRe
       return html`max(${shown.map((inner, k) => html`${k ? ", " : ""}${line(inner, style, depth + 1)}`)}${term.count > shown.length ? ", …" : ""})`;
     }
     case "firstMax":
-      return style === "symbols" ? html`[${line(term.own, style, depth + 1)} ${t("term.isLargest")}]` : term.won ? "1" : "0";
-    case "equal": return style === "symbols" ? html`[${line(term.left, style, depth + 1)} = ${line(term.right, style, depth + 1)}]` : general(term.value);
+      return style === "numbers" ? (term.won ? "1" : "0") : html`[${line(term.own, style, depth + 1)} ${t("term.isLargest")}]`;
+    case "equal": return style === "numbers" ? general(term.value) : html`[${line(term.left, style, depth + 1)} = ${line(term.right, style, depth + 1)}]`;
     case "call": {
       const operator = INFIX[term.function];
       const [first, second] = term.arguments;
@@ -87,7 +88,7 @@ function bar(value: number, largest: number, gradient: boolean): TemplateResult 
 /** One row of the list: numbers, a bar, the value; what has more within opens. */
 function row(term: Term, largest: number, gradient: boolean): TemplateResult {
   const content = html`<span class="term-line mono">${line(term, "numbers", 1)}</span>${bar(term.value, largest, gradient)}<span class="term-value mono">${general(term.value)}</span>`;
-  const names = html`<span class="term-names mono">${line(term, "symbols", 1)}</span>`;
+  const names = html`<span class="term-names mono">${line(term, "text", 1)}</span>`;
   if (!deep(term)) return html`<li class="term">${content}${names}</li>`;
   return html`<li><details class="term-open"><summary class="term">${content}</summary>${names}${list(term, gradient)}</details></li>`;
 }

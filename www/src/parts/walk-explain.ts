@@ -98,14 +98,14 @@ class WalkExplain extends View {
       const value = Number(typed(event));
       if (typed(event) !== "" && Number.isFinite(value)) predict({ kind: "number", number: value });
     };
-    return html`<section class="predict" aria-label=${t("predict.title")}><h3>${t("predict.ask", { cell: cellLabel(cell) })}</h3>
+    return html`<div class="predict" role="group" aria-label=${t("predict.title")}><h3>${t("predict.ask", { cell: cellLabel(cell) })}</h3>
       <div class="buttons"><button @click=${() => predict({ kind: "sign", sign: -1 })}>${t("predict.negative")}</button>
         <button @click=${() => predict({ kind: "sign", sign: 0 })}>${t("predict.zero")}</button>
         <button @click=${() => predict({ kind: "sign", sign: 1 })}>${t("predict.positive")}</button></div>
       ${now.reference === undefined ? nothing : html`<div class="buttons"><button @click=${() => predict({ kind: "than", larger: true })}>${t("predict.larger", { value: general(now.reference) })}</button>
         <button @click=${() => predict({ kind: "than", larger: false })}>${t("predict.smaller", { value: general(now.reference) })}</button></div>`}
       <form @submit=${number}><label><span>${t("predict.number")}</span><input name="value" type="text" inputmode="decimal" autocomplete="off"></label><button type="submit">${t("predict.say")}</button></form>
-      <button class="plain small" @click=${togglePredict}>${t("predict.stop")}</button></section>`;
+      <button class="plain small" @click=${togglePredict}>${t("predict.stop")}</button></div>`;
   }
 
   #pins() {

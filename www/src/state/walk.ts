@@ -2,6 +2,7 @@ import { batch, computed, effect, signal } from "@preact/signals-core";
 import type { Breakpoint, Subject, TraceInfo, TraceNode, TraceState, Walk } from "gradscope";
 import { latest } from "../lib/latest.js";
 import { fail } from "./engine.js";
+import { pinExample, pinNext } from "./pictures.js";
 import * as store from "./store.js";
 
 /** The walk through the next training step; none while the stepper is closed. */
@@ -91,8 +92,6 @@ function look(opened: Walk): void {
     goal.value = undefined;
     furthest.value = Math.max(furthest.peek(), opened.info.state.step);
     example.value = Math.min(example.peek(), Math.max(0, opened.info.batch - 1));
-    // Ops are named by their number, which another subject's graph may give to another op.
-    if (opened.info.subject.type !== "batch") example.value = 0;
   });
 }
 
@@ -177,8 +176,32 @@ export function watchWalk(): void {
     const now = store.pinned.value;
     if (now === sample) return;
     sample = now;
-    if (walk.peek() && !ofBatch.peek()) open(cursor.peek());
+    if (!walk.peek() || !now) return;
+    if (!ofBatch.peek()) open(cursor.peek());
+    else if (!(now.from?.split === "train" && info.peek()?.rows.includes(now.from.index))) setSubject(false);
   });
+  // The sample beside the network is the example that is walked through; the visitor's own comes back when the walk is left.
+  let own: store.Pinned["from"];
+  effect(() => {
+    const of = info.value;
+    const row = of?.subject.type === "batch" ? of.rows[example.value] : undefined;
+    const { from } = store.pinned.peek() ?? {};
+    if (row !== undefined && !(from?.split === "train" && from.index === row)) {
+      own ??= from;
+      pinExample("train", row).catch(fail);
+    } else if (!of && own && store.session.peek()) {
+      const { split, index } = own;
+      own = undefined;
+      pinExample(split, index).catch(fail);
+    }
+  });
+}
+
+/** Shows the next or the previous sample: of the batch while one is walked through, else of the data. */
+export function nextSample(by: number): void {
+  const of = info.peek();
+  if (of?.subject.type === "batch") example.value = (example.peek() + by + of.batch) % of.batch;
+  else pinNext(by);
 }
 
 // Travelling
