@@ -33,6 +33,7 @@ function drawNumbers(context: CanvasRenderingContext2D, data: Float32Array, layo
 
 /** Draws the pictures of a place, each cell in the colour of its value over `scale`. */
 export function drawCells(context: CanvasRenderingContext2D, data: Float32Array, layout: Layout, place: Place, scale: number, gradient: boolean): void {
+  if (place.shown === 0) return;
   if (showsNumbers(place)) return drawNumbers(context, data, layout, place, scale, gradient);
   const table = gradient ? gradientColours.peek() : byteColours.peek();
   const { rows, columns } = layout;

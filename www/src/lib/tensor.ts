@@ -73,7 +73,7 @@ const NARROW = 3;
 export function placeOf(layout: Layout, first: number, shown: number, boxWidth: number, boxHeight: number, largest = Infinity): Place {
   const { rows, columns } = layout;
   const single = rows * columns === 1;
-  const gap = single ? 1 : shown > 1 ? Math.max(2, Math.min(6, Math.floor(boxWidth / 60))) : 0;
+  const gap = single ? Number(shown <= 256) : shown > 1 ? Math.max(2, Math.min(6, Math.floor(boxWidth / 60))) : 0;
   if (layout.kind === "matrix" && Math.min(boxWidth / columns, boxHeight / rows) < NARROW) {
     const [cellWidth, cellHeight] = [Math.min(boxWidth / columns, 12), Math.min(boxHeight / rows, 12)];
     const width = cellWidth * columns;

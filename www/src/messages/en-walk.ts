@@ -22,6 +22,7 @@ export const walk = {
   "walk.loss": "loss",
   "walk.noGradient": "no gradient is needed",
   "walk.tensors": "Every tensor of {layer}",
+  "walk.opTensors": "What this op reads and makes",
   "walk.lock": "lock scales",
   "walk.choose": "Choose a cell of a tensor.",
   "walk.itsGradient": "Its gradient:",

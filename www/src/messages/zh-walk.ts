@@ -22,6 +22,7 @@ export const walk = {
   "walk.loss": "损失",
   "walk.noGradient": "不需要梯度",
   "walk.tensors": "{layer} 的全部张量",
+  "walk.opTensors": "这个运算的输入与结果",
   "walk.lock": "锁定色标",
   "walk.choose": "请选择张量中的一个格子。",
   "walk.itsGradient": "它的梯度：",

@@ -67,10 +67,11 @@ class Stepper extends View {
       const reads = [...new Set(forward.flatMap((k) => nodes.value[k]!.inputs))].filter((k) => !mine.includes(k) && nodes.value[k]!.role !== "constant" && nodes.value[k]!.role !== "scalar");
       shown = [...reads, ...forward.filter((k) => k !== of.x || facts === nodes.value[of.x]), ...between];
     }
-    const title = facts.lane === "update" ? t("lane.update") : facts.layer || (cell.node === of.x ? t("cards.x") : t("walk.loss"));
+    const title = facts.layer || (cell.node === of.x ? t("cards.x") : t("walk.loss"));
     const kind = of.layers.find(({ name }) => name === facts.layer)?.kind;
-    return html`<section class="panel tensors" aria-label=${t("walk.tensors", { layer: title })}>
-      <header><h2>${t("walk.tensors", { layer: title })}</h2>${kind ? html`<p>${kind}</p>` : nothing}${this.#legend()}</header>
+    const heading = facts.lane === "update" ? t("walk.opTensors") : t("walk.tensors", { layer: title });
+    return html`<section class="panel tensors" aria-label=${heading}>
+      <header><h2>${heading}</h2>${kind ? html`<p>${kind}</p>` : nothing}${this.#legend()}</header>
       <ol class="tensor-cards">${shown.map((k) => {
         const node = nodes.value[k]!;
         const between = node.lane === "backward" || node.lane === "update";

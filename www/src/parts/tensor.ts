@@ -6,7 +6,7 @@ import { drawCells, outlineCells } from "../lib/paint.js";
 import { css, palette } from "../lib/palette.js";
 import { cellAt, heightOf, placeOf, scaleOf, type Place } from "../lib/tensor.js";
 import { t } from "../messages/index.js";
-import { hovered, isGradient, label, layout, looked, outlined, select, selected, shapeOf, zoom, type Cell } from "../state/cell.js";
+import { hovered, isGradient, label, layout, looked, outlined, select, selected, shapeOf, togglePin, zoom, type Cell } from "../state/cell.js";
 import { hidden } from "../state/predict.js";
 import { valueOf } from "../state/values.js";
 import { computedYet, nodes } from "../state/walk.js";
@@ -42,6 +42,9 @@ export function spoken({ node, element }: Cell): string {
   const said = value === undefined ? t("speak.none", { place }) : t("speak.value", { place, value: general(value) });
   return slope === undefined || gradient == null || hidden.value?.node === gradient ? said : t("speak.gradient", { said, value: general(slope) });
 }
+
+/** Milliseconds of a long press. */
+const LONG = 500;
 
 /** Pictures on a card: one large one, or several small windows. */
 const onCard = (node: number): number => {
@@ -162,6 +165,18 @@ export class TensorGrid extends Drawing {
       const now = this.#under(event);
       if (now) select(now);
     };
+    // A long press is the pin of those who have no keyboard.
+    let press: ReturnType<typeof setTimeout> | undefined;
+    cell.onpointerdown = (event) => {
+      if (event.pointerType === "mouse") return;
+      const now = this.#under(event);
+      press = setTimeout(() => {
+        if (!now) return;
+        select(now);
+        togglePin();
+      }, LONG);
+    };
+    cell.onpointerup = cell.onpointercancel = () => clearTimeout(press);
     cell.ondblclick = () => (zoom.value = "cell");
     cell.onkeydown = (event) => {
       if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;

@@ -79,45 +79,51 @@ export function elementLabel(node: number, whole: number, name = label(node)): s
 /** A cell's name with its place: "conv2d/relu[4, 5, 3]". */
 export const cellLabel = (cell: Cell): string => elementLabel(cell.node, wholeElement(cell));
 
+/** The node whose strongest cell is chosen as soon as its value has come: a better beginning than a corner. */
+const sought = signal<number | undefined>(undefined);
+
+function seek(node: number): void {
+  batch(() => {
+    select({ node, element: 0 });
+    sought.value = node;
+  });
+}
+
 /** Chooses a cell, and shows its example. */
 export function select(cell: Cell & { example?: number | undefined }): void {
   batch(() => {
     if (cell.example !== undefined) example.value = cell.example;
-    hovered.value = undefined;
+    hovered.value = sought.value = undefined;
     most.value = 8;
     selected.value = { node: cell.node, element: Math.max(0, Math.min(sizeOf(cell.node) - 1, cell.element)) };
   });
 }
 
 /** The element of another node that stands where a cell stands in its own. */
-function carried(from: Cell | undefined, node: number): number {
-  if (!from || !nodes.value[from.node]) return strongest(node);
+function carried(from: Cell | undefined, node: number): number | undefined {
+  if (!from || !nodes.value[from.node]) return undefined;
   const [before, now] = [shapeOf(from.node), shapeOf(node)];
   const index = layout(from.node).index(from.element);
-  if (before.length !== now.length) return strongest(node);
+  if (before.length !== now.length) return undefined;
   return now.reduce((at, size, k) => at * size + Math.min(size - 1, Math.floor(((index[k]! + 0.5) / before[k]!) * size)), 0);
 }
 
-/** The place of the largest magnitude, where the value has come; else the first. */
-function strongest(node: number): number {
-  const data = valueOf(node);
-  if (!data) return 0;
-  return data.reduce((best, value, k) => (Math.abs(value) > Math.abs(data[best]!) ? k : best), 0);
-}
-
-/** Where the selection goes when the walk does an op: to the cell of its result that the old selection went into. */
+/** Where the selection goes when the walk does or undoes an op: to a cell that the old one went into or was made from. */
 function follow(node: number): void {
   const before = selected.peek();
   const now = explanation.peek();
-  if (before && now && now.node === before.node) {
-    const k = now.consumers.findIndex((consumer) => consumer.node === node);
-    const elements = now.consumerElements[k];
+  if (sought.peek() !== undefined) return seek(node);
+  if (before && now && same(now.cell, before)) {
+    const of = [...now.consumers, ...now.sources];
+    const elements = [...now.consumerElements, ...now.sourceElements][of.findIndex((other) => other.node === node)];
     if (elements?.length) {
-      const into = cellOf(node, elements[elements.length >> 1]!);
-      if (into.example === undefined || into.example === example.peek()) return select({ node, element: into.element });
+      const near = cellOf(node, elements[elements.length >> 1]!);
+      if (near.example === undefined || near.example === example.peek()) return select({ node, element: near.element });
     }
   }
-  select({ node, element: carried(before, node) });
+  const element = carried(before, node);
+  if (element === undefined) seek(node);
+  else select({ node, element });
 }
 
 /** The node that holds the gradient of a node, or whose gradient it holds. */
@@ -246,7 +252,13 @@ export function watchCell(): void {
     } else if (other && pins.peek().some(({ node }) => node >= nodes.peek().length)) pins.value = [];
     if (!now.graph) return;
     if (moved && now.at !== undefined) queueMicrotask(() => now.at === current.peek() && follow(now.at!));
-    else if (selected.peek() === undefined || other) queueMicrotask(() => info.peek() && select({ node: current.peek() ?? info.peek()!.x, element: 0 }));
+    else if (selected.peek() === undefined || other) queueMicrotask(() => info.peek() && seek(current.peek() ?? info.peek()!.x));
+  });
+  effect(() => {
+    const node = sought.value;
+    const data = node === undefined ? undefined : valueOf(node);
+    if (node === undefined || !data) return;
+    select({ node, element: data.reduce((best, value, k) => (Math.abs(value) > Math.abs(data[best]!) ? k : best), 0) });
   });
   effect(() => {
     void selected.value;

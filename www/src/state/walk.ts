@@ -1,5 +1,5 @@
 import { batch, computed, effect, signal } from "@preact/signals-core";
-import type { Breakpoint, Subject, TraceInfo, TraceNode, TraceState, Walk } from "gradscope";
+import type { Breakpoint, TraceInfo, TraceNode, TraceState, Walk, WalkSubject } from "gradscope";
 import { latest } from "../lib/latest.js";
 import { fail } from "./engine.js";
 import { pinExample, pinNext } from "./pictures.js";
@@ -104,11 +104,12 @@ function forget(): void {
 }
 
 /** What the page would walk through: the batch that comes next, or the pinned sample. */
-function subject(): [Subject, Float32Array?] {
+function subject(): WalkSubject {
   const pinned = store.pinned.peek();
-  if (ofBatch.peek() || !pinned) return [{ type: "batch" }];
-  if (pinned.from) return [{ type: "example", ...pinned.from }];
-  return [{ type: "pinned", label: pinned.target[0] ?? null }, pinned.x];
+  if (ofBatch.peek() || !pinned) return { type: "batch" };
+  if (pinned.from) return { type: "example", ...pinned.from };
+  const [label] = pinned.target;
+  return label === undefined ? { type: "pinned", x: pinned.x } : { type: "pinned", x: pinned.x, label };
 }
 
 let wanted = { at: 0 };
@@ -119,7 +120,7 @@ const openLatest = latest(async () => {
   travelling.value = true;
   const { at } = wanted;
   try {
-    const opened = await session.walk(...subject());
+    const opened = await session.walk(subject());
     if (store.session.peek() !== session) return;
     adopt(opened);
     if (at > 0) go(Math.min(at, opened.info.ops.length));
@@ -255,7 +256,8 @@ const travelFar = latest(async () => {
   if (!open || !move || move.by === 0) return;
   travelling.value = true;
   try {
-    await (move.unit === "batch" ? open.batches(move.by) : open.epochs(move.by));
+    const stops = move.by > 0 ? [...breakpoints.peek()].filter(({ type }) => type !== "op") : [];
+    await (move.unit === "batch" ? open.batches(move.by, stops) : open.epochs(move.by, stops));
     if (walk.peek() === open) look(open);
   } catch (error) {
     if (walk.peek() === open) fail(error);
