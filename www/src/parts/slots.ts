@@ -1,6 +1,6 @@
 import { effect, signal } from "@preact/signals-core";
 import { html, nothing } from "lit";
-import { count, general, shape } from "../lib/format.js";
+import { count, fitted, general, shape } from "../lib/format.js";
 import { latest } from "../lib/latest.js";
 import { layoutOf } from "../lib/tensor.js";
 import { View } from "../lib/view.js";
@@ -97,8 +97,8 @@ class Slots extends View {
           <div class="scroll-x" tabindex="0" role="region" aria-label=${t("slots.title")}><table class="numbers"><thead><tr><th scope="col">${t("slots.element")}</th>${now.columns.map((name) => html`<th scope="col">${HEADS[name] ? t(HEADS[name]!) : name}</th>`)}</tr></thead>
           <tbody>${Array.from({ length: Math.min(PAGE, size - from) }, (_, k) => {
             const element = from + k;
-            return html`<tr class=${mine?.element === element ? "on" : ""}><th scope="row"><button class="link mono" @click=${() => select({ node: parameter.node, element })}>[${index(element).join(", ")}]</button></th>
-              ${now.data.map((column) => html`<td>${general(Number.isNaN(column[element]) ? undefined : column[element])}</td>`)}</tr>`;
+            return html`<tr class=${mine?.element === element ? "on" : ""}><th scope="row"><button class="link mono" @click=${() => select({ node: parameter.node, element })}>[${index(element).join(",")}]</button></th>
+              ${now.data.map((column) => html`<td>${fitted(column[element] ?? NaN, 8)}</td>`)}</tr>`;
           })}</tbody></table></div>
           ${pages > 1 ? html`<div class="pages"><button class="small" ?disabled=${from === 0} @click=${() => (page.value = Math.max(0, page.value - 1))}>${t("slots.before")}</button>
             <span>${t("slots.page", { from: count(from + 1), to: count(Math.min(size, from + PAGE)), all: count(size) })}</span>

@@ -3,6 +3,7 @@ import { GradscopeError, type Nudge, type Reason } from "gradscope";
 import { latest } from "../lib/latest.js";
 import { layoutOf, sliceOf, type Layout } from "../lib/tensor.js";
 import { fail } from "./engine.js";
+import * as store from "./store.js";
 import { valueOf } from "./values.js";
 import { adoptState, computedYet, current, example, generation, gradientOf, info, nodes, state, walk } from "./walk.js";
 
@@ -136,6 +137,16 @@ export function toggleGradient(): void {
   if (other !== undefined) select({ node: other, element: cell!.element });
 }
 
+/** The layer that is looked at: that of the chosen cell while a walk is open. */
+export const lookedAt = (): string | undefined => (selected.value ? nodes.value[selected.value.node]?.layer : store.selected.value);
+
+/** Looks at a layer: while a walk is open, at its output. */
+export function lookAt(layer: string): void {
+  store.selected.value = layer;
+  const output = info.peek()?.layers.find(({ name }) => name === layer)?.output;
+  if (output !== undefined) select({ node: output, element: 0 });
+}
+
 // Explaining
 
 export type Explained = Awaited<ReturnType<import("gradscope").Walk["explain"]>>;
@@ -241,17 +252,22 @@ export function watchCell(): void {
     void walk.value;
     explain();
   });
-  let before: { graph: unknown; at: number | undefined } = { graph: undefined, at: undefined };
+  let before: number | undefined;
+  let graph = 0;
   effect(() => {
-    const now = { graph: info.value, at: current.value };
-    const [moved, other] = [now.at !== before.at, now.graph !== before.graph];
-    before = now;
-    if (!now.graph) {
+    const at = current.value;
+    const moved = at !== before;
+    before = at;
+    if (!info.value) {
       batch(() => (selected.value = hovered.value = explanation.value = nudged.value = reasons.value = undefined));
-      pins.value = [];
-    } else if (other && pins.peek().some(({ node }) => node >= nodes.peek().length)) pins.value = [];
-    if (!now.graph) return;
-    if (moved && now.at !== undefined) queueMicrotask(() => now.at === current.peek() && follow(now.at!));
+      graph = 0;
+      return;
+    }
+    // Another batch has the same graph, and its cells keep their places.
+    const other = graph !== nodes.peek().length;
+    graph = nodes.peek().length;
+    if (other) pins.value = [];
+    if (moved && at !== undefined) queueMicrotask(() => at === current.peek() && follow(at));
     else if (selected.peek() === undefined || other) queueMicrotask(() => info.peek() && seek(current.peek() ?? info.peek()!.x));
   });
   effect(() => {
