@@ -62,6 +62,11 @@ class Chain extends View {
     this.#observer.disconnect();
   }
 
+  protected override updated(): void {
+    const list = this.firstElementChild;
+    if (list && list.scrollWidth > list.clientWidth) this.querySelector(".now")?.scrollIntoView({ inline: "nearest", block: "nearest" });
+  }
+
   override render() {
     const of = info.value;
     if (!of) return nothing;

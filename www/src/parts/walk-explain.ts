@@ -147,12 +147,6 @@ class WalkExplain extends View {
         ${partner == null ? nothing : html`<p class="partner">${t("walk.itsGradient")} <button class="link mono" @click=${() => select({ node: partner, element: cell.element })}>${computedYet(partner) ? (hidden.value?.node === partner ? "?" : general(slope)) : t("cards.none")}</button></p>`}
         ${this.#predict()}
       </section>
-      ${now && !leaf && !covered && now.term.type !== "element"
-        ? html`<section><h3>${sum ? (gradient ? t("terms.paths", { n: sum.count }) : t("terms.title", { n: sum.count })) : t("terms.parts")}</h3>
-            ${list(sum ?? now.term, gradient)}
-            ${sum && sum.count > sum.terms.length ? html`<button class="small" @click=${() => (most.value = Math.min(400, most.peek() * 4))}>${t("terms.show", { n: Math.min(sum.count, most.value * 4, 400) })}</button>` : nothing}
-            ${sum && sum !== now.term ? html`<p class="hint">${t("terms.within", { value: general(sum.value) })}</p>` : nothing}</section>`
-        : nothing}
       <section class="actions"><div class="buttons">
           <button aria-pressed=${pins.value.some((pin) => same(pin, selected.value))} @click=${togglePin}>${t("action.pin")} <kbd>P</kbd></button>
           <button ?disabled=${node.lane !== "forward" || !there} title=${t("action.nudgeWhy")} @click=${() => void nudge()}>${t("action.nudge")} <kbd>N</kbd></button>
@@ -161,6 +155,12 @@ class WalkExplain extends View {
         </div>${editing.value && same(cell, selected.value) ? this.#edit(cell) : nothing}</section>
       ${this.#nudged(cell)}
       ${this.#why(cell)}
+      ${now && !leaf && !covered && now.term.type !== "element"
+        ? html`<section><h3>${sum ? (gradient ? t("terms.paths", { n: sum.count }) : t("terms.title", { n: sum.count })) : t("terms.parts")}</h3>
+            ${list(sum ?? now.term, gradient)}
+            ${sum && sum.count > sum.terms.length ? html`<button class="small" @click=${() => (most.value = Math.min(400, most.peek() * 4))}>${t("terms.show", { n: Math.min(sum.count, most.value * 4, 400) })}</button>` : nothing}
+            ${sum && sum !== now.term ? html`<p class="hint">${t("terms.within", { value: general(sum.value) })}</p>` : nothing}</section>`
+        : nothing}
       ${this.#pins()}
       ${now && !covered ? html`<section class="teaching">${teachings(now).map((key) => html`<p>${t(key)}</p>`)}
           ${now.consumers.length ? html`<p class="hint">${t("walk.goesInto", { n: now.consumers.reduce((all, { count }) => all + count, 0), names: now.consumers.map(({ node }) => nodes.value[node]!.name).join(", ") })}</p>` : nothing}
