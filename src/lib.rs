@@ -17,5 +17,6 @@ pub mod plan;
 pub mod selftest;
 pub mod simd;
 pub mod tensor;
+pub mod trace;
 pub mod train;
 pub mod web;

@@ -17,7 +17,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("optim", &["error", "fields", "tensor", "graph", "ops"]),
     ("nn", &["error", "fields", "tensor", "graph", "ops", "optim"]),
     ("data", &["error", "fields", "tensor"]),
-    ("train", &["error", "tensor", "graph", "ops", "autograd", "plan", "backend", "nn", "optim", "data"]),
+    ("trace", &["error", "tensor", "graph", "ops", "autograd", "plan", "backend", "data"]),
+    ("train", &["error", "tensor", "graph", "ops", "autograd", "plan", "backend", "nn", "optim", "data", "trace"]),
 ];
 
 /// The only places that may touch the browser.

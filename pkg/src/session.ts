@@ -3,6 +3,7 @@ import type { GradscopeError } from "./errors.js";
 import type {
   Evaluation, Event, Hyper, Memory, NodeInfo, ParameterInfo, Request, SessionInfo, Split, Tile, TrainResult, View,
 } from "./generated/protocol.js";
+import { Walk, type WalkSubject } from "./stepper.js";
 
 type EventOf<T extends Event["type"]> = Omit<Extract<Event, { type: T }>, "type">;
 
@@ -205,6 +206,11 @@ export class Session {
   /** Back to a state of the same model. */
   async restore(snapshot: Snapshot): Promise<void> {
     await this.#ask({ type: "restore" }, [snapshot.bytes]);
+  }
+
+  /** Opens a walk through the step that comes next, op by op; a training run is ended first. There is one walk at a time. */
+  walk(subject: WalkSubject = { type: "batch" }): Promise<Walk> {
+    return Walk.open((request, buffers) => this.#ask(request, buffers), subject);
   }
 
   /** What the engine holds: for those who look for leaks. */

@@ -199,6 +199,15 @@ impl Desk {
                 self.safe = None;
                 plain(JsValue::NULL)
             }
+            Request::OpenWalk { .. }
+            | Request::Travel { .. }
+            | Request::ReadWalk { .. }
+            | Request::Explain { .. }
+            | Request::NudgeWalk { .. }
+            | Request::EditWalk { .. }
+            | Request::WhyZero { .. }
+            | Request::OptimizerTable { .. }
+            | Request::CloseWalk => Err(Error::new(ErrorCode::WrongState, &[("what", &"a walk"), ("reason", &"no walk is open")])),
             Request::Memory => {
                 let gpu_bytes = match self.session()?.backend() {
                     Device::Gpu(gpu) => gpu.gpu_bytes() as f64,

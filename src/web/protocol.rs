@@ -8,6 +8,7 @@
 use crate::data::Split;
 use crate::nn::{LossSpec, ModelSpec};
 use crate::optim::OptimizerSpec;
+use crate::trace::report::{Breakpoint, ReadItem, Subject, Travel};
 use crate::train::Evaluation;
 
 wire! {
@@ -272,6 +273,64 @@ wire! {
         Snapshot,
         /// Buffers: a snapshot.
         Restore,
+        /// Opens a walk through the step that comes next; a run is ended first -> `TraceInfo`. Buffers: `x` where the subject is pinned.
+        OpenWalk {
+            /// What to walk through.
+            subject: Subject,
+        },
+        /// Goes to another place in the walk -> `TraceState`, or to another step, where it opens anew -> `TraceInfo`.
+        Travel {
+            /// Where to.
+            travel: Travel,
+            /// Where to stop early.
+            breakpoints: Vec<Breakpoint>,
+        },
+        /// Values in the walk -> `ReadValue[]`. Buffers: the values, an array an item.
+        ReadWalk {
+            /// Which.
+            items: Vec<ReadItem>,
+        },
+        /// How an element came about -> `Explanation`. Buffers: elements of each source, then of each consumer.
+        Explain {
+            /// Which node.
+            node: usize,
+            /// Which element.
+            element: usize,
+            /// Most terms of a sum.
+            most: usize,
+        },
+        /// What becomes of the loss if a value changes a little -> `Nudge`.
+        NudgeWalk {
+            /// Which node.
+            node: usize,
+            /// Which element.
+            element: usize,
+            /// How much; chosen by the value's size if absent.
+            epsilon: Option<f64>,
+        },
+        /// Overwrites a value -> `TraceState`.
+        EditWalk {
+            /// Which node.
+            node: usize,
+            /// Which element.
+            element: usize,
+            /// Its new value.
+            value: f64,
+        },
+        /// Why a value is 0 -> `Reason[]`.
+        WhyZero {
+            /// Which node.
+            node: usize,
+            /// Which element.
+            element: usize,
+        },
+        /// -> `OptimizerTable`. Buffers: the columns.
+        OptimizerTable {
+            /// Which parameter.
+            parameter: String,
+        },
+        /// Closes the walk.
+        CloseWalk,
         /// -> `Memory`.
         Memory,
         /// Frees everything that the session holds.
@@ -342,6 +401,7 @@ mod tests {
     use super::*;
     use crate::data::DatasetInfo;
     use crate::nn::{ModelDescription, Preset};
+    use crate::trace::report::{Explanation, Nudge, OptimizerTable, ReadValue, Reason, TraceInfo};
 
     /// Writes the twins to the folder that `TS_RS_EXPORT_DIR` names: whatever a request or an event mentions, and what answers.
     #[test]
@@ -357,6 +417,12 @@ mod tests {
         NodeInfo::export_all(&config)?;
         TrainResult::export_all(&config)?;
         Memory::export_all(&config)?;
+        TraceInfo::export_all(&config)?;
+        ReadValue::export_all(&config)?;
+        Explanation::export_all(&config)?;
+        Nudge::export_all(&config)?;
+        Reason::export_all(&config)?;
+        OptimizerTable::export_all(&config)?;
         crate::error::Error::export_all(&config)
     }
 }
