@@ -18,6 +18,7 @@ import type { BackendReport, DatasetInfo, ModelDescription, ModelSpec, Preset, S
 export { GradscopeError } from "./errors.js";
 export { Session } from "./session.js";
 export type { Examples, Frame, Progress, SessionEvents, Snapshot, TrainRequest, TrainSummary } from "./session.js";
+export type { AttributionMap } from "./looking.js";
 export type { CreateOptions, DatasetName, Numbers, PresetName } from "./options.js";
 export type { Places } from "./connection.js";
 export type * from "./generated/protocol.js";

@@ -1,14 +1,19 @@
 //! Training: a session holds a model, its data and its state; a run takes it on, chunk by chunk, so that whoever drives it stays responsive.
 
+mod attribution;
 mod evaluate;
+mod health;
 mod inspect;
+mod landscape;
 mod parameters;
 mod run;
 mod session;
 mod snapshot;
 mod watch;
 
-pub use evaluate::{Evaluation, Evaluator, Misclassified};
+pub use attribution::{AttributeOptions, Attribution, Method};
+pub use evaluate::{Answered, Cell, Evaluation, Evaluator};
+pub use health::{Distribution, HealthReport, LayerHealth, ParameterHealth};
 pub use run::{EpochEnd, Run, RunOptions, RunResult, Status};
 pub use session::{Compiled, Pending, Session, Settings, StepMetrics};
 pub use snapshot::Snapshot;
