@@ -1,7 +1,9 @@
 import { errors } from "./en-errors.js";
 import { lessons } from "./en-lessons.js";
+import { looking } from "./en-looking.js";
 
 const texts = {
+  ...looking,
   "brand": "Gradscope, opening page",
   "pick.model": "Model",
   "pick.data": "Data",
@@ -246,7 +248,6 @@ const texts = {
   "evaluate.mistakes": "Got wrong: truth → prediction",
   "evaluate.mistakesOf": "{truth} taken for {prediction}",
   "evaluate.mistake": "{truth} taken for {prediction}, with {probability}",
-  "evaluate.notListed": "None among the first mistakes that the engine lists.",
 
   "help.open": "Keys",
   "help.title": "Keys",

@@ -4,10 +4,11 @@ import { t } from "../messages/index.js";
 import { tab } from "../state/store.js";
 import "./explain.js";
 import "./numbers.js";
+import "./health.js";
 import "./optimizer.js";
 import "./evaluate.js";
 
-const TABS = ["explain", "numbers", "optimizer", "evaluate"] as const;
+const TABS = ["explain", "numbers", "health", "optimizer", "evaluate"] as const;
 
 /** The right side: one of the tabs. */
 class Inspect extends View {
@@ -27,7 +28,7 @@ class Inspect extends View {
           @click=${() => (tab.value = name)}>${t(`tab.${name}`)}</button>`)}
       </div>
       <div class="tab-panel" role="tabpanel" id="tab-panel" aria-labelledby="tab-${open}" tabindex="0">
-        ${open === "explain" ? html`<gs-explain></gs-explain>` : open === "numbers" ? html`<gs-numbers></gs-numbers>` : open === "optimizer" ? html`<gs-optimizer></gs-optimizer>` : html`<gs-evaluate></gs-evaluate>`}
+        ${open === "explain" ? html`<gs-explain></gs-explain>` : open === "numbers" ? html`<gs-numbers></gs-numbers>` : open === "health" ? html`<gs-health></gs-health>` : open === "optimizer" ? html`<gs-optimizer></gs-optimizer>` : html`<gs-evaluate></gs-evaluate>`}
       </div>`;
   }
 }
