@@ -1,4 +1,5 @@
 import { html, nothing } from "lit";
+import { repeat } from "lit/directives/repeat.js";
 import { drawImage } from "../lib/draw.js";
 import { Drawing } from "../lib/drawing.js";
 import { count, general, percent } from "../lib/format.js";
@@ -53,11 +54,11 @@ class Examples extends View {
         <small>${of && cell ? t("evaluate.listed", { n: of.examples.length, all: of.total }) : nothing}</small>
         ${cell ? html`<button class="plain" @click=${() => (chosen.value = undefined)}>${t("evaluate.allMistakes")}</button>` : nothing}</div>
       <p class="caption">${t("evaluate.pin")}</p>
-      <ul class=${image ? "mistakes" : "mistakes points"}>${of?.examples.map(({ index, truth, prediction, probability }, k) => {
+      <ul class=${image ? "mistakes" : "mistakes points"}>${repeat(of?.examples ?? [], ({ index }) => `${part.value} ${index}`, ({ index, truth, prediction, probability }, k) => {
         const label = `${t("evaluate.mistake", { truth: name(truth), prediction: name(prediction), probability: percent(probability) })} (${count(index)})`;
         const on = pinned?.split === part.value && pinned.index === index;
         return html`<li><button title=${label} aria-label=${label} aria-pressed=${on} @click=${() => pinExample(part.value, index).catch(fail)}>
-          ${image ? html`<gs-thumbnail .pixels=${of.x[k]} .label=${label}></gs-thumbnail>` : html`<span class="mono">${[...of.x[k]!.slice(0, 3)].map((value) => general(Number(value.toFixed(2)))).join(" · ")}</span>`}
+          ${image ? html`<gs-thumbnail .pixels=${of!.x[k]} .label=${label}></gs-thumbnail>` : html`<span class="mono">${[...of!.x[k]!.slice(0, 3)].map((value) => general(Number(value.toFixed(2)))).join(" · ")}</span>`}
           <span class="mono">${name(truth)}→<b>${name(prediction)}</b></span></button></li>`;
       })}</ul>
       ${of && of.examples.length < of.total ? html`<button @click=${listMore}>${t("evaluate.more")}</button>` : nothing}</section>`;

@@ -1,3 +1,4 @@
+import { signal } from "@preact/signals-core";
 import { Drawing } from "../lib/drawing.js";
 import { general } from "../lib/format.js";
 import { css, palette } from "../lib/palette.js";
@@ -7,13 +8,15 @@ import { reports } from "../state/health.js";
 import { BAND } from "../state/warnings.js";
 import * as store from "../state/store.js";
 
+/** What the strips show. */
+export const kind = signal<"value" | "gradient">("value");
+
 /** A layer's output, or its gradient, over time: a histogram a report. */
 class Strip extends Drawing {
   layer = "";
-  kind: "value" | "gradient" = "value";
 
   #columns() {
-    return reports.value.map(({ layers }) => layers.find(({ layer }) => layer === this.layer)?.[this.kind] ?? undefined);
+    return reports.value.map(({ layers }) => layers.find(({ layer }) => layer === this.layer)?.[kind.value] ?? undefined);
   }
 
   protected override reads(): string {
@@ -23,13 +26,13 @@ class Strip extends Drawing {
     this.classList.toggle("hatch", !now);
     if (!now) return t("health.strip.none", { layer: this.layer });
     const scale = general(scaleOf(columns.filter((of) => of !== undefined)));
-    return t(this.kind === "value" ? "health.strip.value" : "health.strip.gradient", { layer: this.layer, scale, mean: general(now.mean), std: general(now.std) });
+    return t(kind.value === "value" ? "health.strip.value" : "health.strip.gradient", { layer: this.layer, scale, mean: general(now.mean), std: general(now.std) });
   }
   protected override heightFor(): number {
     return 44;
   }
   protected override draw(context: CanvasRenderingContext2D, width: number, height: number): void {
-    drawStrip(context, this.#columns(), this.kind, width, height);
+    drawStrip(context, this.#columns(), kind.peek(), width, height);
   }
 }
 customElements.define("gs-strip", Strip);

@@ -1,4 +1,3 @@
-import { signal } from "@preact/signals-core";
 import { html, nothing } from "lit";
 import type { HealthReport, LayerHealth, ParameterHealth } from "gradscope";
 import { count, fixed, general, percent, shape } from "../lib/format.js";
@@ -9,9 +8,7 @@ import { followHealth, latestReport, measure, reports } from "../state/health.js
 import { SOUND, warningsOf, type Warning } from "../state/warnings.js";
 import * as store from "../state/store.js";
 import { icons } from "./icons.js";
-import "./health-charts.js";
-
-const kind = signal<"value" | "gradient">("value");
+import { kind } from "./health-charts.js";
 
 /** Shows a layer, and one of its channels, in the centre. */
 function look(layer: string, unit = 0): void {
@@ -50,7 +47,7 @@ class Health extends View {
     return html`<li>
       <div class="health-head"><button class="plain name" aria-pressed=${store.selected.value === layer.layer} title=${t("health.show", { layer: layer.layer })} @click=${() => look(layer.layer)}>${layer.layer}</button>
         ${of ? html`<span class="mono">±${general(scaleOf(columns))}</span>` : nothing}</div>
-      <gs-strip .layer=${layer.layer} .kind=${kind.value}></gs-strip>
+      <gs-strip .layer=${layer.layer}></gs-strip>
       ${of
         ? html`<p class="health-facts"><span>${t("numbers.mean")} <b>${general(of.mean)}</b></span><span>σ <b>${general(of.std)}</b></span><span>= 0 <b>${percent(of.zeros)}</b></span>
             ${kind.value === "value" && dead !== undefined ? html`<span class=${dead ? "told" : ""}>${t("health.dead")} <b>${t("health.of", { n: dead, all: layer.units })}</b></span>` : nothing}
