@@ -99,29 +99,62 @@ wire! {
     }
 }
 
+/// Values that are counted in 32 bits before the counts are added up, and in how many lanes.
+const RUN: usize = 4096;
+const LANES: usize = 8;
+
+#[derive(Default)]
+struct Tally {
+    sum: f64,
+    squares: f64,
+    limit: f32,
+    zeros: usize,
+    nan: usize,
+    infinite: usize,
+}
+
+impl Tally {
+    /// Adds a run of values, in lanes and without branches, so that it becomes SIMD code: a batch has millions of values.
+    fn add(&mut self, run: &[f32]) {
+        let (mut sums, mut squares) = ([0.0f64; LANES], [0.0f64; LANES]);
+        let (mut limits, mut zeros, mut bad) = ([0.0f32; LANES], [0u32; LANES], [0u32; LANES]);
+        for chunk in run.chunks(LANES) {
+            for (lane, &value) in chunk.iter().enumerate() {
+                let finite = value.is_finite();
+                let value = if finite { value } else { 0.0 };
+                let wide = f64::from(value);
+                sums[lane] += wide;
+                squares[lane] += wide * wide;
+                limits[lane] = if value.abs() > limits[lane] { value.abs() } else { limits[lane] };
+                zeros[lane] += u32::from(value == 0.0);
+                bad[lane] += u32::from(!finite);
+            }
+        }
+        let bad = bad.iter().sum::<u32>() as usize;
+        if bad > 0 {
+            let nan = run.iter().filter(|value| value.is_nan()).count();
+            self.nan += nan;
+            self.infinite += bad - nan;
+        }
+        self.zeros += zeros.iter().sum::<u32>() as usize - bad;
+        self.limit = limits.iter().fold(self.limit, |most, &limit| most.max(limit));
+        self.sum += sums.iter().sum::<f64>();
+        self.squares += squares.iter().sum::<f64>();
+    }
+}
+
 impl Distribution {
     /// Statistics of `values`.
     pub fn of(values: &[f32]) -> Self {
-        let (mut sum, mut squares, mut limit) = (0.0f64, 0.0f64, 0.0f32);
-        let (mut zeros, mut nan, mut infinite) = (0usize, 0, 0);
+        let mut tally = Tally::default();
+        values.chunks(RUN).for_each(|run| tally.add(run));
+        let Tally { sum, squares, limit, zeros, nan, infinite } = tally;
+        let mut bins = vec![0u32; BINS];
+        let scale = if limit > 0.0 { 0.5 * BINS as f32 / limit } else { 0.0 };
         for &value in values {
             if value.is_finite() {
-                let wide = f64::from(value);
-                sum += wide;
-                squares += wide * wide;
-                limit = limit.max(value.abs());
-                zeros += usize::from(value == 0.0);
-            } else if value.is_nan() {
-                nan += 1;
-            } else {
-                infinite += 1;
+                bins[((value * scale + 0.5 * BINS as f32) as usize).min(BINS - 1)] += 1;
             }
-        }
-        let mut bins = vec![0u32; BINS];
-        let scale = if limit > 0.0 { 0.5 * BINS as f64 / f64::from(limit) } else { 0.0 };
-        for &value in values.iter().filter(|value| value.is_finite()) {
-            let bin = f64::from(value) * scale + 0.5 * BINS as f64;
-            bins[(bin as usize).min(BINS - 1)] += 1;
         }
         let count = (values.len() - nan - infinite).max(1) as f64;
         let mean = sum / count;

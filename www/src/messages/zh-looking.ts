@@ -33,6 +33,7 @@ export const looking = {
   "health.warn.vanishing": "{layer} 处的梯度是 {last} 处的 {times} 分之一：梯度在回传途中消失。",
   "health.warn.exploding": "{layer} 处的梯度是 {last} 处的 {times} 倍：梯度在回传途中爆炸。",
   "health.warn.dead": "{layer} 的 {all} 个单元中有 {n} 个失活：对该批次的每个样本都输出 0。",
+  "health.warn.deadLong": "{layer} 的 {all} 个单元中有 {n} 个失活：对最近测量的 {batches} 个批次的每个样本都输出 0。",
   "health.warn.saturated": "{layer} 有 {share} 饱和：函数平坦处几乎没有梯度通过。",
   "health.warn.high": "{name} 每步移动自身大小的 {ratio}：学习率可能过高。",
   "health.warn.low": "{name} 每步只移动自身大小的 {ratio}：几乎没有在学。",

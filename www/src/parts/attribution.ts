@@ -114,7 +114,7 @@ class Attribution extends View {
       ${this.#choices(method, image ? shape : [shape[0] ?? 1])}
       <p class="caption">${t(`attribution.${method}.text`)}</p>
       ${image
-        ? html`<gs-attribution-map></gs-attribution-map>
+        ? html`<gs-attribution-map style="aspect-ratio:${shape[1]}/${shape[0]}"></gs-attribution-map>
             <p class="legend"><span class="mono">${signed ? `−${general(most)}` : "0"}</span><i class=${signed ? "ramp" : "ramp half"}></i><span class="mono">${signed ? "+" : ""}${general(most)}</span><span>${t(signed ? "attribution.legend" : "attribution.legendUnsigned", { name })}</span></p>`
         : html`<ol class="inputs-bars">${shown && [...shown].slice(0, 64).map((value, k) => html`<li><span>x<sub>${k + 1}</sub></span>
             <i style="--share:${most ? Math.abs(value) / most : 0};--tone:${css(diverging(Math.sign(value)))}" class=${value < 0 ? "minus" : ""}></i><span class="mono">${general(value)}</span></li>`)}</ol>`}

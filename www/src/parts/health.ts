@@ -68,7 +68,7 @@ class Health extends View {
     const largest = report.layers.reduce((most, { gradient }) => Math.max(most, gradient?.norm ?? 0), 0);
     const steps = reports.value;
     return html`
-      <section>${this.#warnings(warningsOf(report))}</section>
+      <section>${this.#warnings(warningsOf(reports.value))}</section>
       <section><div class="switch" role="group" aria-label=${t("health.kind")}>
           ${(["value", "gradient"] as const).map((name) => html`<button aria-pressed=${kind.value === name} @click=${() => (kind.value = name)}>${t(`health.kind.${name}`)}</button>`)}</div>
         <p class="caption">${t(kind.value === "value" ? "health.strip.text" : "health.strip.gradientText")}</p>

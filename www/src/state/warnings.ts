@@ -20,10 +20,11 @@ const SATURATED = 0.5;
 export const BAND = [3e-4, 3e-3] as const;
 export const SOUND = [1e-5, 2e-2] as const;
 
-/** Units that are named one by one. */
+/** Units that are named one by one, and reports (each of another batch) in which they must be dead. */
 const NAMED = 8;
+const BATCHES = 3;
 
-function ofLayer(layer: LayerHealth, last: LayerHealth, isLast: boolean): Warning[] {
+function ofLayer(layer: LayerHealth, last: LayerHealth, dead: readonly number[], batches: number): Warning[] {
   const found: Warning[] = [];
   const say = (text: string, units: readonly number[] = []): void => void found.push({ text, layer: layer.layer, units });
   const bad = [layer.value, layer.gradient].reduce((sum, of) => sum + (of ? of.nan + of.infinite : 0), 0);
@@ -32,18 +33,25 @@ function ofLayer(layer: LayerHealth, last: LayerHealth, isLast: boolean): Warnin
   if (layer.gradient?.norm === 0) say(t("health.warn.noGradient", { layer: layer.layer }));
   else if (share !== undefined && share < VANISHED) say(t("health.warn.vanishing", { layer: layer.layer, times: count(1 / share), last: last.layer }));
   else if (share !== undefined && share > EXPLODED) say(t("health.warn.exploding", { layer: layer.layer, times: count(share), last: last.layer }));
-  const dead = layer.dead ?? [];
-  if (dead.length && dead.length >= DEAD * layer.units) say(t("health.warn.dead", { layer: layer.layer, n: dead.length, all: layer.units }), dead.slice(0, NAMED));
+  if (dead.length && dead.length >= DEAD * layer.units) {
+    const numbers = { layer: layer.layer, n: dead.length, all: layer.units };
+    say(batches > 1 ? t("health.warn.deadLong", { ...numbers, batches }) : t("health.warn.dead", numbers), dead.slice(0, NAMED));
+  }
   // A last sigmoid or softmax is to be sure of itself.
-  if (!isLast && layer.saturated != null && layer.saturated > SATURATED) say(t("health.warn.saturated", { layer: layer.layer, share: percent(layer.saturated) }));
+  if (layer !== last && layer.saturated != null && layer.saturated > SATURATED) say(t("health.warn.saturated", { layer: layer.layer, share: percent(layer.saturated) }));
   return found;
 }
 
-/** What a report tells, in sentences. */
-export function warningsOf(report: HealthReport): Warning[] {
-  const { layers } = report;
-  const last = layers.at(-1);
-  const found = last ? layers.flatMap((layer) => ofLayer(layer, last, layer === last)) : [];
+/** What the last report tells, in sentences; units are dead that were so in the reports before it too. */
+export function warningsOf(reports: readonly HealthReport[]): Warning[] {
+  const report = reports.at(-1);
+  const last = report?.layers.at(-1);
+  if (!report || !last) return [];
+  const recent = reports.slice(-BATCHES);
+  const found = report.layers.flatMap((layer, k) => {
+    const dead = (layer.dead ?? []).filter((unit) => recent.every(({ layers }) => layers[k]?.dead?.includes(unit)));
+    return ofLayer(layer, last, dead, recent.length);
+  });
   for (const { name, layer, shape, ratio, notFinite } of report.parameters) {
     if (notFinite) found.push({ text: t("health.warn.notFinite", { layer: name, n: notFinite }), layer, units: [] });
     // Biases begin at 0, where a ratio says nothing.
