@@ -174,6 +174,8 @@ fn what_is_not_finite_is_counted() {
     assert_eq!((found.nan, found.infinite, found.limit), (1, 2, 3.0));
     assert_eq!(found.bins.iter().sum::<u32>(), 3);
     assert_eq!(found.bins[20], 1, "0 is in the middle");
+    let tiny = Distribution::of(&[f32::from_bits(1), 0.0, -f32::from_bits(1)]);
+    assert_eq!((tiny.bins[0], tiny.bins[20], tiny.bins[40]), (1, 1, 1), "the smallest floats have places too");
     let zeros = Distribution::of(&[0.0; 4]);
     assert_eq!((zeros.bins[20], zeros.zeros, zeros.std), (4, 1.0, 0.0));
 }

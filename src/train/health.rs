@@ -150,10 +150,11 @@ impl Distribution {
         values.chunks(RUN).for_each(|run| tally.add(run));
         let Tally { sum, squares, limit, zeros, nan, infinite } = tally;
         let mut bins = vec![0u32; BINS];
-        let scale = if limit > 0.0 { 0.5 * BINS as f32 / limit } else { 0.0 };
+        // In double precision, since one by the smallest floats is infinite.
+        let scale = if limit > 0.0 { 0.5 * BINS as f64 / f64::from(limit) } else { 0.0 };
         for &value in values {
             if value.is_finite() {
-                bins[((value * scale + 0.5 * BINS as f32) as usize).min(BINS - 1)] += 1;
+                bins[((f64::from(value) * scale + 0.5 * BINS as f64) as usize).min(BINS - 1)] += 1;
             }
         }
         let count = (values.len() - nan - infinite).max(1) as f64;

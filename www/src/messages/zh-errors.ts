@@ -71,4 +71,9 @@ export const words: Readonly<Record<string, string>> = {
   "there is no session": "没有会话",
   "training is under way": "训练正在进行",
   "it was disposed of": "它已被释放",
+  "listing examples": "列出样本",
+  "the training part is not evaluated": "训练部分尚未评估",
+  "the validation part is not evaluated": "验证部分尚未评估",
+  "the test part is not evaluated": "测试部分尚未评估",
+  "layer with maps": "带特征图的层",
 };
