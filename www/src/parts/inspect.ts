@@ -5,12 +5,13 @@ import { walk } from "../state/walk.js";
 import { isWelcome, tab } from "../state/store.js";
 import "./explain.js";
 import "./numbers.js";
+import "./health.js";
 import "./optimizer.js";
 import "./slots.js";
 import "./walk-explain.js";
 import "./evaluate.js";
 
-const TABS = ["explain", "numbers", "optimizer", "evaluate"] as const;
+const TABS = ["explain", "numbers", "health", "optimizer", "evaluate"] as const;
 
 /** The right side: one of the tabs. */
 class Inspect extends View {
@@ -22,6 +23,23 @@ class Inspect extends View {
     void this.updateComplete.then(() => this.querySelector<HTMLElement>("[aria-selected=true]")?.focus());
   }
 
+  #panel() {
+    switch (tab.value) {
+      case "explain":
+        return walk.value
+          ? html`<gs-walk-explain></gs-walk-explain><details class="lesson-below" ?open=${isWelcome.value}><summary>${t("explain.model")}</summary><gs-explain></gs-explain></details>`
+          : html`<gs-explain></gs-explain>`;
+      case "numbers":
+        return html`<gs-numbers></gs-numbers>`;
+      case "health":
+        return html`<gs-health></gs-health>`;
+      case "optimizer":
+        return html`${walk.value ? html`<gs-slots></gs-slots>` : nothing}<gs-optimizer></gs-optimizer>`;
+      case "evaluate":
+        return html`<gs-evaluate></gs-evaluate>`;
+    }
+  }
+
   override render() {
     const open = tab.value;
     return html`
@@ -30,9 +48,7 @@ class Inspect extends View {
           @click=${() => (tab.value = name)}>${t(`tab.${name}`)}</button>`)}
       </div>
       <div class="tab-panel" role="tabpanel" id="tab-panel" aria-labelledby="tab-${open}" tabindex="0">
-        ${open === "explain"
-          ? walk.value ? html`<gs-walk-explain></gs-walk-explain><details class="lesson-below" ?open=${isWelcome.value}><summary>${t("explain.model")}</summary><gs-explain></gs-explain></details>` : html`<gs-explain></gs-explain>`
-          : open === "numbers" ? html`<gs-numbers></gs-numbers>` : open === "optimizer" ? html`${walk.value ? html`<gs-slots></gs-slots>` : nothing}<gs-optimizer></gs-optimizer>` : html`<gs-evaluate></gs-evaluate>`}
+        ${this.#panel()}
       </div>`;
   }
 }
