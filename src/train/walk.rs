@@ -286,9 +286,10 @@ impl<B: Backend> Session<B> {
     pub async fn go_to_step(&mut self, step: usize) -> Result<()> {
         self.remember().await?;
         if step < self.step {
-            let missing = || Error::new(ErrorCode::WrongState, &[("what", &"going back"), ("reason", &"no snapshot is that old")]);
-            let (_, entry) = self.history.before(step).ok_or_else(missing)?;
+            let missing = || Error::new(ErrorCode::WrongState, &[("what", &"going back"), ("reason", &"no snapshot leads to that step")]);
+            let entry = self.history.before(step).ok_or_else(missing)?;
             self.go_back_to(&entry)?;
+            self.history.stand_at(step);
         }
         while self.step < step {
             let pending = self.submit(step - self.step).await?;
