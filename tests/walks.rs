@@ -353,7 +353,7 @@ fn going_back_never_lies_about_steps_on_examples_from_outside() {
     train(&mut session, 2);
     open(&mut session);
     assert_eq!(block_on(session.walk_batches(-3)).expect_err("among them").code, ErrorCode::WrongState);
-    open(&mut session);
+    block_on(session.walk_to(1, &[])).expect("the walk is still open");
     block_on(session.walk_batches(-2)).expect("behind them");
     assert!(bits(&session) == sixth);
     block_on(session.walk_batches(-3)).expect("before them");

@@ -107,9 +107,7 @@ impl History {
 
     /// The session took up a state from elsewhere: it has no past.
     pub fn forget(&mut self) {
-        self.entries.clear();
-        self.lost.clear();
-        self.changed = true;
+        *self = Self { budget: self.budget, ..Self::default() };
     }
 
     /// While they are too many or take too much: every second of those between which steps can be taken again goes, then the oldest.
