@@ -216,6 +216,10 @@ fn edits_hold_and_bad_ones_are_refused() {
     assert_eq!(code(&mut session, update, 0, 1.0), ErrorCode::WrongState);
     let (backend, trace) = session.trace().expect("a walk");
     assert_eq!(block_on(trace.read(backend, &ReadItem { node: relu, example: None })).expect_err("not yet").code, ErrorCode::WrongState);
+    let flat = info.nodes.iter().position(|node| node.op == "reshape" && node.lane == Lane::Forward).expect("a reshape");
+    assert!(info.nodes[flat].position > info.nodes[relu].position, "a reshape is there when its input is");
+    let (backend, trace) = session.trace().expect("a walk");
+    assert_eq!(block_on(trace.read(backend, &ReadItem { node: flat, example: None })).expect_err("not yet").code, ErrorCode::WrongState);
     assert_eq!(block_on(session.walk_to(info.ops.len() + 1, &[])).expect_err("beyond").code, ErrorCode::BadValue);
     session.close_walk().expect("closed");
     assert_eq!(block_on(session.walk_to(1, &[])).expect_err("no walk").code, ErrorCode::WrongState);

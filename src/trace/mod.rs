@@ -163,7 +163,7 @@ impl<B: Backend> Trace<B> {
                 batched: batched[id.index()],
                 inputs: node.inputs.iter().map(|input| input.index()).collect(),
                 gradient: graph.gradient_of(id).map(NodeId::index),
-                position: self.positions.get(&id).copied(),
+                position: self.position_of(id),
                 variable: match &node.kind {
                     Kind::Leaf(Leaf::Variable(variable)) => Some(graph.variable(*variable).name.clone()),
                     _ => None,

@@ -57,7 +57,8 @@ wire! {
         pub inputs: Vec<usize>,
         /// The node that holds the loss's gradient with respect to this one.
         pub gradient: Option<usize>,
-        /// Index in the order of the ops: the value is there once the cursor is beyond it. None where it is there from the beginning.
+        /// Index, in the order of the ops, of the one that makes the value: it is there once the cursor is beyond it. None where it is there from the
+        /// beginning. A reshape is its input under another name, and has its position.
         pub position: Option<usize>,
         /// Name of the parameter or the statistic.
         pub variable: Option<String>,

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{ReadItem, Trace, refused};
+use super::{Lane, ReadItem, Trace, refused};
 use crate::backend::Backend;
 use crate::error::Result;
 use crate::graph::{Group, Kind, Leaf, NodeId};
@@ -11,13 +11,22 @@ use crate::plan::{Operand, Place};
 impl<B: Backend> Trace<B> {
     /// Whether a node's value is there at the cursor.
     pub fn is_known(&self, id: NodeId) -> bool {
-        match self.positions.get(&id) {
-            Some(&position) => position < self.cursor,
-            // Folded into a constant, or a leaf: there from the beginning; gradients are whole once the last of them is.
-            None => match self.plan.graph.node(id).kind {
-                Kind::Leaf(Leaf::Flat(Group::Gradients)) => self.cursor >= self.end_of(super::Lane::Backward),
-                _ => true,
-            },
+        match self.plan.graph.node(id).kind {
+            // Gradients are whole once the last of them is.
+            Kind::Leaf(Leaf::Flat(Group::Gradients)) => self.cursor >= self.end_of(Lane::Backward),
+            _ => self.position_of(id).is_none_or(|position| position < self.cursor),
+        }
+    }
+
+    /// Index of the op that makes a value; none where it is there from the beginning. A reshape is its input under another name.
+    pub(super) fn position_of(&self, id: NodeId) -> Option<usize> {
+        let alias = || matches!(self.plan.place(id), Some(Operand::Memory(_)));
+        match (self.positions.get(&id), &self.plan.graph.node(id)) {
+            (Some(&position), _) => Some(position),
+            (None, node) if matches!(node.kind, Kind::Op(_)) && alias() => {
+                node.inputs.iter().filter_map(|&input| self.position_of(input)).max()
+            }
+            (None, _) => None,
         }
     }
 
