@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 /// Modules with all that each may use.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("error", &[]),
+    ("wire", &[]),
     ("simd", &[]),
     ("tensor", &["error"]),
     ("graph", &["error", "tensor"]),
