@@ -4,7 +4,7 @@ import { count, fixed, percent } from "../lib/format.js";
 import { meanScore, scoresOf, type Score } from "../lib/scores.js";
 import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
-import { chosen, part } from "../state/cell.js";
+import { chosen, part } from "../state/confusion.js";
 import { examplesIn } from "../state/pictures.js";
 import * as store from "../state/store.js";
 import { evaluate } from "../state/training.js";

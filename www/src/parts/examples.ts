@@ -5,7 +5,7 @@ import { Drawing } from "../lib/drawing.js";
 import { count, general, percent } from "../lib/format.js";
 import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
-import { chosen, followCell, listed, listMore, part } from "../state/cell.js";
+import { chosen, followCell, listed, listMore, part } from "../state/confusion.js";
 import { fail } from "../state/engine.js";
 import { pinExample } from "../state/pictures.js";
 import * as store from "../state/store.js";

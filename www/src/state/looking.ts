@@ -1,6 +1,6 @@
 import { effect } from "@preact/signals-core";
 import * as attribution from "./attribution.js";
-import { chosen, listed } from "./cell.js";
+import { chosen, listed } from "./confusion.js";
 import { reports, run } from "./health.js";
 import { cancelLandscape, landscape } from "./landscape.js";
 import * as store from "./store.js";
