@@ -1,8 +1,11 @@
 // Health, the examples of a confusion's cell, attributions and the loss's landscape, through the package and on the page.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { engineTest } from "./engine.mjs";
-import { pageTest } from "./support.mjs";
+import { npm, pageTest } from "./support.mjs";
+
+const axe = await readFile(npm.resolve("axe-core/axe.min.js"), "utf8");
 
 const ready = (page) => page.locator(".card-in").first().waitFor({ timeout: 60_000 });
 
@@ -97,7 +100,7 @@ pageTest("a cell's examples are listed, one is pinned, and its answer is attribu
   }
   await page.locator(".mistakes button").nth(1).click();
   await page.locator(".mistakes button[aria-pressed=true]").waitFor();
-  const label = await page.locator(".mistakes button[aria-pressed=true]").getAttribute("aria-label");
+  const label = await page.locator(".mistakes button[aria-pressed=true]").getAttribute("title");
   const index = /\(([\d,]+)\)/.exec(label)[1];
   await page.locator(".sample h2").getByText(`test ${index} · `).waitFor();
   await page.getByText("Precision, recall and F1 of each class").click();
@@ -139,3 +142,27 @@ pageTest("dead units are told in words, and lead to the unit", { timeout: 120_00
   await page.getByRole("button", { name: "Gradients" }).click();
   await page.locator("gs-strip canvas[aria-label^='Gradient at the output of conv2d']").waitFor();
 });
+
+for (const colorScheme of ["light", "dark"]) {
+  for (const viewport of [{ width: 1440, height: 900 }, { width: 1024, height: 768 }, { width: 390, height: 844 }]) {
+    pageTest(`accessible, ${colorScheme}, ${viewport.width} wide: health and evaluate`, { context: { colorScheme, viewport } }, async ({ page, url }) => {
+      await page.goto(`${url}/#/sigmoid-2-2-1?learning_rate=0.1`);
+      await ready(page);
+      if (viewport.width < 700) await page.locator(".panes-strip button").nth(2).click();
+      for (const [tab, shown, press] of [["health", "gs-ratios canvas", ".switch button"], ["evaluate", ".inputs-bars li", ".evaluate-head button"]]) {
+        await page.locator(`#tab-${tab}`).click();
+        await page.locator(shown).first().waitFor();
+        await page.locator(press).first().click();
+        if (tab === "evaluate") await page.locator(".confusion").waitFor();
+        await page.evaluate(axe);
+        const { violations } = await page.evaluate(() => globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }));
+        assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`), [], tab);
+        const panel = await page.evaluate(() => {
+          const { scrollWidth, clientWidth } = document.querySelector(".tab-panel");
+          return Math.max(scrollWidth - clientWidth, document.documentElement.scrollWidth - innerWidth);
+        });
+        assert.ok(panel <= 0, `${panel} px of sideways scrolling in ${tab}`);
+      }
+    });
+  }
+}

@@ -36,9 +36,9 @@ class Evaluate extends View {
   #perClass(confusion: readonly (readonly number[])[], names: readonly string[]) {
     const scores = scoresOf(confusion);
     const row = (name: string, { precision, recall, f1, support }: Score) => html`<tr><th scope="row">${name}</th><td>${percent(precision)}</td><td>${percent(recall)}</td><td>${percent(f1)}</td><td>${count(support)}</td></tr>`;
-    return html`<details><summary>${t("evaluate.perClass")}</summary><table class="numbers"><thead><tr><td></td><th scope="col">${t("evaluate.precision")}</th><th scope="col">${t("evaluate.recall")}</th><th scope="col">F1</th><th scope="col">${t("evaluate.support")}</th></tr></thead>
+    return html`<details><summary>${t("evaluate.perClass")}</summary><div class="scroll-x"><table class="numbers"><thead><tr><td></td><th scope="col">${t("evaluate.precision")}</th><th scope="col">${t("evaluate.recall")}</th><th scope="col">F1</th><th scope="col">${t("evaluate.support")}</th></tr></thead>
       <tbody>${scores.map((score, k) => row(names[k] ?? String(k), score))}</tbody>
-      <tfoot>${row(t("evaluate.mean"), meanScore(scores, false))}${row(t("evaluate.weighted"), meanScore(scores, true))}</tfoot></table></details>`;
+      <tfoot>${row(t("evaluate.mean"), meanScore(scores, false))}${row(t("evaluate.weighted"), meanScore(scores, true))}</tfoot></table></div></details>`;
   }
 
   #evaluated(split: Split) {

@@ -57,7 +57,7 @@ class Examples extends View {
       <ul class=${image ? "mistakes" : "mistakes points"}>${repeat(of?.examples ?? [], ({ index }) => `${part.value} ${index}`, ({ index, truth, prediction, probability }, k) => {
         const label = `${t("evaluate.mistake", { truth: name(truth), prediction: name(prediction), probability: percent(probability) })} (${count(index)})`;
         const on = pinned?.split === part.value && pinned.index === index;
-        return html`<li><button title=${label} aria-label=${label} aria-pressed=${on} @click=${() => pinExample(part.value, index).catch(fail)}>
+        return html`<li><button title=${label} aria-pressed=${on} @click=${() => pinExample(part.value, index).catch(fail)}>
           ${image ? html`<gs-thumbnail .pixels=${of!.x[k]} .label=${label}></gs-thumbnail>` : html`<span class="mono">${[...of!.x[k]!.slice(0, 3)].map((value) => general(Number(value.toFixed(2)))).join(" · ")}</span>`}
           <span class="mono">${name(truth)}→<b>${name(prediction)}</b></span></button></li>`;
       })}</ul>

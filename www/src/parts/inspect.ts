@@ -47,7 +47,7 @@ class Inspect extends View {
         ${TABS.map((name) => html`<button role="tab" id="tab-${name}" aria-controls="tab-panel" aria-selected=${open === name} tabindex=${open === name ? 0 : -1}
           @click=${() => (tab.value = name)}>${t(`tab.${name}`)}</button>`)}
       </div>
-      <div class="tab-panel" role="tabpanel" id="tab-panel" aria-labelledby="tab-${open}" tabindex="0">
+      <div class="tab-panel" role="tabpanel" id="tab-panel" aria-labelledby="tab-${open}" tabindex="0"><h2 class="unseen">${t(`tab.${open}`)}</h2>
         ${this.#panel()}
       </div>`;
   }

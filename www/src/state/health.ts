@@ -7,7 +7,7 @@ import * as store from "./store.js";
 const MOST = 120;
 /** Least time between two reports, and the share of the time that they may take. */
 const GAP_MS = 1000;
-const SHARE = 0.03;
+const SHARE = 0.04;
 
 /** How the network fared, oldest first. */
 export const reports = signal<readonly HealthReport[]>([]);
@@ -47,9 +47,11 @@ export function followHealth(): () => void {
   let open = true;
   const turn = async (): Promise<void> => {
     clearTimeout(timer);
+    // The first report compiles its plan, once and for all: it says nothing of the next.
+    const first = reports.peek().length === 0;
     const spent = await measure();
     clearTimeout(timer);
-    if (open && store.status.peek() === "training") timer = setTimeout(turn, Math.max(GAP_MS, spent / SHARE));
+    if (open && store.status.peek() === "training") timer = setTimeout(turn, Math.max(GAP_MS, first ? 0 : spent / SHARE));
   };
   const stop = effect(() => {
     if (store.session.value && (store.status.value === "idle" || store.status.value === "training") && run.value) void turn();

@@ -47,7 +47,8 @@ export function warningsOf(reports: readonly HealthReport[]): Warning[] {
   const report = reports.at(-1);
   const last = report?.layers.at(-1);
   if (!report || !last) return [];
-  const recent = reports.slice(-BATCHES);
+  // What new weights did says nothing of what became of them.
+  const recent = reports.filter(({ step }) => step > 0 || report.step === 0).slice(-BATCHES);
   const found = report.layers.flatMap((layer, k) => {
     const dead = (layer.dead ?? []).filter((unit) => recent.every(({ layers }) => layers[k]?.dead?.includes(unit)));
     return ofLayer(layer, last, dead, recent.length);
