@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Modules with all that each may use.
 const MAY_USE: &[(&str, &[&str])] = &[
+    ("wire", &[]),
     ("error", &[]),
     ("simd", &[]),
     ("tensor", &["error"]),
@@ -17,8 +18,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("optim", &["error", "fields", "tensor", "graph", "ops"]),
     ("nn", &["error", "fields", "tensor", "graph", "ops", "optim"]),
     ("data", &["error", "fields", "tensor"]),
-    ("trace", &["error", "tensor", "graph", "ops", "autograd", "plan", "backend", "data"]),
-    ("train", &["error", "tensor", "graph", "ops", "autograd", "plan", "backend", "nn", "optim", "data", "trace"]),
+    ("trace", &["error", "tensor", "graph", "ops", "plan", "backend"]),
+    ("train", &["error", "tensor", "graph", "ops", "autograd", "plan", "backend", "trace", "nn", "optim", "data"]),
 ];
 
 /// The only places that may touch the browser.

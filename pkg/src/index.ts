@@ -13,14 +13,14 @@
 import { Connection, type Places } from "./connection.js";
 import { resolve, type CreateOptions } from "./options.js";
 import { Session } from "./session.js";
-import type { BackendReport, DatasetInfo, ModelDescription, ModelSpec, Preset, SessionInfo } from "./generated/protocol.js";
+import type { BackendReport, DatasetInfo, ModelDescription, ModelSpec, OptimizerSpec, Preset, SessionInfo } from "./generated/protocol.js";
 
 export { GradscopeError } from "./errors.js";
 export { Session } from "./session.js";
 export type { Examples, Frame, Progress, SessionEvents, Snapshot, TrainRequest, TrainSummary } from "./session.js";
 export { Walk } from "./stepper.js";
 export type { WalkExplanation, WalkOptimizer, WalkSubject, WalkValue } from "./stepper.js";
-export type { CreateOptions, DatasetName, Numbers, PresetName } from "./options.js";
+export type { CreateOptions, DatasetName, Numbers, OfficialFiles, PresetName } from "./options.js";
 export type { Places } from "./connection.js";
 export type * from "./generated/protocol.js";
 
@@ -56,6 +56,9 @@ export const datasets = (): Promise<DatasetInfo[]> => ask({ type: "datasets" });
 
 /** Shapes and parameter counts of a model, layer by layer, without building it; an impossible layer carries its error. */
 export const describeModel = (model: ModelSpec): Promise<ModelDescription> => ask({ type: "describe", model });
+
+/** The learning rate of an optimizer at some steps, 0 being the first: what a schedule comes to. */
+export const learningRates = (optimizer: OptimizerSpec, steps: number[]): Promise<number[]> => ask({ type: "rates", optimizer, steps });
 
 /**
  * Builds a model on a backend of its own worker, with its data at hand.

@@ -165,6 +165,11 @@ export class Session {
     return { shape: answer.ok as number[], data: first(answer) };
   }
 
+  /** Opens a walk through the step that comes next, op by op; a training run is ended first. There is one walk at a time. */
+  walk(subject: WalkSubject = { type: "batch" }): Promise<Walk> {
+    return Walk.open((walk, buffers) => this.#ask({ type: "walk", walk }, buffers), subject);
+  }
+
   /** Pixels and labels of examples. */
   async examples(split: Split, indices: number[]): Promise<Examples> {
     const answer = await this.#ask({ type: "examples", split, indices });
@@ -206,11 +211,6 @@ export class Session {
   /** Back to a state of the same model. */
   async restore(snapshot: Snapshot): Promise<void> {
     await this.#ask({ type: "restore" }, [snapshot.bytes]);
-  }
-
-  /** Opens a walk through the step that comes next, op by op; a training run is ended first. There is one walk at a time. */
-  walk(subject: WalkSubject = { type: "batch" }): Promise<Walk> {
-    return Walk.open((request, buffers) => this.#ask(request, buffers), subject);
   }
 
   /** What the engine holds: for those who look for leaks. */

@@ -1,9 +1,9 @@
 import type { Answer, Buffers } from "./connection.js";
 import type {
-  Breakpoint, Explanation, Nudge, OptimizerTable, ReadItem, ReadValue, Reason, Request, Subject, TraceInfo, TraceState,
+  Breakpoint, Explanation, Nudge, OptimizerTable, ReadItem, ReadValue, Reason, Subject, TraceInfo, TraceState, WalkRequest,
 } from "./generated/protocol.js";
 
-type Ask = (request: Request, buffers?: Buffers) => Promise<Answer>;
+type Ask = (request: WalkRequest, buffers?: Buffers) => Promise<Answer>;
 
 /** What is walked through: the next batch, one example of the data, or one of your own. */
 export type WalkSubject = { type: "batch" } | Extract<Subject, { type: "example" }> | { type: "pinned"; x: Float32Array; label?: number };
@@ -41,9 +41,9 @@ export class Walk {
 
   /** @internal */
   static async open(ask: Ask, wanted: WalkSubject): Promise<Walk> {
-    if (wanted.type !== "pinned") return new Walk(ask, (await ask({ type: "openWalk", subject: wanted })).ok as TraceInfo);
+    if (wanted.type !== "pinned") return new Walk(ask, (await ask({ type: "open", subject: wanted })).ok as TraceInfo);
     const subject: Subject = wanted.label === undefined ? { type: "pinned" } : { type: "pinned", label: wanted.label };
-    return new Walk(ask, (await ask({ type: "openWalk", subject }, [wanted.x])).ok as TraceInfo);
+    return new Walk(ask, (await ask({ type: "open", subject }, [wanted.x])).ok as TraceInfo);
   }
 
   /** The graph, its ops in order, and where the walk stands. */
@@ -57,18 +57,18 @@ export class Walk {
   }
 
   /** Goes so many batches forward, by training, or back; the walk opens anew there. */
-  async batches(by: number, breakpoints: Breakpoint[] = []): Promise<TraceInfo> {
-    return (this.#info = (await this.#ask({ type: "travel", travel: { type: "batches", by }, breakpoints })).ok as TraceInfo);
+  async batches(by: number): Promise<TraceInfo> {
+    return (this.#info = (await this.#ask({ type: "travel", travel: { type: "batches", by }, breakpoints: [] })).ok as TraceInfo);
   }
 
-  /** Goes to epoch boundaries: 1 is the next one, -1 the one before. */
-  async epochs(by: number, breakpoints: Breakpoint[] = []): Promise<TraceInfo> {
-    return (this.#info = (await this.#ask({ type: "travel", travel: { type: "epochs", by }, breakpoints })).ok as TraceInfo);
+  /** Goes to the beginning of an epoch: 1 is the next one, -1 that of this one, or of the one before where this one has just begun. */
+  async epochs(by: number): Promise<TraceInfo> {
+    return (this.#info = (await this.#ask({ type: "travel", travel: { type: "epochs", by }, breakpoints: [] })).ok as TraceInfo);
   }
 
   /** Values, whole or of one example. */
   async read(items: ReadItem[]): Promise<WalkValue[]> {
-    const { ok, buffers } = await this.#ask({ type: "readWalk", items });
+    const { ok, buffers } = await this.#ask({ type: "read", items });
     return (ok as ReadValue[]).map(({ shape }, i) => ({ shape, data: buffers[i] as Float32Array }));
   }
 
@@ -83,29 +83,29 @@ export class Walk {
 
   /** What becomes of the loss if a value changes a little, in double precision. */
   async nudge(node: number, element: number, epsilon?: number): Promise<Nudge> {
-    const request: Request = { type: "nudgeWalk", node, element };
+    const request: WalkRequest = { type: "nudge", node, element };
     return (await this.#ask(epsilon === undefined ? request : { ...request, epsilon })).ok as Nudge;
   }
 
   /** Overwrites a value; the cursor then stands just behind it. A parameter keeps it beyond the walk. */
   async edit(node: number, element: number, value: number): Promise<TraceState> {
-    return this.#stand((await this.#ask({ type: "editWalk", node, element, value })).ok as TraceState);
+    return this.#stand((await this.#ask({ type: "edit", node, element, value })).ok as TraceState);
   }
 
   /** Why a value is 0, link by link. */
   async why(node: number, element: number): Promise<Reason[]> {
-    return (await this.#ask({ type: "whyZero", node, element })).ok as Reason[];
+    return (await this.#ask({ type: "why", node, element })).ok as Reason[];
   }
 
   /** A parameter's value, gradient, slots, change and next value. */
   async optimizer(parameter: string): Promise<WalkOptimizer> {
-    const { ok, buffers } = await this.#ask({ type: "optimizerTable", parameter });
+    const { ok, buffers } = await this.#ask({ type: "optimizer", parameter });
     return { ...(ok as OptimizerTable), data: buffers as Float32Array[] };
   }
 
   /** Ends the walk; the session is as it was, but for edited parameters. */
   async close(): Promise<void> {
-    await this.#ask({ type: "closeWalk" });
+    await this.#ask({ type: "close" });
   }
 
   #stand(state: TraceState): TraceState {

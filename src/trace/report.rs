@@ -1,29 +1,7 @@
-//! What a walk tells of itself: the types that the engine and the page share. Nodes go by their index in the graph, elements by their
-//! row-major position.
-
-use crate::data::Split;
+//! What the stepper says to whoever draws it.
 
 wire! {
-    /// What is walked through.
-    #[serde(tag = "type", rename_all_fields = "camelCase")]
-    pub enum Subject {
-        /// The batch of the step that comes next.
-        Batch,
-        /// One example of the data.
-        Example {
-            /// Part of the data.
-            split: Split,
-            /// Index in it.
-            index: usize,
-        },
-        /// One example from outside. Buffers in: `x`.
-        Pinned {
-            /// Its label; 0 if none.
-            label: Option<f32>,
-        },
-    }
-
-    /// Part of the step that a node belongs to.
+    /// Part of a training step.
     #[derive(Copy, Eq)]
     pub enum Lane {
         /// From the inputs to the loss.
@@ -34,246 +12,136 @@ wire! {
         Update,
     }
 
-    /// What kind of value a node is.
+    /// What a node's value is.
     #[derive(Copy, Eq)]
     pub enum Role {
         /// The examples.
         Input,
-        /// The labels.
+        /// What should come out.
         Target,
-        /// What is trained.
+        /// Something that is trained.
         Parameter,
         /// A moving average.
         Statistic,
-        /// A whole flat buffer: all parameters, all gradients, or a slot of the optimizer.
+        /// A whole flat buffer: all parameters, all gradients, one of the optimizer's slots.
         Optimizer,
-        /// A number that may change from step to step.
+        /// A number that may change from step to step: the learning rate.
         Scalar,
-        /// A number fixed in the graph.
+        /// A number of the graph.
         Constant,
-        /// A computed value.
+        /// Computed.
         Op,
     }
 
     /// A node of the graph that is walked through.
     pub struct TraceNode {
-        /// Unique: `"conv2d/relu"`.
+        /// Unique: `"conv2d/relu"`, `"conv2d/∂conv2d_kernel_grad"`.
         pub name: String,
-        /// The op: `"conv2d"`; for leaves the role's word.
+        /// The operation: `"conv2d"`; the role's word where nothing is computed.
         pub op: String,
-        /// What it computes, as TeX; empty for leaves.
+        /// What it computes, as TeX; empty where nothing is.
         pub formula: String,
-        /// Kind of value.
+        /// What the value is.
         pub role: Role,
-        /// The layer, empty for loss and optimizer.
+        /// Layer that it belongs to, empty for loss and optimizer.
         pub layer: String,
-        /// When.
+        /// When it is computed.
         pub lane: Lane,
-        /// For backward nodes, the forward node whose rule made it.
+        /// Of a backward node: the forward node whose gradient rule made it.
         pub of: Option<usize>,
-        /// Whole shape.
+        /// Shape of the whole value.
         pub shape: Vec<usize>,
         /// Whether the first axis is the batch.
         pub batched: bool,
-        /// What it is made from.
+        /// Nodes that it is computed from.
         pub inputs: Vec<usize>,
         /// The node that holds the loss's gradient with respect to this one.
         pub gradient: Option<usize>,
-        /// Index in the ops: the value exists once the cursor is greater. None for what is always there.
+        /// Index in the order of the ops: the value is there once the cursor is beyond it. None where it is there from the beginning.
         pub position: Option<usize>,
-        /// Name of the parameter or statistic that a leaf is.
+        /// Name of the parameter or the statistic.
         pub variable: Option<String>,
     }
 
-    /// A layer of the model.
-    pub struct TraceLayer {
-        /// Unique: `"conv2d_1"`.
-        pub name: String,
-        /// `"Conv2D"`.
-        pub kind: String,
-        /// Node of its output.
-        pub output: usize,
-        /// Leaves of its parameters.
-        pub parameters: Vec<usize>,
-    }
-
-    /// A walk as it was opened, and its state.
-    pub struct TraceInfo {
-        /// What is walked through.
-        pub subject: Subject,
-        /// Examples in the walk.
-        pub batch: usize,
-        /// Rows of the training part that make the batch, or the example's row of its part; empty where it came from outside.
-        pub rows: Vec<u32>,
-        /// All nodes of the graph.
-        pub nodes: Vec<TraceNode>,
-        /// Nodes in the order in which they are computed.
-        pub ops: Vec<usize>,
-        /// Cursor at which the loss is known.
-        pub forward_end: usize,
-        /// Cursor at which all gradients are known.
-        pub backward_end: usize,
-        /// The model's layers in order.
-        pub layers: Vec<TraceLayer>,
-        /// Node of the examples.
-        pub x: usize,
-        /// Node of the labels.
-        pub y: Option<usize>,
-        /// Node of the model's output.
-        pub output: usize,
-        /// Node of the loss.
-        pub loss: usize,
-        /// Where the walk stands.
-        pub state: TraceState,
-    }
-
-    /// Where a walk stands.
-    pub struct TraceState {
-        /// Ops done.
-        pub cursor: usize,
-        /// Steps that the session had done when the walk began.
-        pub step: usize,
-        /// Its whole epochs.
-        pub epoch: usize,
-        /// Examples of the epoch done.
-        pub position: usize,
-        /// The loss, once it is computed.
-        pub loss: Option<f32>,
-        /// Nodes that were edited in this walk.
-        pub edited: Vec<usize>,
-        /// Why the last travel stopped early.
-        pub hit: Option<Hit>,
-        /// Steps that have a snapshot.
-        pub snapshots: Vec<usize>,
-        /// Whether snapshots were given up for memory.
-        pub thinned: bool,
-    }
-
-    /// A breakpoint that was hit.
+    /// Why a run through a walk stopped before its end.
     pub struct Hit {
-        /// Position in the list of breakpoints.
+        /// Which of the breakpoints given.
         pub breakpoint: usize,
-        /// Where.
+        /// At which node.
         pub node: usize,
-        /// At which element, where it is a single one.
+        /// At which element, where it was one.
         pub element: Option<usize>,
-        /// The value that hit: the element, the loss, or the share of dead units.
+        /// What was there.
         pub value: f32,
     }
 
-    /// Where a travel stops early.
+    /// Where a run through a walk stops.
     #[serde(tag = "type", rename_all_fields = "camelCase")]
     pub enum Breakpoint {
-        /// The first op whose value holds NaN or infinity.
+        /// At the first value that is NaN or infinite.
         NotFinite,
-        /// A loss above `factor` times the mean loss of the last 20 steps.
+        /// Where the loss is more than `factor` times the mean of the last steps' losses.
         LossAbove {
             /// How many times.
             factor: f32,
         },
-        /// A ReLU of whose units more than this share is 0 for the whole batch; a unit is a position of the last axis.
+        /// Where more than that share of a relu's units are 0 for the whole batch.
         DeadUnits {
-            /// In [0, 1].
+            /// Share in [0, 1].
             share: f32,
         },
-        /// An op.
+        /// Behind one op.
         Op {
-            /// Which.
+            /// Its node.
             node: usize,
-        },
-    }
-
-    /// A way through time.
-    #[serde(tag = "type", rename_all_fields = "camelCase")]
-    pub enum Travel {
-        /// To a cursor, forward or back.
-        To {
-            /// Ops done.
-            cursor: usize,
-        },
-        /// Whole batches: forward by training steps, back by a snapshot and a replay.
-        Batches {
-            /// How many; negative is back.
-            by: i32,
-        },
-        /// Likewise to epoch boundaries.
-        Epochs {
-            /// How many; negative is back.
-            by: i32,
         },
     }
 
     /// A value to read.
     pub struct ReadItem {
-        /// Which node.
+        /// Its node.
         pub node: usize,
-        /// That example's row of it alone.
+        /// One example of a batched value; none for all of it.
         pub example: Option<usize>,
     }
 
-    /// A value that was read. Buffers: the values, one `Float32Array` an item.
-    pub struct ReadValue {
-        /// Its shape.
-        pub shape: Vec<usize>,
-    }
-
-    /// How an element came about. Buffers: a `Uint32Array` of elements for each source, then for each consumer.
-    pub struct Explanation {
-        /// Which node.
-        pub node: usize,
-        /// Row-major position.
-        pub element: usize,
-        /// The same along each axis.
-        pub index: Vec<usize>,
-        /// What the engine computed.
-        pub value: f32,
-        /// The expression in double precision, apart from the engine's code.
-        pub recomputed: f64,
-        /// The expression.
-        pub term: Term,
-        /// Elements that it is made from.
-        pub sources: Vec<Source>,
-        /// Elements of later forward nodes that it went into.
-        pub consumers: Vec<Source>,
-    }
-
-    /// Elements of a node, at most 65,536 of them in the buffer.
+    /// Elements of one node, in an array beside the message.
     pub struct Source {
-        /// Which node.
+        /// The node.
         pub node: usize,
-        /// How many there are in all.
+        /// How many elements, row-major, in the array.
         pub count: usize,
     }
 
-    /// An expression with its value.
+    /// An expression with the value of each of its parts.
     #[serde(tag = "type", rename_all_fields = "camelCase")]
     pub enum Term {
         /// An element of an input.
         Element {
-            /// Node of the input.
+            /// Its node.
             input: usize,
-            /// Row-major position.
+            /// Row-major.
             element: usize,
-            /// The same along each axis.
+            /// Along each axis.
             index: Vec<usize>,
-            /// Whether it is the gradient that comes from above.
+            /// Whether it is a gradient from above.
             upstream: bool,
             /// Its value.
             value: f64,
         },
-        /// A number of the op's own.
+        /// A number.
         Number {
-            /// Its value.
+            /// It.
             value: f64,
         },
-        /// A random number of the step.
+        /// A random number in [0, 1), the same each time for this seed and step.
         Random {
-            /// Its value.
+            /// It.
             value: f64,
         },
-        /// What is added.
+        /// Terms that are added.
         Sum {
-            /// The largest by magnitude, largest first.
+            /// The largest by magnitude.
             terms: Vec<Term>,
             /// How many there are in all.
             count: usize,
@@ -282,23 +150,23 @@ wire! {
             /// The sum.
             value: f64,
         },
-        /// What is multiplied.
+        /// Factors.
         Product {
-            /// The factors.
+            /// All of them.
             factors: Vec<Term>,
-            /// The product.
+            /// Their product.
             value: f64,
         },
         /// The largest of some.
         Max {
-            /// The largest of them, largest first.
+            /// The largest candidates.
             terms: Vec<Term>,
             /// How many there are in all.
             count: usize,
-            /// The maximum.
+            /// The largest.
             value: f64,
         },
-        /// 1 if a candidate is the first largest, else 0.
+        /// 1 if one candidate is the first largest, else 0.
         FirstMax {
             /// Whether it is.
             won: bool,
@@ -309,7 +177,7 @@ wire! {
             /// 1 or 0.
             value: f64,
         },
-        /// 1 if two are equal, else 0.
+        /// 1 if both are equal, else 0.
         Equal {
             /// One.
             left: Box<Term>,
@@ -320,20 +188,40 @@ wire! {
         },
         /// A pointwise function.
         Call {
-            /// `"relu"`.
+            /// Its name: `"relu"`.
             function: String,
-            /// Its arguments.
+            /// What it is applied to.
             arguments: Vec<Term>,
             /// The result.
             value: f64,
         },
     }
 
-    /// What becomes of the loss if a value changes a little.
+    /// Where an element comes from. Arrays beside the message: elements of each source, then of each consumer.
+    pub struct Explanation {
+        /// Its node.
+        pub node: usize,
+        /// Row-major.
+        pub element: usize,
+        /// Along each axis.
+        pub index: Vec<usize>,
+        /// As the engine computed it.
+        pub value: f32,
+        /// As the expression gives it, computed apart in double precision.
+        pub recomputed: f64,
+        /// The expression.
+        pub term: Term,
+        /// What it was made from.
+        pub sources: Vec<Source>,
+        /// What was made from it.
+        pub consumers: Vec<Source>,
+    }
+
+    /// The loss around an element's value, computed apart in double precision, beside the engine's gradient.
     pub struct Nudge {
-        /// The engine's gradient, once it is computed.
+        /// The engine's gradient, where it is computed.
         pub gradient: Option<f64>,
-        /// (L(v + ε) - L(v - ε)) / 2ε in double precision.
+        /// (L(v + ε) - L(v - ε)) / 2ε.
         pub slope: f64,
         /// ε.
         pub epsilon: f64,
@@ -343,55 +231,40 @@ wire! {
         pub at: f64,
         /// L(v + ε).
         pub above: f64,
-        /// Whether the slopes to either side differ by more than 1 %: something switched.
+        /// Whether the slopes on both sides differ by more than 1 %: a relu or a pool switched in between.
         pub kink: bool,
     }
 
-    /// A link of the chain that says why a value is 0.
+    /// Why an element is 0, one step nearer to the cause.
     pub struct Reason {
-        /// Which node.
+        /// The node.
         pub node: usize,
-        /// Which element.
+        /// The element.
         pub element: usize,
-        /// Why.
+        /// Why it is 0.
         pub cause: Cause,
     }
 
-    /// Why a value is 0.
+    /// Why an element is 0.
     #[derive(Copy, Eq)]
     pub enum Cause {
         /// It is not.
         NotZero,
-        /// The gradient from above is.
+        /// The gradient from above is 0: see the next reason.
         UpstreamZero,
-        /// A factor is.
+        /// A factor, or all that it was made from, is 0: see the next reason.
         FactorZero,
-        /// A function cut a negative number.
+        /// A relu cut a negative number off.
         Negative,
-        /// Another candidate was the largest.
+        /// Another element was the largest.
         LostMax,
         /// Dropout left it out.
         Masked,
-        /// Its terms cancel.
+        /// Terms that are not 0 cancel out.
         Cancelled,
-        /// It is a value from outside.
+        /// It is simply 0.
         Leaf,
         /// It is not computed yet.
         NotComputed,
-    }
-
-    /// A parameter's elements on their way through the optimizer. Buffers: the columns.
-    pub struct OptimizerTable {
-        /// Which parameter.
-        pub parameter: String,
-        /// Its shape.
-        pub shape: Vec<usize>,
-        /// What the columns are: `"value"`, `"gradient"`, the slots after the step (`"m"`, `"v"`), `"update"`, `"next"`. Those that are not
-        /// computed yet are left out.
-        pub columns: Vec<String>,
-        /// Learning rate of the step.
-        pub learning_rate: f32,
-        /// The optimizer: `"adam"`.
-        pub kind: String,
     }
 }

@@ -8,8 +8,8 @@
 use crate::data::Split;
 use crate::nn::{LossSpec, ModelSpec};
 use crate::optim::OptimizerSpec;
-use crate::trace::report::{Breakpoint, ReadItem, Subject, Travel};
-use crate::train::Evaluation;
+use crate::trace::{Breakpoint, ReadItem};
+use crate::train::{Evaluation, Subject, Travel};
 
 wire! {
     /// Which backend to train on. `auto` takes WebGPU where the adapter is hardware, else SIMD code on the CPU.
@@ -30,6 +30,8 @@ wire! {
         pub model: ModelSpec,
         /// An installed or generated data set, or none if the examples come as buffers (`x` then `y`, both `Float32Array`).
         pub data: Option<String>,
+        /// Names of the set's own files, which come as buffers, where it is not installed.
+        pub files: Option<Vec<String>>,
         /// Shape of `x` with the number of examples first, when the examples come as buffers.
         pub data_shape: Option<Vec<usize>>,
         /// Backend wanted.
@@ -182,6 +184,75 @@ wire! {
         pub scale: f32,
     }
 
+    /// Shape of an array beside the message.
+    pub struct ReadValue {
+        /// Its extents.
+        pub shape: Vec<usize>,
+    }
+
+    /// A request of the stepper: a walk through the step that comes next. Nodes are numbered as in `TraceInfo`.
+    #[serde(tag = "type", rename_all_fields = "camelCase")]
+    pub enum WalkRequest {
+        /// -> `TraceInfo`. Buffers: `x` where the subject is an example from outside. A run that is under way ends.
+        Open {
+            /// What to walk through.
+            subject: Subject,
+        },
+        /// -> `TraceState`; over batches and epochs `TraceInfo`, since the walk is opened anew there.
+        Travel {
+            /// Where to.
+            travel: Travel,
+            /// Where to stop on the way forward over ops.
+            breakpoints: Vec<Breakpoint>,
+        },
+        /// -> `ReadValue[]`. Buffers: the values.
+        Read {
+            /// Which values.
+            items: Vec<ReadItem>,
+        },
+        /// -> `Explanation`. Buffers: elements (`Uint32Array`) of each source, then of each consumer.
+        Explain {
+            /// Of which node.
+            node: usize,
+            /// Which element, row-major.
+            element: usize,
+            /// Terms of a sum that are told.
+            most: usize,
+        },
+        /// -> `Nudge`.
+        Nudge {
+            /// Of which node.
+            node: usize,
+            /// Which element.
+            element: usize,
+            /// By how much; what suits the value if none is given.
+            epsilon: Option<f64>,
+        },
+        /// Puts a number into an element -> `TraceState`.
+        Edit {
+            /// Of which node.
+            node: usize,
+            /// Which element.
+            element: usize,
+            /// The number.
+            value: f32,
+        },
+        /// Why an element is 0 -> `Reason[]`.
+        Why {
+            /// Of which node.
+            node: usize,
+            /// Which element.
+            element: usize,
+        },
+        /// -> `OptimizerTable`. Buffers: its columns.
+        Optimizer {
+            /// Of which parameter.
+            parameter: String,
+        },
+        /// Leaves the walk.
+        Close,
+    }
+
     /// A request to the worker.
     #[serde(tag = "type", rename_all_fields = "camelCase")]
     pub enum Request {
@@ -195,6 +266,13 @@ wire! {
         Describe {
             /// The model.
             model: ModelSpec,
+        },
+        /// The learning rate at some steps -> number[].
+        Rates {
+            /// Whose.
+            optimizer: OptimizerSpec,
+            /// At which steps.
+            steps: Vec<usize>,
         },
         /// -> `SessionInfo`. Buffers: `x`, `y` where the options name no data set.
         Create {
@@ -238,6 +316,11 @@ wire! {
             /// The gradient of the loss with respect to it, instead of its value.
             gradient: bool,
         },
+        /// A request of the stepper.
+        Walk {
+            /// Which.
+            walk: WalkRequest,
+        },
         /// Pixels and labels of examples -> labels as number[]. Buffers: pixels, one example after another.
         Examples {
             /// Part of the data.
@@ -273,64 +356,6 @@ wire! {
         Snapshot,
         /// Buffers: a snapshot.
         Restore,
-        /// Opens a walk through the step that comes next; a run is ended first -> `TraceInfo`. Buffers: `x` where the subject is pinned.
-        OpenWalk {
-            /// What to walk through.
-            subject: Subject,
-        },
-        /// Goes to another place in the walk -> `TraceState`, or to another step, where it opens anew -> `TraceInfo`.
-        Travel {
-            /// Where to.
-            travel: Travel,
-            /// Where to stop early.
-            breakpoints: Vec<Breakpoint>,
-        },
-        /// Values in the walk -> `ReadValue[]`. Buffers: the values, an array an item.
-        ReadWalk {
-            /// Which.
-            items: Vec<ReadItem>,
-        },
-        /// How an element came about -> `Explanation`. Buffers: elements of each source, then of each consumer.
-        Explain {
-            /// Which node.
-            node: usize,
-            /// Which element.
-            element: usize,
-            /// Most terms of a sum.
-            most: usize,
-        },
-        /// What becomes of the loss if a value changes a little -> `Nudge`.
-        NudgeWalk {
-            /// Which node.
-            node: usize,
-            /// Which element.
-            element: usize,
-            /// How much; chosen by the value's size if absent.
-            epsilon: Option<f64>,
-        },
-        /// Overwrites a value -> `TraceState`.
-        EditWalk {
-            /// Which node.
-            node: usize,
-            /// Which element.
-            element: usize,
-            /// Its new value.
-            value: f64,
-        },
-        /// Why a value is 0 -> `Reason[]`.
-        WhyZero {
-            /// Which node.
-            node: usize,
-            /// Which element.
-            element: usize,
-        },
-        /// -> `OptimizerTable`. Buffers: the columns.
-        OptimizerTable {
-            /// Which parameter.
-            parameter: String,
-        },
-        /// Closes the walk.
-        CloseWalk,
         /// -> `Memory`.
         Memory,
         /// Frees everything that the session holds.
@@ -401,7 +426,8 @@ mod tests {
     use super::*;
     use crate::data::DatasetInfo;
     use crate::nn::{ModelDescription, Preset};
-    use crate::trace::report::{Explanation, Nudge, OptimizerTable, ReadValue, Reason, TraceInfo};
+    use crate::trace::{Explanation, Nudge, Reason};
+    use crate::train::{OptimizerTable, TraceInfo};
 
     /// Writes the twins to the folder that `TS_RS_EXPORT_DIR` names: whatever a request or an event mentions, and what answers.
     #[test]
@@ -417,8 +443,8 @@ mod tests {
         NodeInfo::export_all(&config)?;
         TrainResult::export_all(&config)?;
         Memory::export_all(&config)?;
-        TraceInfo::export_all(&config)?;
         ReadValue::export_all(&config)?;
+        TraceInfo::export_all(&config)?;
         Explanation::export_all(&config)?;
         Nudge::export_all(&config)?;
         Reason::export_all(&config)?;

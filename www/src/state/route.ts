@@ -1,7 +1,8 @@
 import { effect } from "@preact/signals-core";
 import type { BackendChoice, OptimizerSpec, Preset } from "gradscope";
 import { build } from "./engine.js";
-import { OPTIMIZERS, withRate } from "./spec.js";
+import { withRate } from "./schedule.js";
+import { OPTIMIZERS } from "./spec.js";
 import * as store from "./store.js";
 import { openWelcome } from "./welcome.js";
 

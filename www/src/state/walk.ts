@@ -256,8 +256,7 @@ const travelFar = latest(async () => {
   if (!open || !move || move.by === 0) return;
   travelling.value = true;
   try {
-    const stops = move.by > 0 ? [...breakpoints.peek()].filter(({ type }) => type !== "op") : [];
-    await (move.unit === "batch" ? open.batches(move.by, stops) : open.epochs(move.by, stops));
+    await (move.unit === "batch" ? open.batches(move.by) : open.epochs(move.by));
     if (walk.peek() === open) look(open);
   } catch (error) {
     if (walk.peek() === open) fail(error);
