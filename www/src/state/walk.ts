@@ -83,6 +83,25 @@ function adopt(opened: Walk): void {
   });
 }
 
+/** Steps of an epoch. */
+export const stepsPerEpoch = computed(() =>
+  Math.max(1, Math.ceil((store.session.value?.info.trainingExamples ?? 1) / (store.built.value?.setup.batchSize ?? 1))));
+
+/** Tells the rest of the page at which step the session is, after batches were taken or taken back by walking. */
+function tellProgress(step: number): void {
+  const before = store.progress.peek();
+  if (step === (before?.step ?? 0)) return;
+  const epoch = step / stepsPerEpoch.peek();
+  const { of, version } = store.history.peek();
+  if (before && step < before.step) {
+    of.cut(epoch);
+    store.history.value = { of, version: version + 1 };
+  }
+  // No losses: that of these steps was not told.
+  const unknown = { losses: new Float32Array(), loss: NaN, accuracy: undefined, learningRate: 0, examplesPerSecond: 0, secondsLeft: 0 };
+  store.progress.value = step === 0 ? undefined : { ...unknown, ...before, step, epoch, stepsPerEpoch: stepsPerEpoch.peek() };
+}
+
 /** Takes over what the walk says of itself, after it was opened or went to another batch. */
 function look(opened: Walk): void {
   batch(() => {
@@ -257,7 +276,9 @@ const travelFar = latest(async () => {
   travelling.value = true;
   try {
     await (move.unit === "batch" ? open.batches(move.by) : open.epochs(move.by));
-    if (walk.peek() === open) look(open);
+    if (walk.peek() !== open) return;
+    look(open);
+    tellProgress(open.info.state.step);
   } catch (error) {
     if (walk.peek() === open) fail(error);
   } finally {
