@@ -16,7 +16,7 @@ import "./tensor.js";
 const SIDE = 7;
 
 /** Some elements of a node that stand together in one picture, as rows of elements. */
-export interface Patch {
+interface Patch {
   picture: number;
   rows: (number | undefined)[][];
   /** Elements that are left out. */
@@ -24,7 +24,7 @@ export interface Patch {
 }
 
 /** The elements in patches, one a picture; single numbers stand in a column. */
-export function patchesOf(node: number, elements: readonly number[], most: number): Patch[] {
+function patchesOf(node: number, elements: readonly number[], most: number): Patch[] {
   const of = layout(node);
   const wanted = new Set(elements);
   if (of.rows * of.columns === 1) {
