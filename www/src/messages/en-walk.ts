@@ -164,10 +164,11 @@ export const walk = {
   "slots.gradient": "gradient",
   "slots.update": "update",
   "slots.next": "next",
+  "slots.nextOf": "next {name}",
   "slots.before": "Before",
   "slots.after": "Next",
   "slots.page": "{from} – {to} of {all}",
-  "slots.text": "m is the mean of the gradients so far, v that of their squares; the update is taken from the value.",
+  "slots.text": "The gradient comes with the backward pass, the update and the next value with the end of the update.",
 
   "teach.conv": "The same small kernel is laid on every place of the input: products in place, all channels, then one sum.",
   "teach.convInput": "This pixel was seen by several windows. Each gives it the gradient of its result times the weight that it met there; that is a convolution with the kernel rotated by 180°.",

@@ -23,6 +23,9 @@ const HEADS: Readonly<Record<string, PlainKey>> = {
   value: "slots.value", gradient: "slots.gradient", update: "slots.update", next: "slots.next",
 };
 
+const heading = (column: string): string =>
+  HEADS[column] ? t(HEADS[column]!) : column.startsWith("next ") ? t("slots.nextOf", { name: column.slice(5) }) : column;
+
 /** The parameters of the walk, by name. */
 const parameters = (): { name: string; node: number }[] =>
   nodes.value.flatMap(({ role, variable }, node) => (role === "parameter" && variable != null ? [{ name: variable, node }] : []));
@@ -63,9 +66,10 @@ class Slots extends View {
       }),
       effect(() => {
         if (!parameters().some(({ name }) => name === chosen.value)) chosen.value = parameters()[0]?.name;
-        // The gradient comes with the backward pass; nothing else of the table changes on the way.
-        const done = (state.value?.cursor ?? 0) >= (info.value?.backwardEnd ?? 0);
-        const key = `${chosen.value} ${generation.value} ${done ? "done" : (state.value?.cursor ?? 0)}`;
+        // The gradient comes with the backward pass, the rest with the update.
+        const [at, of] = [state.value?.cursor ?? 0, info.value];
+        const stage = of && at === of.ops.length ? "updated" : of && at >= of.backwardEnd ? "backward" : "";
+        const key = `${chosen.value} ${generation.value} ${stage}`;
         if (key !== before && walk.value) refresh();
         before = key;
       }),
@@ -94,7 +98,7 @@ class Slots extends View {
       }}>${all.map(({ name }) => html`<option ?selected=${name === chosen.value}>${name}</option>`)}</select></label>
       ${now && size > 0
         ? html`<p class="hint">${now.kind} · ${t("hyper.rate")} ${general(now.learningRate)} · ${shape(now.shape) || "1"}</p>
-          <div class="scroll-x" tabindex="0" role="region" aria-label=${t("slots.title")}><table class="numbers"><thead><tr><th scope="col">${t("slots.element")}</th>${now.columns.map((name) => html`<th scope="col">${HEADS[name] ? t(HEADS[name]!) : name}</th>`)}</tr></thead>
+          <div class="scroll-x" tabindex="0" role="region" aria-label=${t("slots.title")}><table class="numbers"><thead><tr><th scope="col">${t("slots.element")}</th>${now.columns.map((name) => html`<th scope="col">${heading(name)}</th>`)}</tr></thead>
           <tbody>${Array.from({ length: Math.min(PAGE, size - from) }, (_, k) => {
             const element = from + k;
             return html`<tr class=${mine?.element === element ? "on" : ""}><th scope="row"><button class="link mono" @click=${() => select({ node: parameter.node, element })}>[${index(element).join(",")}]</button></th>
