@@ -38,10 +38,14 @@ export const gradientOf = computed(() => {
   return of;
 });
 
-/** Whether a node's value is there: a leaf's always is. */
+/** Whether a node's value is there: a leaf's always is; an op without a place in the order, as a reshape, is there with what it is made from. */
 export function computedYet(node: number): boolean {
-  const position = nodes.value[node]?.position;
-  return position == null || (state.value?.cursor ?? 0) > position;
+  const facts = nodes.value[node];
+  const done = state.value?.cursor ?? 0;
+  if (!facts) return false;
+  if (facts.position != null) return done > facts.position;
+  if (facts.lane === "backward" && done < (info.value?.forwardEnd ?? 0)) return false;
+  return facts.role !== "op" || facts.inputs.every(computedYet);
 }
 
 /** Ends of the runs of ops that belong to one layer and one lane: where steps by layer stop. */
