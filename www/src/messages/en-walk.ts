@@ -76,10 +76,10 @@ export const walk = {
   "role.constant": "constant",
   "role.op": "result of an op",
 
-  "cell.of": "picture {k}, {size}",
   "cell.from": "Made from",
   "cell.sources": "{n} numbers",
-  "cell.picture": "picture {k}",
+  "cell.channel": "channel {k}",
+  "cell.window": "filter {filter}, channel {channel}",
   "cell.sweep": "Slide over the picture",
   "cell.table": "As a table",
 

@@ -28,7 +28,7 @@ function half(node: number | undefined) {
   const picture = pictureShown(node);
   return html`<span class="half">
     <gs-tensor .node=${node}></gs-tensor>
-    ${there && picture !== undefined ? html`<i class="picture-shown" title=${t("cell.picture", { k: picture })}>#${picture}</i>` : nothing}
+    ${there && picture !== undefined ? html`<i class="picture-shown" title=${t("cell.channel", { k: picture })}>#${picture}</i>` : nothing}
     ${there ? (hidden.value?.node === node ? html`<span class="card-none">?</span>` : nothing) : html`<span class="card-none">${t("cards.none")}</span>`}
   </span>`;
 }
