@@ -17,13 +17,13 @@ const open = async (page, address) => {
 pageTest("the opening page shows a trained network and checks one of its cells", {}, async ({ page, url }) => {
   await open(page, url);
   await page.getByRole("heading", { name: "A small network that has learned to read digits" }).waitFor();
-  await page.locator(".check.good").waitFor();
+  await page.locator(".equation .check.good").waitFor();
   const before = await page.locator(".equation").innerText();
   await page.locator("gs-window-input canvas").focus();
   await page.keyboard.press("ArrowUp");
   await page.keyboard.press("ArrowLeft");
   assert.notEqual(await page.locator(".equation").innerText(), before);
-  await page.locator(".check.good").waitFor();
+  await page.locator(".equation .check.good").waitFor();
   await page.getByRole("button", { name: "Open mnist-cnn" }).click();
   await page.getByRole("button", { name: "Train", exact: true }).waitFor();
 });

@@ -7,7 +7,7 @@ import { cornerOf, type Layout, type Place } from "./tensor.js";
 const NUMBER = { width: 30, height: 13 };
 
 /** Whether cells of a place are large enough to show their numbers. */
-export const showsNumbers = (place: Place): boolean => place.cellWidth >= NUMBER.width && place.cellHeight >= NUMBER.height;
+const showsNumbers = (place: Place): boolean => place.cellWidth >= NUMBER.width && place.cellHeight >= NUMBER.height;
 
 /** Draws the numbers of cells as text, over a paler colour. */
 function drawNumbers(context: CanvasRenderingContext2D, data: Float32Array, layout: Layout, place: Place, scale: number, gradient: boolean): void {

@@ -6,17 +6,18 @@ import { css, diverging, palette } from "../lib/palette.js";
 import { scaleOf } from "../lib/tensor.js";
 import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
-import { cellLabel, cellOf, explanation, hovered, isGradient, label, layout, looked, select, selected } from "../state/cell.js";
+import { cellLabel, cellOf, explanation, hovered, isGradient, label, layout, looked, select, selected, shapeOf } from "../state/cell.js";
 import { hidden } from "../state/predict.js";
 import { valueOf } from "../state/values.js";
 import { computedYet, example } from "../state/walk.js";
+import { elementsIn } from "./term.js";
 import "./tensor.js";
 
 /** A patch is at most so many cells wide and high. */
 const SIDE = 7;
 
 /** Some elements of a node that stand together in one picture, as rows of elements. */
-export interface Patch {
+interface Patch {
   picture: number;
   rows: (number | undefined)[][];
   /** Elements that are left out. */
@@ -24,7 +25,7 @@ export interface Patch {
 }
 
 /** The elements in patches, one a picture; single numbers stand in a column. */
-export function patchesOf(node: number, elements: readonly number[], most: number): Patch[] {
+function patchesOf(node: number, elements: readonly number[], most: number): Patch[] {
   const of = layout(node);
   const wanted = new Set(elements);
   if (of.rows * of.columns === 1) {
@@ -90,6 +91,13 @@ class PatchGrid extends Drawing {
 }
 customElements.define("gs-patch", PatchGrid);
 
+/** What a picture is: a channel, or the part of a filter that lies on one. */
+function pictureName(node: number, picture: number): string {
+  const inputs = shapeOf(node).at(-2) ?? 1;
+  return layout(node).kind === "kernel"
+    ? t("cell.window", { filter: Math.floor(picture / inputs), channel: picture % inputs }) : t("cell.channel", { k: picture });
+}
+
 /** Pictures of one source that are shown with their numbers. */
 const PATCHES = 4;
 
@@ -123,13 +131,17 @@ class CellPanel extends View {
     const now = explanation.value;
     if (!now || now.cell.node !== selected.value?.node || hidden.value?.node === now.node) return nothing;
     return now.sources.map(({ node, count }, k) => {
-      const mine = [...now.sourceElements[k]!].map((whole) => cellOf(node, whole)).filter((cell) => cell.example === undefined || cell.example === example.value);
-      const patches = patchesOf(node, mine.map(({ element }) => element), PATCHES);
-      const [{ count: pictures, rows, columns }] = [layout(node)];
+      // The largest terms' elements come first, so that their pictures are those that are shown.
+      const largest = elementsIn(now.term).filter(({ input }) => input === node).map(({ element }) => element);
+      const mine = [...new Set([...largest, ...now.sourceElements[k]!])].map((whole) => cellOf(node, whole)).filter((cell) => cell.example === undefined || cell.example === example.value);
+      const { count: pictures, rows, columns } = layout(node);
+      const single = rows * columns === 1;
+      const elements = mine.map(({ element }) => element);
+      const patches = patchesOf(node, elements, PATCHES);
       return html`<figure class="source">
         <figcaption><b class="mono">${label(node)}</b> ${t("cell.sources", { n: count })}</figcaption>
         <div class="patches">${patches.map((patch) => html`<div class="patch" style="flex-basis:${Math.max(1, patch.rows[0]?.length ?? 1) * 46}px">
-          ${pictures > 1 && rows * columns > 1 ? html`<small>${t("cell.picture", { k: patch.picture })}</small>` : nothing}
+          ${pictures > 1 && !single ? html`<small>${pictureName(node, patch.picture)}</small>` : nothing}
           <gs-patch .of=${{ node, patch }}></gs-patch>
           ${patch.rest > 0 ? html`<small>${t("terms.more", { n: patch.rest })}</small>` : nothing}</div>`)}</div>
       </figure>`;
@@ -159,7 +171,7 @@ class CellPanel extends View {
     const single = of.rows * of.columns === 1;
     const kind = of.kind === "map" || of.kind === "kernel";
     return html`<section class="panel cell-view" aria-label=${t("zoom.cell")}>
-      <header><h2 class="mono-name">${cellLabel(cell)}</h2><p>${kind ? t("cell.of", { k: picture, size: shape([of.rows, of.columns]) }) : ""}</p>
+      <header><h2 class="mono-name">${cellLabel(cell)}</h2><p>${kind ? `${pictureName(cell.node, picture)}, ${shape([of.rows, of.columns])}` : ""}</p>
         <button aria-pressed=${this.#timer !== undefined} ?disabled=${!computedYet(cell.node)} @click=${this.#sweep}>${this.#timer ? t("window.stop") : t("cell.sweep")}</button></header>
       <div class="cell-body">
         <figure>${computedYet(cell.node)

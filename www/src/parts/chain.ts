@@ -14,7 +14,7 @@ export const shortName = (name: string): string =>
   name.replace("max_pooling2d", "max_pool").replace("average_pooling2d", "avg_pool").replace("normalization", "norm").replace("padding2d", "pad");
 
 /** The node that holds the gradient of a card's value; where the loss reads an earlier value of the layer, as with logits, that one's. */
-export function gradientNear(node: number): number | undefined {
+function gradientNear(node: number): number | undefined {
   const facts = nodes.value[node];
   if (!facts || facts.gradient != null) return facts?.gradient ?? undefined;
   const before = facts.inputs.find((input) => nodes.value[input]!.layer === facts.layer && nodes.value[input]!.role === "op");
@@ -22,13 +22,13 @@ export function gradientNear(node: number): number | undefined {
 }
 
 /** One half of a card: pictures of a node, or why there are none. */
-export function half(node: number | undefined) {
+function half(node: number | undefined) {
   if (node === undefined) return html`<span class="half none-here"><span>${t("walk.noGradient")}</span></span>`;
   const there = computedYet(node);
   const picture = pictureShown(node);
   return html`<span class="half">
     <gs-tensor .node=${node}></gs-tensor>
-    ${there && picture !== undefined ? html`<i class="picture-shown" title=${t("cell.picture", { k: picture })}>#${picture}</i>` : nothing}
+    ${there && picture !== undefined ? html`<i class="picture-shown" title=${t("cell.channel", { k: picture })}>#${picture}</i>` : nothing}
     ${there ? (hidden.value?.node === node ? html`<span class="card-none">?</span>` : nothing) : html`<span class="card-none">${t("cards.none")}</span>`}
   </span>`;
 }

@@ -72,7 +72,7 @@ class Numbers extends View {
     return html`
       <section><h3>${t("numbers.now")}</h3><dl class="facts">
         ${row(t("numbers.step"), count(progress?.step))}
-        ${row(t("stat.loss"), fixed(progress?.loss))}
+        ${row(t("stat.loss"), fixed(progress?.losses.length ? progress.loss : undefined))}
         ${row(t("stat.accuracy"), percent(progress?.accuracy, true))}
         ${row(t("hyper.rate"), general(progress?.learningRate))}
         ${row(t("numbers.speed"), progress ? t("stat.perSecond", { n: count(progress.examplesPerSecond) }) : general(undefined))}

@@ -23,6 +23,15 @@ const HEADS: Readonly<Record<string, PlainKey>> = {
   value: "slots.value", gradient: "slots.gradient", update: "slots.update", next: "slots.next",
 };
 
+/** Columns in the order in which they are read: the value, what is done to it and the outcome before what the optimizer keeps. */
+const order = (names: readonly string[]): number[] => {
+  const first = ["value", "gradient", "update", "next"].map((name) => names.indexOf(name)).filter((k) => k >= 0);
+  return [...first, ...names.map((_, k) => k).filter((k) => !first.includes(k))];
+};
+
+const heading = (column: string): string =>
+  HEADS[column] ? t(HEADS[column]!) : column.startsWith("next ") ? t("slots.nextOf", { name: column.slice(5) }) : column;
+
 /** The parameters of the walk, by name. */
 const parameters = (): { name: string; node: number }[] =>
   nodes.value.flatMap(({ role, variable }, node) => (role === "parameter" && variable != null ? [{ name: variable, node }] : []));
@@ -63,9 +72,10 @@ class Slots extends View {
       }),
       effect(() => {
         if (!parameters().some(({ name }) => name === chosen.value)) chosen.value = parameters()[0]?.name;
-        // The gradient comes with the backward pass; nothing else of the table changes on the way.
-        const done = (state.value?.cursor ?? 0) >= (info.value?.backwardEnd ?? 0);
-        const key = `${chosen.value} ${generation.value} ${done ? "done" : (state.value?.cursor ?? 0)}`;
+        // The gradient comes with the backward pass, the rest with the update.
+        const [at, of] = [state.value?.cursor ?? 0, info.value];
+        const stage = of && at === of.ops.length ? "updated" : of && at >= of.backwardEnd ? "backward" : "";
+        const key = `${chosen.value} ${generation.value} ${stage}`;
         if (key !== before && walk.value) refresh();
         before = key;
       }),
@@ -87,6 +97,7 @@ class Slots extends View {
     const from = Math.min(page.value, pages - 1) * PAGE;
     const { index } = layoutOf(now?.shape ?? []);
     const mine = ofSelection();
+    const columns = order(now?.columns ?? []);
     return html`<section class="slots"><h3>${t("slots.title")}</h3>
       <label class="inline"><span>${t("slots.parameter")}</span><select @change=${(event: Event) => {
         chosen.value = (event.target as HTMLSelectElement).value;
@@ -94,11 +105,11 @@ class Slots extends View {
       }}>${all.map(({ name }) => html`<option ?selected=${name === chosen.value}>${name}</option>`)}</select></label>
       ${now && size > 0
         ? html`<p class="hint">${now.kind} · ${t("hyper.rate")} ${general(now.learningRate)} · ${shape(now.shape) || "1"}</p>
-          <div class="scroll-x" tabindex="0" role="region" aria-label=${t("slots.title")}><table class="numbers"><thead><tr><th scope="col">${t("slots.element")}</th>${now.columns.map((name) => html`<th scope="col">${HEADS[name] ? t(HEADS[name]!) : name}</th>`)}</tr></thead>
+          <div class="scroll-x" tabindex="0" role="region" aria-label=${t("slots.title")}><table class="numbers"><thead><tr><th scope="col">${t("slots.element")}</th>${columns.map((k) => html`<th scope="col">${heading(now.columns[k]!)}</th>`)}</tr></thead>
           <tbody>${Array.from({ length: Math.min(PAGE, size - from) }, (_, k) => {
             const element = from + k;
             return html`<tr class=${mine?.element === element ? "on" : ""}><th scope="row"><button class="link mono" @click=${() => select({ node: parameter.node, element })}>[${index(element).join(",")}]</button></th>
-              ${now.data.map((column) => html`<td>${fitted(column[element] ?? NaN, 8)}</td>`)}</tr>`;
+              ${columns.map((k) => html`<td>${fitted(now.data[k]?.[element] ?? NaN, 8)}</td>`)}</tr>`;
           })}</tbody></table></div>
           ${pages > 1 ? html`<div class="pages"><button class="small" ?disabled=${from === 0} @click=${() => (page.value = Math.max(0, page.value - 1))}>${t("slots.before")}</button>
             <span>${t("slots.page", { from: count(from + 1), to: count(Math.min(size, from + PAGE)), all: count(size) })}</span>

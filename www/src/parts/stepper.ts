@@ -57,18 +57,21 @@ class Stepper extends View {
     const cell = selected.value;
     const facts = nodes.value[cell?.node ?? -1];
     if (!cell || !facts) return nothing;
+    // The input is shown with the layer that reads it.
+    const input = nodes.value[of.x]!;
+    const layer = cell.node === of.x || cell.node === input.gradient ? (of.layers[0]?.name ?? "") : facts.layer;
     let shown: number[];
     if (facts.lane === "update") shown = [...new Set([...facts.inputs, cell.node])];
     else {
-      const mine = nodes.value.flatMap(({ layer, lane, role }, k) => (layer === facts.layer && lane !== "update" && role !== "constant" && role !== "scalar" ? [k] : []));
+      const mine = nodes.value.flatMap(({ layer: own, lane, role }, k) => (own === layer && k !== of.x && lane !== "update" && role !== "constant" && role !== "scalar" ? [k] : []));
       const forward = mine.filter((k) => nodes.value[k]!.lane === "forward");
       const between = mine.filter((k) => nodes.value[k]!.lane === "backward" && !gradientOf.value.has(k));
       // What the layer reads comes first, where another layer made it.
       const reads = [...new Set(forward.flatMap((k) => nodes.value[k]!.inputs))].filter((k) => !mine.includes(k) && nodes.value[k]!.role !== "constant" && nodes.value[k]!.role !== "scalar");
-      shown = [...reads, ...forward.filter((k) => k !== of.x || facts === nodes.value[of.x]), ...between];
+      shown = [...reads, ...forward, ...between];
     }
-    const title = facts.layer || (cell.node === of.x ? t("cards.x") : t("walk.loss"));
-    const kind = of.layers.find(({ name }) => name === facts.layer)?.kind;
+    const title = layer || t("walk.loss");
+    const kind = of.layers.find(({ name }) => name === layer)?.kind;
     const heading = facts.lane === "update" ? t("walk.opTensors") : t("walk.tensors", { layer: title });
     return html`<section class="panel tensors" aria-label=${heading}>
       <header><h2>${heading}</h2>${kind ? html`<p>${kind}</p>` : nothing}${this.#legend()}</header>

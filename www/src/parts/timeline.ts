@@ -9,7 +9,7 @@ import { predicting, score, togglePredict } from "../state/predict.js";
 import * as store from "../state/store.js";
 import { play } from "../state/training.js";
 import {
-  batches, breakpoints, current, cursor, furthest, go, info, leave, nodes, runTo, setBreakpoint, state, step, toggleBreakpoint, travelling,
+  batches, breakpoints, current, cursor, furthest, go, info, leave, nodes, runTo, setBreakpoint, state, step, stepsPerEpoch, toggleBreakpoint, travelling,
 } from "../state/walk.js";
 import { icons } from "./icons.js";
 
@@ -107,7 +107,7 @@ class Timeline extends View {
 
   #batchSlider(steps: number) {
     const now = state.value!.step;
-    const perEpoch = Math.max(1, Math.ceil((store.session.value?.info.trainingExamples ?? 1) / (store.built.value?.setup.batchSize ?? 1)));
+    const perEpoch = stepsPerEpoch.value;
     const place = (at: number): string => `${(Math.min(at, steps) / steps) * 100}%`;
     const pick = (event: PointerEvent): void => {
       const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
@@ -136,7 +136,7 @@ class Timeline extends View {
 
   #outer() {
     const now = state.value!;
-    const perEpoch = Math.max(1, Math.ceil((store.session.value?.info.trainingExamples ?? 1) / (store.built.value?.setup.batchSize ?? 1)));
+    const perEpoch = stepsPerEpoch.value;
     const steps = Math.max(furthest.value, Math.ceil((now.step + 1) / perEpoch) * perEpoch, 10);
     const button = (unit: "batch" | "epoch", by: 1 | -1) => html`<button class="small" ?disabled=${travelling.value || (by < 0 && now.step === 0)} title=${`${t(`step.${unit}.${by > 0 ? "on" : "back"}`)}${unit === "batch" ? ` (Alt ${by > 0 ? "→" : "←"})` : ""}`}
       aria-label=${t(`step.${unit}.${by > 0 ? "on" : "back"}`)} @click=${() => step(unit, by)}>${by < 0 ? icons.previous : nothing}${t(`unit.${unit}`)}${by > 0 ? icons.next : nothing}</button>`;

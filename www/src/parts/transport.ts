@@ -75,7 +75,7 @@ class Transport extends View {
         ${this.#track()}
       </div>
       <dl class="stats">
-        ${stat(t("stat.loss"), fixed(progress?.loss))}
+        ${stat(t("stat.loss"), fixed(progress?.losses.length ? progress.loss : undefined))}
         ${stat(t("stat.accuracy"), percent(progress?.accuracy))}
         ${stat(t("stat.speed"), progress ? t("stat.perSecond", { n: count(progress.examplesPerSecond) }) : general(undefined))}
         ${stat(t("stat.left"), training ? duration(progress?.secondsLeft) : general(undefined))}

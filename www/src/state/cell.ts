@@ -175,17 +175,38 @@ const explain = latest(async () => {
   }
 });
 
-/** Elements of a node that went into the cell that is looked at, or that it went into, as places in the slice that is shown. */
-export function outlined(node: number): { sources: number[]; consumers: number[]; chosen: number | undefined } {
+interface Traced {
+  sources: readonly number[];
+  consumers: readonly number[];
+}
+
+/** Of each node, the elements that the explained cell was made from and went into, as places in the slice that is shown. */
+const traced = computed(() => {
+  const found = new Map<number, { sources: number[]; consumers: number[] }>();
   const now = explanation.value;
+  const row = example.value;
+  const add = (kind: keyof Traced, of: readonly { node: number }[], elements: readonly Uint32Array[]): void =>
+    of.forEach(({ node }, k) => {
+      if (!found.has(node)) found.set(node, { sources: [], consumers: [] });
+      const into = found.get(node)![kind];
+      const [size, batched] = [sizeOf(node), nodes.value[node]?.batched ?? false];
+      const from = batched ? row * size : 0;
+      for (const whole of elements[k]!) if (!batched || (whole >= from && whole < from + size)) into.push(whole - from);
+    });
+  if (now) {
+    add("sources", now.sources, now.sourceElements);
+    add("consumers", now.consumers, now.consumerElements);
+  }
+  return found;
+});
+
+const NONE: Traced = { sources: [], consumers: [] };
+
+/** What a picture of a node outlines: what went into the cell that is looked at, what it went into, and the cell itself. */
+export function outlined(node: number): Traced & { chosen: number | undefined } {
   const cell = looked.value;
   const chosen = cell?.node === node ? cell.element : undefined;
-  if (!now || !same(now.cell, cell)) return { sources: [], consumers: [], chosen };
-  const [size, batched, row] = [sizeOf(node), nodes.value[node]?.batched ?? false, example.value];
-  const within = (of: readonly { node: number }[], elements: readonly Uint32Array[]): number[] =>
-    of.flatMap((source, k) => (source.node === node ? [...elements[k]!] : []))
-      .flatMap((whole) => (!batched ? [whole] : Math.floor(whole / size) === row ? [whole % size] : []));
-  return { sources: within(now.sources, now.sourceElements), consumers: within(now.consumers, now.consumerElements), chosen };
+  return { ...((same(explanation.value?.cell, cell) && traced.value.get(node)) || NONE), chosen };
 }
 
 // What can be done with a cell

@@ -1,5 +1,5 @@
 import { batch, computed, effect, signal } from "@preact/signals-core";
-import { same, selected, wholeElement, type Cell } from "./cell.js";
+import { selected, type Cell } from "./cell.js";
 import { valueOf } from "./values.js";
 import { current, walk } from "./walk.js";
 
@@ -61,6 +61,3 @@ export function watchPredictions(): void {
     question.value = on && now !== undefined ? { node: now, reference: last } : undefined;
   });
 }
-
-/** Whether a cell is the one that was asked about and answered. */
-export const answered = (cell: Cell | undefined): boolean => same(question.value?.answer?.cell, cell) && cell !== undefined && wholeElement(cell) >= 0;

@@ -38,10 +38,14 @@ export const gradientOf = computed(() => {
   return of;
 });
 
-/** Whether a node's value is there: a leaf's always is. */
+/** Whether a node's value is there: a leaf's always is; an op without a place in the order, as a reshape, is there with what it is made from. */
 export function computedYet(node: number): boolean {
-  const position = nodes.value[node]?.position;
-  return position == null || (state.value?.cursor ?? 0) > position;
+  const facts = nodes.value[node];
+  const done = state.value?.cursor ?? 0;
+  if (!facts) return false;
+  if (facts.position != null) return done > facts.position;
+  if (facts.lane === "backward" && done < (info.value?.forwardEnd ?? 0)) return false;
+  return facts.role !== "op" || facts.inputs.every(computedYet);
 }
 
 /** Ends of the runs of ops that belong to one layer and one lane: where steps by layer stop. */
@@ -81,6 +85,25 @@ function adopt(opened: Walk): void {
     walk.value = opened;
     look(opened);
   });
+}
+
+/** Steps of an epoch. */
+export const stepsPerEpoch = computed(() =>
+  Math.max(1, Math.ceil((store.session.value?.info.trainingExamples ?? 1) / (store.built.value?.setup.batchSize ?? 1))));
+
+/** Tells the rest of the page at which step the session is, after batches were taken or taken back by walking. */
+function tellProgress(step: number): void {
+  const before = store.progress.peek();
+  if (step === (before?.step ?? 0)) return;
+  const epoch = step / stepsPerEpoch.peek();
+  const { of, version } = store.history.peek();
+  if (before && step < before.step) {
+    of.cut(epoch);
+    store.history.value = { of, version: version + 1 };
+  }
+  // No losses: that of these steps was not told.
+  const unknown = { losses: new Float32Array(), loss: NaN, accuracy: undefined, learningRate: 0, examplesPerSecond: 0, secondsLeft: 0 };
+  store.progress.value = step === 0 ? undefined : { ...unknown, ...before, step, epoch, stepsPerEpoch: stepsPerEpoch.peek() };
 }
 
 /** Takes over what the walk says of itself, after it was opened or went to another batch. */
@@ -256,9 +279,10 @@ const travelFar = latest(async () => {
   if (!open || !move || move.by === 0) return;
   travelling.value = true;
   try {
-    const stops = move.by > 0 ? [...breakpoints.peek()].filter(({ type }) => type !== "op") : [];
-    await (move.unit === "batch" ? open.batches(move.by, stops) : open.epochs(move.by, stops));
-    if (walk.peek() === open) look(open);
+    await (move.unit === "batch" ? open.batches(move.by) : open.epochs(move.by));
+    if (walk.peek() !== open) return;
+    look(open);
+    tellProgress(open.info.state.step);
   } catch (error) {
     if (walk.peek() === open) fail(error);
   } finally {
