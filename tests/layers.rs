@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 /// Modules with all that each may use.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("error", &[]),
+    ("wire", &[]),
     ("simd", &[]),
     ("tensor", &["error"]),
     ("graph", &["error", "tensor"]),
@@ -15,6 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("backend", &["error", "tensor", "graph", "ops", "simd", "plan"]),
     ("fields", &["error"]),
     ("optim", &["error", "fields", "tensor", "graph", "ops"]),
+    ("scratch", &["error", "tensor", "graph", "ops", "autograd", "optim"]),
     ("nn", &["error", "fields", "tensor", "graph", "ops", "optim"]),
     ("data", &["error", "fields", "tensor"]),
     ("train", &["error", "tensor", "graph", "ops", "autograd", "plan", "backend", "nn", "optim", "data"]),
