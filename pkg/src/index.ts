@@ -13,7 +13,7 @@
 import { Connection, type Places } from "./connection.js";
 import { resolve, type CreateOptions } from "./options.js";
 import { Session } from "./session.js";
-import type { BackendReport, DatasetInfo, ModelDescription, ModelSpec, Preset, SessionInfo } from "./generated/protocol.js";
+import type { BackendReport, DatasetInfo, ModelDescription, ModelSpec, Preset, ScratchReport, SessionInfo } from "./generated/protocol.js";
 
 export { GradscopeError } from "./errors.js";
 export { Session } from "./session.js";
@@ -54,6 +54,12 @@ export const datasets = (): Promise<DatasetInfo[]> => ask({ type: "datasets" });
 
 /** Shapes and parameter counts of a model, layer by layer, without building it; an impossible layer carries its error. */
 export const describeModel = (model: ModelSpec): Promise<ModelDescription> => ask({ type: "describe", model });
+
+/**
+ * Reads and runs a program of the scratchpad, such as `x = 3; loss = x^2`: every node with its value and its gradient. A mistake rejects with
+ * the place as `where` (`"line:column"`) and `line`, `column`, `width`, `caret` and perhaps `hint` in `args`.
+ */
+export const readScratch = (source: string, seed = 0): Promise<ScratchReport> => ask({ type: "scratch", source, seed });
 
 /**
  * Builds a model on a backend of its own worker, with its data at hand.

@@ -40,9 +40,10 @@ impl Data {
         if shape.numel() > MOST_CELLS {
             return Err(too_many_cells(&shape));
         }
-        let mut leaves = inputs.iter().map(|data| data.values.clone());
-        let mut values = evaluate(&graph, &mut CpuCx::default(), |_, _| leaves.next().unwrap_or_default());
-        Ok(Self { shape, values: values.pop().unwrap_or_default(), fixed: inputs.iter().any(|data| data.fixed) })
+        let mut leaves = inputs.iter().map(|data| data.values.iter().map(|&value| value as f32).collect());
+        let mut values: Vec<Vec<f32>> = evaluate(&graph, &mut CpuCx::default(), |_, _| leaves.next().unwrap_or_default());
+        let values = values.pop().unwrap_or_default().into_iter().map(f64::from).collect();
+        Ok(Self { shape, values, fixed: inputs.iter().any(|data| data.fixed) })
     }
 }
 

@@ -14,6 +14,7 @@ use crate::data::{Dataset, Part, Split};
 use crate::error::{Error, ErrorCode, Result};
 use crate::graph::{Kind, Phase};
 use crate::nn;
+use crate::scratch;
 use crate::train::{Evaluator, Session, Settings, Snapshot};
 
 /// A value and the arrays beside it.
@@ -80,6 +81,7 @@ impl Desk {
             Request::Presets => plain(to_js(&nn::presets())),
             Request::Datasets => plain(to_js(&fetch::datasets(&self.data_url).await)),
             Request::Describe { model } => plain(to_js(&nn::describe(&model)?)),
+            Request::Scratch { source, seed } => plain(to_js(&scratch::report(&scratch::compile(&source, seed)?))),
             Request::Create { options } => {
                 self.finish_run().await;
                 let info = self.create(options, buffers).await?;

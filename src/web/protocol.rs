@@ -195,6 +195,13 @@ wire! {
             /// The model.
             model: ModelSpec,
         },
+        /// Reads and runs a program of the scratchpad, without a session -> `ScratchReport`. A mistake is an error whose place is `line:column`.
+        Scratch {
+            /// The program.
+            source: String,
+            /// Seed of its random numbers.
+            seed: u32,
+        },
         /// -> `SessionInfo`. Buffers: `x`, `y` where the options name no data set.
         Create {
             /// Everything that makes the session.
@@ -357,6 +364,8 @@ mod tests {
         NodeInfo::export_all(&config)?;
         TrainResult::export_all(&config)?;
         Memory::export_all(&config)?;
+        crate::scratch::ScratchReport::export_all(&config)?;
+        crate::scratch::Hint::export_all(&config)?;
         crate::error::Error::export_all(&config)
     }
 }

@@ -2,7 +2,7 @@ import { html } from "lit";
 import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
 import type { PlainKey } from "../messages/types.js";
-import { pane } from "../state/store.js";
+import { pane, scratchOpen } from "../state/store.js";
 import "./topbar.js";
 import "./notices.js";
 import "./sample.js";
@@ -12,6 +12,7 @@ import "./centre.js";
 import "./inspect.js";
 import "./transport.js";
 import "./help.js";
+import "./scratchpad.js";
 
 const PANES: readonly { name: typeof pane.value; text: PlainKey }[] = [
   { name: "network", text: "pane.network" },
@@ -22,6 +23,14 @@ const PANES: readonly { name: typeof pane.value; text: PlainKey }[] = [
 /** The whole page. */
 class App extends View {
   override render() {
+    if (scratchOpen.value) {
+      return html`
+        <gs-topbar></gs-topbar>
+        <gs-notices></gs-notices>
+        <main class="panes alone"><gs-scratchpad></gs-scratchpad></main>
+        <gs-help></gs-help>
+      `;
+    }
     return html`
       <gs-topbar></gs-topbar>
       <gs-notices></gs-notices>

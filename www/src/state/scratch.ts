@@ -1,0 +1,48 @@
+import { signal } from "@preact/signals-core";
+import { GradscopeError, readScratch, type ScratchReport } from "gradscope";
+import { latest } from "../lib/latest.js";
+import { PROGRAMS } from "../lib/programs.js";
+import { fail } from "./engine.js";
+import * as store from "./store.js";
+
+/** The program as it stands in the editor. */
+export const source = signal<string>(PROGRAMS.neuron);
+/** Values and gradients of the last program that could be read. */
+export const report = signal<ScratchReport | undefined>(undefined);
+/** What is wrong with the program as it stands. */
+export const mistake = signal<GradscopeError | undefined>(undefined);
+
+/** The address of a program. */
+export const addressOf = (program: string): string => `#/scratch?${new URLSearchParams({ program })}`;
+
+/** Runs the program, and puts it into the address so that it can be passed on. */
+export const run = latest(async () => {
+  const program = source.peek();
+  if (!store.scratchOpen.peek()) return;
+  history.replaceState(history.state, "", addressOf(program));
+  try {
+    report.value = await readScratch(program);
+    mistake.value = undefined;
+  } catch (error) {
+    if (error instanceof GradscopeError && error.args.caret !== undefined) mistake.value = error;
+    else fail(error);
+  }
+});
+
+let timer: ReturnType<typeof setTimeout> | undefined;
+
+/** Takes over what was typed, and runs it once the typing pauses. */
+export function edit(program: string): void {
+  source.value = program;
+  clearTimeout(timer);
+  timer = setTimeout(run, 400);
+}
+
+/** Opens the scratchpad with a program, or with the one that it had. */
+export function openScratch(program?: string): void {
+  if (program !== undefined) source.value = program;
+  store.scratchOpen.value = true;
+  store.notice.value = undefined;
+  if (store.status.peek() === "starting") store.status.value = "idle";
+  run();
+}
