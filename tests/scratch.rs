@@ -1,9 +1,14 @@
 //! The scratchpad's language: values and gradients, what stays known, and every mistake with its place and its hint.
 
+use std::rc::Rc;
+
+use gradscope::backend::cpu::Cpu;
+use gradscope::backend::{Backend, StepData};
 use gradscope::error::{Error, ErrorCode};
-use gradscope::graph::{Leaf, NodeId};
+use gradscope::graph::{Group, Leaf, NodeId};
 use gradscope::ops::CpuCx;
 use gradscope::ops::eval::evaluate;
+use gradscope::plan::{Mode, Plan};
 use gradscope::scratch::{self, Program, ScratchNode, ScratchReport};
 use proptest::prelude::*;
 
@@ -260,6 +265,46 @@ fn every_computed_value_has_a_gradient_and_a_name() {
     let spans: Vec<&str> = program.statements.iter().map(|s| &"x = [1, 2]; h = x * 3; loss = sum(h^2)"[s.span.clone()]).collect();
     assert_eq!(spans, ["x = [1, 2]", "h = x * 3", "loss = sum(h^2)"]);
     assert!(report.nodes.iter().all(|node| node.inputs.iter().all(|&input| input < report.nodes.len())));
+}
+
+/// The parameters after some steps of the graph's own update, by the plan that keeps every value, on the CPU.
+fn descend(program: &Program, steps: usize) -> Result<(Vec<f32>, Vec<f32>), Error> {
+    let graph = &program.graph;
+    let plan = Rc::new(Plan::new(graph, Mode::Inspect, &[program.loss])?);
+    let mut cpu = Cpu::new();
+    let groups = [Group::Parameters, Group::Gradients, Group::Statistics];
+    cpu.allocate(&groups.map(|group| (group, graph.flat_len(group))))?;
+    for variable in graph.variables() {
+        cpu.write(variable.group, variable.offset, &variable.initial(0, 0))?;
+    }
+    let mut exec = pollster::block_on(cpu.compile(Rc::clone(&plan), &[program.loss]))?;
+    let scalars: Vec<f32> = graph.scalars().iter().map(|(_, value)| *value).collect();
+    for step in 0..steps {
+        let data = StepData { step: step as u32, scalars: scalars.clone(), ..StepData::default() };
+        cpu.run(&mut exec, &data, 0..plan.steps.len())?;
+    }
+    let losses = pollster::block_on(cpu.drain(&mut exec))?;
+    Ok((pollster::block_on(cpu.read(Group::Parameters))?, losses))
+}
+
+#[test]
+fn a_step_goes_down_the_gradient() -> Result<(), Error> {
+    let program = compile("w = [1, -2]; b = 3; x = data([0.5, 4]); loss = (sum(w * x) + b)^2; learning_rate = 0.01");
+    let (after, losses) = descend(&program, 1)?;
+    let error = 0.5 - 8.0 + 3.0;
+    let at = |name: &str| program.graph.variables().iter().find(|variable| variable.name == name).expect("a variable").offset;
+    close(&after[at("w")..at("w") + 2], &[1.0 - 0.01 * 2.0 * error * 0.5, -2.0 - 0.01 * 2.0 * error * 4.0]);
+    close(&after[at("b")..at("b") + 1], &[3.0 - 0.01 * 2.0 * error]);
+    close(&losses, &[error * error]);
+    let xor = compile(
+        "x = data([[0, 0], [0, 1], [1, 0], [1, 1]]); y = data([[0], [1], [1], [0]])
+        w1 = randn(2, 3); b1 = zeros(3); w2 = randn(3, 1); b2 = 0
+        p = sigmoid(tanh(x @ w1 + b1) @ w2 + b2)
+        loss = -mean(y * log(p) + (1 - y) * log(1 - p)); learning_rate = 0.5",
+    );
+    let (_, losses) = descend(&xor, 500)?;
+    assert!(losses.len() == 256 && losses[255] < 0.05, "loss {:?}", losses.last());
+    Ok(())
 }
 
 /// A mistake: the program, its code, `line:column`, how wide it is, and the hint.

@@ -22,26 +22,35 @@ const LANE = 8;
 interface Cell {
   height: number;
   y: number;
-  before: Cell[];
-  after: Cell[];
+  before: Near[];
+  after: Near[];
+}
+
+/** A neighbour, and how far from its middle the line meets it. */
+interface Near {
+  cell: Cell;
+  offset: number;
 }
 
 const centre = (cell: Cell): number => cell.y + cell.height / 2;
 
-/** The column of each box: behind all that it is made of; what is made of nothing stands right before its first use. */
+/** The column of each box: right before its first use, or, where it has none, right behind the last thing that it is made of. */
 function columns(inputs: readonly (readonly number[])[]): number[] {
-  const depth: number[] = [];
-  inputs.forEach((of, k) => (depth[k] = of.length ? 1 + Math.max(...of.map((from) => depth[from]!)) : 0));
-  const first = inputs.map(() => Infinity);
-  inputs.forEach((of, k) => of.forEach((from) => (first[from] = Math.min(first[from]!, depth[k]!))));
-  return depth.map((d, k) => (inputs[k]!.length === 0 && first[k] !== Infinity ? first[k]! - 1 : d));
+  const earliest: number[] = [];
+  inputs.forEach((of, k) => (earliest[k] = of.length ? 1 + Math.max(...of.map((from) => earliest[from]!)) : 0));
+  const latest = inputs.map(() => Infinity);
+  for (let k = inputs.length - 1; k >= 0; k--) {
+    if (latest[k] === Infinity) latest[k] = earliest[k]!;
+    for (const from of inputs[k]!) latest[from] = Math.min(latest[from]!, latest[k]! - 1);
+  }
+  return latest;
 }
 
 /** Moves the cells of a column towards the middle of their neighbours, in that order, without overlaps. */
-function settle(column: Cell[], neighbours: (cell: Cell) => Cell[]): void {
+function settle(column: Cell[], neighbours: (cell: Cell) => Near[]): void {
   const wanted = new Map(column.map((cell) => {
     const near = neighbours(cell);
-    return [cell, near.length ? near.reduce((sum, other) => sum + centre(other), 0) / near.length : centre(cell)];
+    return [cell, near.length ? near.reduce((sum, { cell: other, offset }) => sum + centre(other) + offset, 0) / near.length : centre(cell)];
   }));
   column.sort((a, b) => wanted.get(a)! - wanted.get(b)!);
   let bottom = -Infinity;
@@ -64,10 +73,12 @@ export function layered(boxes: readonly Box[], inputs: readonly (readonly number
     grid[d]!.push(made);
     return made;
   };
-  const link = (from: Cell, to: Cell): void => {
-    from.after.push(to);
-    to.before.push(from);
+  const link = (from: Cell, to: Cell, offset = 0): void => {
+    from.after.push({ cell: to, offset });
+    to.before.push({ cell: from, offset: 0 });
   };
+  /** Where the k-th of n inputs meets a box, from its upper edge. */
+  const port = (height: number, k: number, n: number): number => (height * (k + 1)) / (n + 1);
   const placed = boxes.map(({ height }, k) => cell(depth[k]!, height));
   // A value that is used further on passes the columns between on a lane of its own, which all its uses share.
   const lanes = boxes.map(() => new Map<number, Cell>());
@@ -82,12 +93,15 @@ export function layered(boxes: readonly Box[], inputs: readonly (readonly number
     }
     return lane;
   };
-  inputs.forEach((of, to) => of.forEach((from) => link(pass(from, depth[to]! - 1), placed[to]!)));
+  inputs.forEach((of, to) => of.forEach((from, k) => {
+    const box = placed[to]!;
+    link(pass(from, depth[to]! - 1), box, port(box.height, k, of.length) - box.height / 2);
+  }));
   for (let round = 0; round < 4; round++) {
     for (const column of grid) settle(column, ({ before }) => before);
     for (const column of [...grid].reverse()) settle(column, ({ after }) => after);
   }
-  const top = Math.min(0, ...grid.flat().map(({ y }) => y));
+  const top = Math.min(...grid.flat().map(({ y }) => y));
   for (const each of grid.flat()) each.y -= top;
   const widths = grid.map((_, d) => Math.max(...boxes.map(({ width }, k) => (depth[k] === d ? width : 0))));
   const left = widths.map((_, d) => widths.slice(0, d).reduce((sum, width) => sum + width + COLUMN_GAP, 0));
@@ -103,8 +117,8 @@ export function layered(boxes: readonly Box[], inputs: readonly (readonly number
       path += `${curve(x, y, left[d]!, at)}H${left[d]! + widths[d]!}`;
       [x, y] = [left[d]! + widths[d]!, at];
     }
-    const port = placed[to]!.y + (boxes[to]!.height * (k + 1)) / (of.length + 1);
-    return { from, to, path: path + curve(x, y, left[depth[to]!]!, port) };
+    const box = placed[to]!;
+    return { from, to, path: path + curve(x, y, left[depth[to]!]!, box.y + port(box.height, k, of.length)) };
   }));
   return {
     width: count ? left[count - 1]! + widths[count - 1]! : 0,

@@ -34,7 +34,9 @@ export function drawn({ nodes, statements }: ScratchReport): Drawn {
     return op === "constant" ? brief(value[0]) : (names.get(id) ?? "·");
   };
   const used = new Set(nodes.flatMap(({ inputs }) => inputs));
-  const ids = nodes.map((_, id) => id).filter((id) => nodes[id]!.op !== "constant" || !used.has(id));
+  // A number is written where it is used; a step size that nothing uses is no part of the graph.
+  const shown = ({ op }: ScratchNode, id: number): boolean => (op === "constant" ? !used.has(id) : op !== "scalar" || used.has(id));
+  const ids = nodes.map((_, id) => id).filter((id) => shown(nodes[id]!, id));
   const position = new Map(ids.map((id, k) => [id, k]));
   const text = ({ op, inputs }: ScratchNode): string => {
     if (op === "variable" || op === "data" || op === "scalar" || op === "constant") return t(`scratch.${op}`);
@@ -79,7 +81,7 @@ class ScratchGraph extends View {
           <defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 1 7 4 0 7z"></path></marker></defs>
           ${edges.map(({ path }) => svg`<path class="edge" d=${path} marker-end="url(#arrow)"></path>`)}
         </svg>
-        ${nodes.map(({ id, node, name, text }, k) => html`<div class="node ${node.op} ${id === report.loss ? "loss" : ""}" title=${node.name}
+        ${nodes.map(({ id, node, name, text }, k) => html`<div class="node of-${node.op} ${id === report.loss ? "loss" : ""}" title=${node.name}
           style="left:${at[k]!.x}px;top:${at[k]!.y}px;width:${boxes[k]!.width}px;height:${boxes[k]!.height}px">
           <p><b>${name || html`<i>${node.op}</i>`}</b><span>${node.shape.length ? shape(node.shape) : ""}${extents(node).cut ? "…" : ""}</span></p>
           <p class="text">${text}</p>

@@ -104,7 +104,7 @@ class Scratchpad extends View {
         <details><summary>${t("scratch.language")}</summary><p class="about">${t("scratch.grammar")}</p><p class="about mono">${t("scratch.functions")}</p></details>
       </section>
       <section class="scratch-graph" aria-label=${t("scratch.picture")}>
-        <p class="legend"><span class="mono">−</span><i class="ramp"></i><span class="mono">+</span><span>${t("scratch.value")}</span>
+        <p class="legend"><span class="mono">−</span><i class="ramp"></i><span class="mono">+</span><span class="wide">${t("scratch.value")}</span>
           <span class="mono">−</span><i class="ramp gradient"></i><span class="mono">+</span><span>${t("scratch.gradient")}</span></p>
         <gs-scratch-graph></gs-scratch-graph>
       </section>`;
