@@ -12,12 +12,14 @@ const CELL = { width: 54, height: 18 };
 const HEAD = 40;
 const PADDING = 8;
 
-const INFIX: Readonly<Record<string, string>> = { add: "+", sub: "−", mul: "·", div: "/", pow: "^", matmul: "@" };
+const INFIX: Readonly<Record<string, string>> = { add: "+", sub: "−", mul: "×", div: "/", pow: "^", matmul: "@" };
 
-/** Rows and columns of a tensor's last two axes that are shown. */
+/** Rows and columns that are shown of a tensor's last two axes, or of its longer ones where it has more and others are 1. */
 function extents({ shape: sizes }: ScratchNode): { rows: number; columns: number; of: number; cut: boolean } {
-  const [rows, columns] = sizes.length > 1 ? [sizes.at(-2)!, sizes.at(-1)!] : [1, sizes.at(-1) ?? 1];
-  const cut = rows > MOST || columns > MOST || sizes.slice(0, -2).some((size) => size > 1);
+  const axes = [...sizes];
+  while (axes.length > 2 && axes.includes(1)) axes.splice(axes.indexOf(1), 1);
+  const [rows, columns] = axes.length > 1 ? [axes.at(-2)!, axes.at(-1)!] : [1, axes.at(-1) ?? 1];
+  const cut = rows > MOST || columns > MOST || axes.length > 2;
   return { rows: Math.min(rows, MOST), columns: Math.min(columns, MOST), of: columns, cut };
 }
 
@@ -56,12 +58,13 @@ class ScratchGraph extends View {
     const { rows, columns, of } = extents(node);
     if (!values) return html`<div class="cells hatch" style="height:${rows * CELL.height}px"><span>${t("scratch.noGradient")}</span></div>`;
     const most = Math.max(...values.filter(Number.isFinite).map(Math.abs), Number.MIN_VALUE);
-    const colour = (value: number): string => {
+    const colour = (value: number | undefined): string => {
+      if (value === undefined) return "";
       if (!Number.isFinite(value)) return "background:color-mix(in srgb, var(--bad) 40%, transparent)";
       const [above, below] = kind === "value" ? ["--positive", "--negative"] : ["--rise", "--fall"];
       return `background:color-mix(in srgb, var(${value < 0 ? below : above}) ${Math.round((38 * Math.abs(value)) / most)}%, transparent)`;
     };
-    const cells = Array.from({ length: rows * columns }, (_, k) => values[Math.floor(k / columns) * of + (k % columns)] ?? NaN);
+    const cells = Array.from({ length: rows * columns }, (_, k) => values[Math.floor(k / columns) * of + (k % columns)]);
     return html`<div class="cells ${kind}" style="grid-template-columns:repeat(${columns}, 1fr)">${cells.map((value) => html`<span style=${colour(value)}>${brief(value)}</span>`)}</div>`;
   }
 
@@ -83,7 +86,7 @@ class ScratchGraph extends View {
         </svg>
         ${nodes.map(({ id, node, name, text }, k) => html`<div class="node of-${node.op} ${id === report.loss ? "loss" : ""}" title=${node.name}
           style="left:${at[k]!.x}px;top:${at[k]!.y}px;width:${boxes[k]!.width}px;height:${boxes[k]!.height}px">
-          <p><b>${name || html`<i>${node.op}</i>`}</b><span>${node.shape.length ? shape(node.shape) : ""}${extents(node).cut ? "…" : ""}</span></p>
+          <p><b>${name || (node.inputs.length ? html`<i>${node.op}</i>` : nothing)}</b><span>${node.shape.length ? shape(node.shape) : ""}${extents(node).cut ? "…" : ""}</span></p>
           <p class="text">${text}</p>
           ${this.#grid(node, node.value, "value")}${this.#grid(node, node.gradient, "gradient")}
         </div>`)}
