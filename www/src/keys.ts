@@ -23,6 +23,8 @@ export const LOCAL_KEYS: readonly { keys: string; text: PlainKey }[] = [
 
 /** Whether keys belong to the element itself: it takes text, opens, or is pressed by them. */
 function ownsKey(event: KeyboardEvent): boolean {
+  // The other keys are for a network, which the scratchpad hides.
+  if (store.scratchOpen.peek() && event.key !== "?") return true;
   const element = event.target instanceof Element ? event.target : null;
   if (element?.closest("input, textarea, select, dialog, [contenteditable]")) return true;
   return event.code === "Space" && element?.closest("button, a, summary, [role=tab], [role=application]") != null;

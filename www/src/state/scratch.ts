@@ -4,6 +4,7 @@ import { latest } from "../lib/latest.js";
 import { PROGRAMS } from "../lib/programs.js";
 import { fail } from "./engine.js";
 import * as store from "./store.js";
+import { pause } from "./training.js";
 
 /** The program as it stands in the editor. */
 export const source = signal<string>(PROGRAMS.neuron);
@@ -19,7 +20,7 @@ export const addressOf = (program: string): string => `#/scratch?${new URLSearch
 export const run = latest(async () => {
   const program = source.peek();
   if (!store.scratchOpen.peek()) return;
-  history.replaceState(history.state, "", addressOf(program));
+  history.replaceState(history.state, "", location.pathname + addressOf(program));
   try {
     report.value = await readScratch(program);
     mistake.value = undefined;
@@ -41,6 +42,7 @@ export function edit(program: string): void {
 /** Opens the scratchpad with a program, or with the one that it had. */
 export function openScratch(program?: string): void {
   if (program !== undefined) source.value = program;
+  pause();
   store.scratchOpen.value = true;
   store.notice.value = undefined;
   if (store.status.peek() === "starting") store.status.value = "idle";
