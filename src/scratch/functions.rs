@@ -373,7 +373,7 @@ fn reshape(builder: &mut Builder, call: &Call) -> Checked<Value> {
     let rest = extents.iter().filter(|&&extent| extent != -1).try_fold(1i64, |product, &extent| product.checked_mul(extent));
     let rest = rest.and_then(|rest| usize::try_from(rest).ok()).unwrap_or(0);
     // One extent may be left open.
-    let open = if rest > 0 { cells / rest } else { 0 };
+    let open = cells.checked_div(rest).unwrap_or(0);
     let extents = extents.iter().map(|&extent| if extent == -1 { open } else { usize::try_from(extent).unwrap_or(0) });
     let shape = data::checked(extents.collect(), call.span)?;
     builder.apply(Reshape { shape }, vec![tensor.clone()], call.span)
