@@ -258,6 +258,14 @@ fn gradients_agree_with_central_differences() {
 }
 
 #[test]
+fn a_list_of_computed_values_is_stacked_once() {
+    for (source, nodes) in [("mean([a, b])", 6), ("[a, b] @ [3, 4]", 9), ("[a, b][0]", 7), ("sum(concat([[a, b], [b, a]]))", 10)] {
+        let report = report(&format!("a = 1; b = 2; loss = {source}"));
+        assert_eq!(report.nodes.len(), nodes, "{source}: {:?}", report.nodes.iter().map(|node| &node.name).collect::<Vec<_>>());
+    }
+}
+
+#[test]
 fn every_computed_value_has_a_gradient_and_a_name() {
     let program = compile("x = [1, 2]; h = x * 3; loss = sum(h^2)");
     let report = scratch::report(&program);

@@ -7,10 +7,10 @@ use std::ops::Range;
 use super::data::{self, Data};
 use super::problem::{Checked, Hint, Place, Problem, nearest, snippet};
 use super::syntax::{Expression, Id, Operator, Subscript, Tree, Written};
-use super::{MOST_CELLS_IN_ALL, MOST_FLOPS, Program, Statement, functions};
-use crate::autograd;
+use super::value::{Item, Value, integer, known, list, wanted};
+use super::{Program, Statement, functions};
 use crate::error::{Error, ErrorCode};
-use crate::graph::{Group, Initializer, Kind, Leaf, NodeId};
+use crate::graph::{Group, Initializer, NodeId};
 use crate::ops::concat::Concat;
 use crate::ops::matmul::MatMul;
 use crate::ops::pointwise::Pointwise;
@@ -18,35 +18,12 @@ use crate::ops::reshape::Reshape;
 use crate::ops::slice::Slice;
 use crate::ops::transpose::Transpose;
 use crate::ops::{Graph, Op};
-use crate::optim::{self, OptimizerSpec, Sgd};
-use crate::tensor::{Meta, Shape};
+use crate::tensor::Shape;
 
 /// The name that sets the size of a step.
 const LEARNING_RATE: &str = "learning_rate";
 /// Its value where a program does not say.
 const DEFAULT_RATE: f64 = 0.1;
-
-/// What an expression stands for.
-#[derive(Clone, Debug)]
-pub(super) enum Value {
-    /// A number that was written.
-    Number(f64),
-    /// A word: `'same'`.
-    Text(String),
-    /// Known values.
-    Data(Data),
-    /// A list, parts of which are computed.
-    Many(Vec<Item>),
-    /// A node.
-    Node(NodeId),
-}
-
-/// A value and where it was written.
-#[derive(Clone, Debug)]
-pub(super) struct Item {
-    pub value: Value,
-    pub span: Range<usize>,
-}
 
 /// A graph that grows statement by statement.
 pub(super) struct Builder<'s> {
@@ -56,7 +33,7 @@ pub(super) struct Builder<'s> {
     taken: HashSet<String>,
     seed: u32,
     draws: u32,
-    learning_rate: f64,
+    pub learning_rate: f64,
     values: Vec<Option<Value>>,
 }
 
@@ -107,7 +84,8 @@ impl<'s> Builder<'s> {
                 self.apply(Pointwise::Neg, vec![operand], span)
             }
             Expression::Binary(operator, [left, right]) => {
-                let sides = [item(self, *left), item(self, *right)];
+                let (left, right) = (item(self, *left), item(self, *right));
+                let sides = [self.settled(left)?, self.settled(right)?];
                 self.binary(*operator, sides, span)
             }
             Expression::Call { name, arguments } => {
@@ -116,6 +94,7 @@ impl<'s> Builder<'s> {
             }
             Expression::Slice(part, subscripts) => {
                 let whole = item(self, *part);
+                let whole = self.settled(whole)?;
                 let mut position = |part: &Id| integer(&item(self, *part));
                 let subscripts = subscripts.iter().map(|subscript| match subscript {
                     Subscript::At(at) => Ok((true, [Some(position(at)?), None, None])),
@@ -129,6 +108,7 @@ impl<'s> Builder<'s> {
             }
             Expression::Transposed(part) => {
                 let operand = item(self, *part);
+                let operand = self.settled(operand)?;
                 let perm = (0..self.shape(&operand)?.rank()).rev().collect();
                 self.apply(Transpose { perm }, vec![operand], span)
             }
@@ -256,6 +236,14 @@ impl<'s> Builder<'s> {
         }
     }
 
+    /// A list with computed parts as the node that stacks them, so that it is stacked once; anything else as it is.
+    pub fn settled(&mut self, item: Item) -> Checked<Item> {
+        match item.value {
+            Value::Many(_) => Ok(Item { value: Value::Node(self.node(&item)?), span: item.span }),
+            Value::Number(_) | Value::Text(_) | Value::Data(_) | Value::Node(_) => Ok(item),
+        }
+    }
+
     /// The shape of a value.
     pub fn shape(&mut self, item: &Item) -> Checked<Shape> {
         match &item.value {
@@ -354,121 +342,5 @@ impl<'s> Builder<'s> {
 
     fn named(&self, node: NodeId) -> bool {
         self.names.values().any(|&known| known == node)
-    }
-
-    /// What gradients flow from: the last statement named `loss`, else the last computed scalar, else the last scalar.
-    fn loss(&self, statements: &[Statement]) -> Checked<(NodeId, Range<usize>)> {
-        let scalar = |statement: &&Statement| self.graph.shape(statement.node).numel() == 1;
-        let computed = |statement: &&Statement| matches!(self.graph.node(statement.node).kind, Kind::Op(_));
-        let named = statements.iter().rev().find(|statement| statement.name == "loss");
-        let chosen = named.or_else(|| statements.iter().rev().find(|statement| scalar(statement) && computed(statement)));
-        let chosen = chosen.or_else(|| statements.iter().rev().find(scalar)).or(statements.last());
-        match chosen {
-            Some(statement) if scalar(&statement) => Ok((statement.node, statement.span.clone())),
-            Some(Statement { name, node, span, .. }) => {
-                let shape = self.graph.shape(*node);
-                let source = if name.is_empty() { snippet(self.source, span) } else { name.clone() };
-                let problem = Problem::new(ErrorCode::NotScalar, &[("name", &source), ("shape", shape)], span);
-                Err(problem.hint(Hint::SumIt, &[("source", &source)]))
-            }
-            None => Err(Problem::new(ErrorCode::EmptyProgram, &[], &(0..0)).hint(Hint::TryThis, &[])),
-        }
-    }
-
-    fn differentiate(mut self, loss: NodeId, statements: Vec<Statement>, span: &Range<usize>) -> Checked<Program> {
-        let forward = self.graph.nodes().len();
-        self.check_work(span)?;
-        // The gradient of what stays as it is can be looked at too.
-        let leaves: Vec<NodeId> = statements.iter().map(|statement| statement.node).filter(|&node| self.variable(node).is_some()).collect();
-        let place = |error: Error| Problem::from(error, span);
-        let gradients = autograd::backward(&mut self.graph, loss, &leaves).map_err(place)?;
-        for (&leaf, gradient) in leaves.iter().zip(gradients) {
-            if let (Some((id, Group::Parameters)), Some(gradient)) = (self.variable(leaf), gradient) {
-                self.graph.set_gradient(id, gradient);
-            }
-        }
-        let optimizer = OptimizerSpec::Sgd(Sgd { learning_rate: self.learning_rate.into(), ..Sgd::default() });
-        if !self.graph.gradients().is_empty() {
-            optim::append(&mut self.graph, &optimizer).map_err(place)?;
-        }
-        self.check_work(span)?;
-        Ok(Program { graph: self.graph, forward, loss, statements, optimizer })
-    }
-
-    fn variable(&self, node: NodeId) -> Option<(crate::graph::VariableId, Group)> {
-        match self.graph.node(node).kind {
-            Kind::Leaf(Leaf::Variable(id)) => Some((id, self.graph.variable(id).group)),
-            Kind::Leaf(_) | Kind::Op(_) => None,
-        }
-    }
-
-    /// The values that a leaf begins with; none for a computed node.
-    pub fn first_values(&self, node: NodeId) -> Vec<f64> {
-        match self.variable(node).map(|(id, _)| &self.graph.variable(id).init) {
-            Some(Initializer::Values { values }) => values.clone(),
-            _ => Vec::new(),
-        }
-    }
-
-    /// An error if the graph so far holds or computes more than a page should.
-    fn check_work(&self, span: &Range<usize>) -> Checked<()> {
-        let cells: usize = self.graph.nodes().iter().map(|node| node.meta.shape.numel()).sum();
-        let flops = self.graph.nodes().iter().map(|node| match &node.kind {
-            Kind::Op(op) => {
-                let inputs: Vec<&Meta> = node.inputs.iter().map(|&input| &self.graph.node(input).meta).collect();
-                op.cost(&inputs, &node.meta).flops
-            }
-            Kind::Leaf(_) => 0.0,
-        });
-        let too_much = |what: &str, most: &dyn Display| Err(Problem::new(ErrorCode::TooLarge, &[("what", &what), ("most", most)], span));
-        if cells > MOST_CELLS_IN_ALL {
-            return too_much("cells in all tensors together", &MOST_CELLS_IN_ALL);
-        }
-        if flops.sum::<f64>() > MOST_FLOPS {
-            return too_much("floating-point operations a step", &MOST_FLOPS);
-        }
-        Ok(())
-    }
-}
-
-/// Known values, if it is known.
-fn known(item: &Item) -> Option<Data> {
-    match &item.value {
-        Value::Number(number) => Some(Data::number(*number)),
-        Value::Data(data) => Some(data.clone()),
-        Value::Many(_) | Value::Node(_) | Value::Text(_) => None,
-    }
-}
-
-/// A list: known values if all parts are, else a list of parts.
-fn list(items: Vec<Item>, span: &Range<usize>) -> Checked<Value> {
-    let Some(parts) = items.iter().map(known).collect::<Option<Vec<Data>>>() else { return Ok(Value::Many(items)) };
-    let first = parts[0].shape.clone();
-    for (part, item) in parts.iter().zip(&items) {
-        if part.shape != first {
-            let args: [(&str, &dyn Display); 3] = [("op", &"list"), ("left", &first), ("right", &part.shape)];
-            return Err(Problem::new(ErrorCode::ShapeMismatch, &args, &item.span).hint(Hint::Ragged, &[]));
-        }
-    }
-    let shape: Shape = std::iter::once(parts.len()).chain(first.iter().copied()).collect();
-    let shape = data::checked(shape, span)?;
-    let fixed = parts.iter().any(|part| part.fixed);
-    Ok(Value::Data(Data { shape, values: parts.into_iter().flat_map(|part| part.values).collect(), fixed }))
-}
-
-/// An error: something else is wanted than what stands there.
-pub(super) fn wanted(expected: &str, source: &str, span: &Range<usize>) -> Box<Problem> {
-    let found = snippet(source, span);
-    Problem::new(ErrorCode::Unexpected, &[("expected", &expected), ("found", &found)], span)
-}
-
-/// A whole number that was written.
-pub(super) fn integer(item: &Item) -> Checked<i64> {
-    const LARGEST: f64 = (1u64 << 31) as f64;
-    match item.value {
-        Value::Number(number) if number.fract() == 0.0 && number.abs() < LARGEST => Ok(number as i64),
-        Value::Number(_) | Value::Text(_) | Value::Data(_) | Value::Many(_) | Value::Node(_) => {
-            Err(Problem::new(ErrorCode::WholeNumber, &[], &item.span))
-        }
     }
 }

@@ -3,9 +3,10 @@
 use std::fmt::Display;
 use std::ops::Range;
 
-use super::build::{Builder, Item, Value, integer, wanted};
+use super::build::Builder;
 use super::data::{self, Data};
 use super::problem::{Checked, Hint, Problem, nearest};
+use super::value::{Item, Value, integer, wanted};
 use crate::error::ErrorCode;
 use crate::graph::Group;
 use crate::ops::concat::Concat;
@@ -152,7 +153,9 @@ pub(super) fn call(builder: &mut Builder, name: &str, arguments: Vec<(Option<&st
     let mut call = Call { places: Vec::new(), keys: Vec::new(), span, source: builder.source };
     for (key, item) in arguments {
         match key {
-            None => call.places.push(item),
+            // The parts of `concat([a, b])` are not stacked.
+            None if name == "concat" => call.places.push(item),
+            None => call.places.push(builder.settled(item)?),
             Some(key) if keys.contains(&key) => call.keys.push((key, item)),
             Some(key) => {
                 let expected = if keys.is_empty() { "none".to_owned() } else { keys.join(", ") };
@@ -395,6 +398,7 @@ fn concat(builder: &mut Builder, call: &Call) -> Checked<Value> {
         [Item { value: Value::Many(parts), .. }] => parts.clone(),
         places => places.to_vec(),
     };
+    let parts = parts.into_iter().map(|part| builder.settled(part)).collect::<Checked<Vec<Item>>>()?;
     let rank = builder.shape(&parts[0])?.rank();
     let axis = match call.key("axis") {
         Some(item) => axes(call, &[integer(item)?], rank)?[0],

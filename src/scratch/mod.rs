@@ -13,11 +13,13 @@
 
 mod build;
 mod data;
+mod finish;
 mod functions;
 mod lexer;
 mod problem;
 mod report;
 mod syntax;
+mod value;
 
 pub use problem::Hint;
 pub use report::{ScratchNode, ScratchReport, ScratchStatement, report};
