@@ -18,5 +18,6 @@ pub mod scratch;
 pub mod selftest;
 pub mod simd;
 pub mod tensor;
+pub mod trace;
 pub mod train;
 pub mod web;

@@ -4,8 +4,9 @@ use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use gradscope::data::{Cells, DataKind, Dataset, Idx, Manifest, Split, catalogue, gunzip};
+use gradscope::data::{DataKind, Dataset, Idx, Manifest, Split, catalogue, gunzip};
 use gradscope::error::{Error, ErrorCode};
+use gradscope::tensor::Cells;
 use gradscope::tensor::Rng;
 
 fn idx(shape: &[u32], values: &[u8]) -> Vec<u8> {
@@ -62,7 +63,7 @@ fn floats_are_read() {
     file.extend(1.5f32.to_be_bytes());
     file.extend((-2.0f32).to_be_bytes());
     let idx = Idx::parse("x", file).expect("floats");
-    assert_eq!((idx.shape, idx.cells), (vec![1, 2], Cells::Floats(vec![1.5, -2.0])));
+    assert_eq!((idx.shape, idx.cells), (vec![1, 2], vec![1.5f32, -2.0].into()));
 }
 
 #[test]
@@ -240,4 +241,32 @@ fn bad_manifests_are_refused() {
     }
     assert_eq!(Manifest::parse_index(&format!("[{MANIFEST}, {MANIFEST}]")).expect("two sets").len(), 2);
     assert_eq!(Manifest::parse_index("{}").expect_err("no list").code, ErrorCode::BadFile);
+}
+
+#[test]
+fn a_publishers_own_files_are_taken_in_any_order() {
+    let image = |seed: u8| (0..64).map(move |i| (i + seed) % 17);
+    let many: Vec<u8> = (0..3).flat_map(image).collect();
+    let files = [
+        ("t10k-labels".to_owned(), idx(&[1], &[7])),
+        ("train-images".to_owned(), gzip(&idx(&[3, 8, 8], &many))),
+        ("train-labels".to_owned(), idx(&[3], &[1, 2, 3])),
+        ("t10k-images".to_owned(), idx(&[1, 8, 8], &image(5).collect::<Vec<_>>())),
+    ];
+    let set = Dataset::from_official("digits", &files).expect("a data set");
+    assert_eq!((set.train.count, set.test.count, set.info.classes.len()), (3, 1, 10));
+    assert_eq!(set.train.y.gather(&[0, 1, 2]), [1.0, 2.0, 3.0]);
+    assert_eq!((set.train.x.cell(16), set.test.x.cell(0), set.test.y.cell(0)), (1.0, 5.0 / 16.0, 7.0));
+
+    let training = Dataset::from_official("digits", &files[1..3]).expect("a data set without a test part");
+    assert_eq!((training.train.count, training.test.count), (3, 0));
+
+    let code = |name: &str, files: &[(String, Vec<u8>)]| Dataset::from_official(name, files).expect_err("bad").code;
+    assert_eq!(code("digits", &files[1..2]), ErrorCode::BadFile);
+    assert_eq!(code("digits", &files[..2]), ErrorCode::CountMismatch);
+    assert_eq!(code("digits", &[]), ErrorCode::BadFile);
+    assert_eq!(code("moons", &files), ErrorCode::UnknownName);
+    assert_eq!(code("mnist", &files), ErrorCode::BadFile, "images of another size");
+    let wrong = [files[1].clone(), ("train-labels".to_owned(), idx(&[3], &[1, 2, 10]))];
+    assert_eq!(code("digits", &wrong), ErrorCode::LabelOutOfRange);
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Modules with all that each may use.
 const MAY_USE: &[(&str, &[&str])] = &[
+    ("wire", &[]),
     ("error", &[]),
     ("wire", &[]),
     ("simd", &[]),
@@ -19,7 +20,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("scratch", &["error", "tensor", "graph", "ops", "autograd", "optim"]),
     ("nn", &["error", "fields", "tensor", "graph", "ops", "optim"]),
     ("data", &["error", "fields", "tensor"]),
-    ("train", &["error", "tensor", "graph", "ops", "autograd", "plan", "backend", "nn", "optim", "data"]),
+    ("trace", &["error", "tensor", "graph", "ops", "plan", "backend"]),
+    ("train", &["error", "tensor", "graph", "ops", "autograd", "plan", "backend", "trace", "nn", "optim", "data"]),
 ];
 
 /// The only places that may touch the browser.

@@ -13,12 +13,16 @@
 import { Connection, type Places } from "./connection.js";
 import { resolve, type CreateOptions } from "./options.js";
 import { Session } from "./session.js";
-import type { BackendReport, DatasetInfo, ModelDescription, ModelSpec, Preset, ScratchReport, SessionInfo } from "./generated/protocol.js";
+import type {
+  BackendReport, DatasetInfo, ModelDescription, ModelSpec, OptimizerSpec, Preset, ScratchReport, SessionInfo, TraceInfo,
+} from "./generated/protocol.js";
 
 export { GradscopeError } from "./errors.js";
 export { Session } from "./session.js";
 export type { Examples, Frame, Progress, SessionEvents, Snapshot, TrainRequest, TrainSummary } from "./session.js";
-export type { CreateOptions, DatasetName, Numbers, PresetName } from "./options.js";
+export { Walk } from "./stepper.js";
+export type { ExplainedElement, WalkValue } from "./stepper.js";
+export type { CreateOptions, DatasetName, Numbers, OfficialFiles, PresetName } from "./options.js";
 export type { Places } from "./connection.js";
 export type * from "./generated/protocol.js";
 
@@ -54,6 +58,9 @@ export const datasets = (): Promise<DatasetInfo[]> => ask({ type: "datasets" });
 
 /** Shapes and parameter counts of a model, layer by layer, without building it; an impossible layer carries its error. */
 export const describeModel = (model: ModelSpec): Promise<ModelDescription> => ask({ type: "describe", model });
+
+/** The learning rate of an optimizer at some steps, 0 being the first: what a schedule comes to. */
+export const learningRates = (optimizer: OptimizerSpec, steps: number[]): Promise<number[]> => ask({ type: "rates", optimizer, steps });
 
 /**
  * Reads and runs a program of the scratchpad, such as `x = 3; loss = x^2`: every node with its value and its gradient. A mistake rejects with

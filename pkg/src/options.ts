@@ -9,12 +9,21 @@ export type DatasetName = string;
 /** Any typed array of numbers that `Float32Array.from` takes. */
 export type Numbers = Float32Array | Float64Array | Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array;
 
+/** A data set from its publisher's files (idx, gzipped or not), in any order; the test part may be missing. */
+export interface OfficialFiles {
+  name: DatasetName;
+  files: readonly { name: string; bytes: Uint8Array }[];
+}
+
 /** Options of `createSession`. */
 export interface CreateOptions {
   /** A preset's name, or layers with Keras's names and arguments. */
   model: PresetName | ModelSpec;
-  /** A data set's name, or examples `x` of `shape` [N, ...] with labels or targets `y`. */
-  data?: DatasetName | { x: Numbers; y: Numbers; shape: number[] } | undefined;
+  /**
+   * A data set's name; a name with the set's own files, as its publisher gives them, where it is not installed; or examples `x` of `shape`
+   * [N, ...] with labels or targets `y`.
+   */
+  data?: DatasetName | OfficialFiles | { x: Numbers; y: Numbers; shape: number[] } | undefined;
   /** Default `"auto"`: WebGPU where the adapter is hardware, else the CPU. */
   backend?: BackendChoice | undefined;
   /** Workers to train on where the backend is the CPU; this version trains on one. */
@@ -75,6 +84,10 @@ export async function resolve(
     loss: named(options.loss ?? preset?.loss ?? lossThatFits(spec)),
   };
   if (typeof data === "string") return { request: { ...request, data }, buffers: [] };
+  if (data && "files" in data) {
+    const { name, files } = data;
+    return { request: { ...request, data: name, files: files.map((file) => file.name) }, buffers: files.map(({ bytes }) => bytes) };
+  }
   if (!data) return { request: { ...request, dataShape: [0, ...spec.input] }, buffers: [new Float32Array(), new Float32Array()] };
   return { request: { ...request, dataShape: data.shape }, buffers: [floats(data.x), floats(data.y)] };
 }

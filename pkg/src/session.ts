@@ -1,8 +1,10 @@
 import type { Answer, Buffers, Connection } from "./connection.js";
 import type { GradscopeError } from "./errors.js";
 import type {
-  Evaluation, Event, Hyper, Memory, NodeInfo, ParameterInfo, Request, SessionInfo, Split, Tile, TrainResult, View,
+  Evaluation, Event, Hyper, Memory, NodeInfo, ParameterInfo, Request, SessionInfo, Split, Subject, Tile, TraceInfo, TrainResult, View,
+  WalkRequest,
 } from "./generated/protocol.js";
+import { Walk } from "./stepper.js";
 
 type EventOf<T extends Event["type"]> = Omit<Extract<Event, { type: T }>, "type">;
 
@@ -162,6 +164,17 @@ export class Session {
   async read(node: string, options: { gradient?: boolean } = {}): Promise<{ shape: number[]; data: Float32Array }> {
     const answer = await this.#ask({ type: "read", node, gradient: options.gradient ?? false });
     return { shape: answer.ok as number[], data: first(answer) };
+  }
+
+  /**
+   * Opens a walk through the next step: over the batch that comes next, one example of the data, or one of your own with its class. A run that
+   * is under way ends; another walk that is open is left.
+   */
+  async walk(subject: { type: "batch" } | { type: "example"; split: Split; index: number } | { type: "pinned"; x: Float32Array; label?: number } = { type: "batch" }): Promise<Walk> {
+    const ask = (walk: WalkRequest, buffers: Buffers = []): Promise<Answer> => this.#ask({ type: "walk", walk }, buffers);
+    const { x, ...rest } = { x: undefined, ...subject };
+    const answer = await ask({ type: "open", subject: rest as Subject }, x ? [x] : []);
+    return new Walk(ask, answer.ok as TraceInfo);
   }
 
   /** Pixels and labels of examples. */

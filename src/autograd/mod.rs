@@ -61,6 +61,11 @@ fn needed(graph: &Graph, loss: NodeId, wanted: &[NodeId]) -> Vec<bool> {
 
 /// Appends the gradients of every trainable variable that has a node, and records them in the graph.
 pub fn differentiate(graph: &mut Graph, loss: NodeId) -> Result<()> {
+    differentiate_with(graph, loss, &[])
+}
+
+/// The same, and the gradients of `others` beside: of an input, to see what in it matters.
+pub fn differentiate_with(graph: &mut Graph, loss: NodeId, others: &[NodeId]) -> Result<()> {
     let trainable: Vec<(NodeId, crate::graph::VariableId)> = graph
         .ids()
         .filter_map(|id| match graph.node(id).kind {
@@ -69,7 +74,7 @@ pub fn differentiate(graph: &mut Graph, loss: NodeId) -> Result<()> {
         })
         .filter(|&(_, variable)| graph.variable(variable).group == crate::graph::Group::Parameters)
         .collect();
-    let nodes: Vec<NodeId> = trainable.iter().map(|&(id, _)| id).collect();
+    let nodes: Vec<NodeId> = trainable.iter().map(|&(id, _)| id).chain(others.iter().copied()).collect();
     let gradients = backward(graph, loss, &nodes)?;
     for ((_, variable), gradient) in trainable.into_iter().zip(gradients) {
         if let Some(gradient) = gradient {

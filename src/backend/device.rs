@@ -106,6 +106,10 @@ impl Backend for Device {
         future
     }
 
+    fn write_place(&mut self, exec: &DeviceExec, place: Place, values: &[f32]) -> Result<()> {
+        each!(self, exec, backend, plan => backend.write_place(plan, place, values), else Err(foreign()))
+    }
+
     async fn read_place(&self, exec: &DeviceExec, place: Place) -> Result<Vec<f32>> {
         each!(self, exec, backend, plan => backend.read_place(plan, place).await, else Err(foreign()))
     }

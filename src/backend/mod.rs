@@ -11,9 +11,10 @@ use std::future::Future;
 use std::ops::Range;
 use std::rc::Rc;
 
-use crate::error::Result;
+use crate::error::{Error, ErrorCode, Result};
 use crate::graph::{Group, NodeId};
 use crate::plan::{Place, Plan};
+use crate::tensor::Cells;
 
 /// Numbers that a step may change without compiling anew.
 #[derive(Clone, Debug, Default)]
@@ -50,20 +51,6 @@ pub struct Column {
     pub width: usize,
     /// The cells.
     pub cells: Cells,
-}
-
-/// Cells of a column, one example after another.
-#[derive(Clone, Debug)]
-pub enum Cells {
-    /// A byte stands for `byte * scale`.
-    Bytes {
-        /// The bytes.
-        data: Rc<Vec<u8>>,
-        /// What 1 stands for.
-        scale: f32,
-    },
-    /// Numbers as they are.
-    Floats(Rc<Vec<f32>>),
 }
 
 /// A place where plans run. It owns the flat buffers (parameters, gradients, optimizer's slots, statistics) and the data; compiled plans own
@@ -108,9 +95,20 @@ pub trait Backend {
     /// is to be read is fixed at the call; the future only waits for it.
     fn drain(&mut self, exec: &mut Self::Exec) -> impl Future<Output = Result<Vec<f32>>> + 'static;
 
+    /// Writes cells of a place of the plan.
+    fn write_place(&mut self, exec: &Self::Exec, place: Place, values: &[f32]) -> Result<()>;
+
     /// Reads a place of the plan.
     async fn read_place(&self, exec: &Self::Exec, place: Place) -> Result<Vec<f32>>;
 }
 
 /// Most runs whose metrics are held between two calls of [`Backend::drain`].
 pub const RING: usize = 256;
+
+/// Whether there are as many values as the place has cells.
+fn check_len(place: Place, values: &[f32]) -> Result<()> {
+    match values.len() == place.len {
+        true => Ok(()),
+        false => Err(Error::new(ErrorCode::WrongLength, &[("what", &"a value"), ("expected", &place.len), ("got", &values.len())])),
+    }
+}

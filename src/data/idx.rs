@@ -5,8 +5,8 @@ use std::io::Read;
 
 use flate2::read::GzDecoder;
 
-use super::Cells;
 use crate::error::{Error, ErrorCode, Result};
+use crate::tensor::Cells;
 
 /// The contents of an idx file.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,11 +50,11 @@ impl Idx {
         let cells = match kind {
             UNSIGNED_BYTE => {
                 bytes.drain(..header);
-                Cells::Bytes { data: bytes, scale: 1.0 }
+                bytes.into()
             }
             _ => {
                 let float = |bytes: &[u8]| f32::from_bits(bytes.iter().fold(0, |word, &byte| word << 8 | u32::from(byte)));
-                Cells::Floats(bytes[header..].chunks_exact(4).map(float).collect())
+                bytes[header..].chunks_exact(4).map(float).collect::<Vec<f32>>().into()
             }
         };
         Ok(Self { shape, cells })

@@ -3,9 +3,10 @@
 use serde_json::Value;
 
 use super::idx::{Idx, bad_file, gunzip};
-use super::{Cells, Column, DataKind, Dataset, DatasetInfo, Part, generated};
+use super::{Column, DataKind, Dataset, DatasetInfo, Part, generated};
 use crate::error::{Error, ErrorCode, Result};
 use crate::fields::{Fields, FromValue, LARGEST, bad_value, out_of_range};
+use crate::tensor::Cells;
 
 /// What `dataset.json` says.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,26 +107,39 @@ impl Dataset {
 /// Reads the files `first` and `first + 1` of a manifest.
 fn read_part(manifest: &Manifest, first: usize, x: &[u8], y: &[u8]) -> Result<Part> {
     let (x_file, y_file) = (&manifest.files[first], &manifest.files[first + 1]);
-    let info = &manifest.info;
-    let count = if first == 0 { info.train } else { info.test };
-    let width: usize = info.shape.iter().product();
-    let unpack = |file: &str, bytes: &[u8], cells: usize| Idx::parse(file, gunzip(file, bytes, 1024 + 4 * cells)?);
+    let count = if first == 0 { manifest.info.train } else { manifest.info.test };
+    let width: usize = manifest.info.shape.iter().product();
     let images = unpack(x_file, x, count * width)?;
     let labels = unpack(y_file, y, count)?;
-    if images.count() != labels.count() {
-        return Err(Error::new(ErrorCode::CountMismatch, &[("left", &images.count()), ("right", &labels.count())]).at(x_file));
+    let expected = [&[count], &manifest.info.shape[..]].concat();
+    if images.count() == labels.count() && (images.count() != count || images.shape.iter().product::<usize>() != count * width) {
+        let reason = format!("it holds {:?} values where the manifest says {expected:?}", images.shape);
+        return Err(bad_file(x_file, "idx", &reason));
     }
-    let Idx { shape, cells } = images;
-    if shape.iter().product::<usize>() != count * width || shape[0] != count {
-        let reason = format!("it holds {shape:?} values where the manifest says {count} times {:?}", info.shape);
+    pair(&manifest.info, manifest.max, (x_file, images), (y_file, labels))
+}
+
+/// An idx file of at most so many values, gzipped or not.
+fn unpack(file: &str, bytes: &[u8], cells: usize) -> Result<Idx> {
+    Idx::parse(file, gunzip(file, bytes, 1024 + 4 * cells)?)
+}
+
+/// A part of its images, which are divided by `max`, and its labels.
+fn pair(info: &DatasetInfo, max: f32, (x_file, images): (&str, Idx), (y_file, labels): (&str, Idx)) -> Result<Part> {
+    let count = images.count();
+    if count != labels.count() {
+        return Err(Error::new(ErrorCode::CountMismatch, &[("left", &count), ("right", &labels.count())]).at(x_file));
+    }
+    if images.shape[1..].iter().product::<usize>() != info.shape.iter().product::<usize>() {
+        let reason = format!("it holds images of {:?} where {:?} is expected", &images.shape[1..], info.shape);
         return Err(bad_file(x_file, "idx", &reason));
     }
     if labels.shape.len() != 1 {
         let reason = format!("it holds {:?} values where one label an example is expected", labels.shape);
         return Err(bad_file(y_file, "idx", &reason));
     }
-    let cells = match cells {
-        Cells::Bytes { data, .. } => Cells::Bytes { data, scale: 1.0 / manifest.max },
+    let cells = match images.cells {
+        Cells::Bytes { data, .. } => Cells::Bytes { data, scale: 1.0 / max },
         floats => floats,
     };
     let part = Part::new(Column { shape: info.shape.clone(), cells }, Column { shape: Vec::new(), cells: labels.cells }, count)?;
@@ -133,6 +147,36 @@ fn read_part(manifest: &Manifest, first: usize, x: &[u8], y: &[u8]) -> Result<Pa
         part.check_labels(info.classes.len()).map_err(|error| error.at(y_file))?;
     }
     Ok(part)
+}
+
+impl Dataset {
+    /// The set of that name from its publisher's own idx files, gzipped or not, by their names and in any order: images and labels to train on
+    /// (the larger part), and to test on if they are there.
+    pub fn from_official(name: &str, files: &[(String, Vec<u8>)]) -> Result<Self> {
+        let known = KNOWN.iter().find(|known| known.name == name);
+        let known = known.ok_or_else(|| Error::new(ErrorCode::UnknownName, &[("kind", &"data set"), ("got", &name)]))?;
+        let mut info = DatasetInfo { installed: true, source: "the files given".into(), ..known.info() };
+        let (mut images, mut labels) = (Vec::new(), Vec::new());
+        for (file, bytes) in files {
+            let idx = unpack(file, bytes, known.counts[0] * info.shape.iter().product::<usize>())?;
+            match idx.shape.len() {
+                1 => labels.push((file.as_str(), idx)),
+                _ => images.push((file.as_str(), idx)),
+            }
+        }
+        images.sort_by_key(|(_, idx)| std::cmp::Reverse(idx.count()));
+        labels.sort_by_key(|(_, idx)| std::cmp::Reverse(idx.count()));
+        if images.len() != labels.len() || !(1..=2).contains(&images.len()) {
+            let file = files.first().map_or(name, |(file, _)| file);
+            return Err(bad_file(file, "idx", "one file of images and one of labels are needed, for the test part too if it is given"));
+        }
+        let mut parts = images.into_iter().zip(labels).map(|(images, labels)| pair(&info, known.max, images, labels));
+        let none = || Part::new(Column::bytes(&known.shape, Vec::new()), Column::bytes(&[], Vec::new()), 0);
+        let train = parts.next().unwrap_or_else(none)?;
+        let test = parts.next().unwrap_or_else(none)?;
+        (info.train, info.test) = (train.count, test.count);
+        Ok(Self { info, train, test })
+    }
 }
 
 /// Every data set that the page offers: the installed ones, those that the set-up can install, and the generated ones.
@@ -151,12 +195,14 @@ struct Known {
     title: &'static str,
     counts: [usize; 2],
     shape: [usize; 3],
+    /// Largest value of a cell.
+    max: f32,
 }
 
 const KNOWN: &[Known] = &[
-    Known { name: "mnist", title: "MNIST, handwritten digits", counts: [60_000, 10_000], shape: [28, 28, 1] },
-    Known { name: "digits", title: "8x8 digits, small and quick", counts: [1437, 360], shape: [8, 8, 1] },
-    Known { name: "fashion-mnist", title: "Fashion-MNIST, articles of clothing", counts: [60_000, 10_000], shape: [28, 28, 1] },
+    Known { name: "mnist", title: "MNIST, handwritten digits", counts: [60_000, 10_000], shape: [28, 28, 1], max: 255.0 },
+    Known { name: "digits", title: "8x8 digits, small and quick", counts: [1437, 360], shape: [8, 8, 1], max: 16.0 },
+    Known { name: "fashion-mnist", title: "Fashion-MNIST, articles of clothing", counts: [60_000, 10_000], shape: [28, 28, 1], max: 255.0 },
 ];
 
 impl Known {

@@ -13,6 +13,7 @@ pub use manifest::{Manifest, catalogue};
 pub use order::{epoch_order, validation_start};
 
 use crate::error::{Error, ErrorCode, Result};
+use crate::tensor::Cells;
 
 wire! {
     /// A part of a data set.
@@ -73,20 +74,6 @@ impl Split {
     }
 }
 
-/// The cells of a column, row after row.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Cells {
-    /// Bytes that stand for byte · scale; they stay bytes in memory, on the device too.
-    Bytes {
-        /// The bytes.
-        data: Vec<u8>,
-        /// Factor.
-        scale: f32,
-    },
-    /// Numbers.
-    Floats(Vec<f32>),
-}
-
 /// One value an example: all images, or all labels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Column {
@@ -99,12 +86,12 @@ pub struct Column {
 impl Column {
     /// Numbers of that shape an example.
     pub fn floats(shape: &[usize], data: Vec<f32>) -> Self {
-        Self { shape: shape.to_vec(), cells: Cells::Floats(data) }
+        Self { shape: shape.to_vec(), cells: data.into() }
     }
 
     /// Whole numbers from 0 to 255, such as labels, of that shape an example.
     pub fn bytes(shape: &[usize], data: Vec<u8>) -> Self {
-        Self { shape: shape.to_vec(), cells: Cells::Bytes { data, scale: 1.0 } }
+        Self { shape: shape.to_vec(), cells: data.into() }
     }
 
     /// Cells an example.
@@ -247,7 +234,7 @@ impl Dataset {
         };
         let empty = Part {
             x: Column::floats(example, Vec::new()),
-            y: Column { shape: y.shape.clone(), cells: Cells::Floats(Vec::new()) },
+            y: Column { shape: y.shape.clone(), cells: Vec::<f32>::new().into() },
             count: 0,
         };
         Ok(Self { info, train: Part::new(Column::floats(example, x), y, *count)?, test: empty })

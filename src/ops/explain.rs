@@ -52,11 +52,11 @@ impl Expr {
         Expr::Call(function, arguments.into())
     }
 
-    /// Its value, in double precision and apart from the op's own code.
-    pub fn value(&self, cx: &CpuCx, inputs: &[&[f64]]) -> f64 {
-        let value = |expr: &Expr| expr.value(cx, inputs);
+    /// Its value, in double precision and apart from the op's own code; `element(input, index)` gives the inputs' elements.
+    pub fn value(&self, cx: &CpuCx, element: &dyn Fn(usize, usize) -> f64) -> f64 {
+        let value = |expr: &Expr| expr.value(cx, element);
         match self {
-            Expr::Element { input, index } => inputs[*input][*index],
+            Expr::Element { input, index } => element(*input, *index),
             Expr::Constant(number) => *number,
             Expr::Random { stream, index } => f64::from(cx.random(*stream, *index)),
             Expr::Sum(terms) => terms.iter().map(value).sum(),

@@ -119,6 +119,11 @@ macro_rules! optimizers {
                 match self { $(Self::$variant(spec) => &mut spec.learning_rate,)* }
             }
 
+            /// Its name: `"Adam"`.
+            pub fn kind(&self) -> &'static str {
+                match self { $(Self::$variant(_) => $name,)* }
+            }
+
             /// The weight decay, if there is one.
             pub fn weight_decay(&self) -> Option<f64> {
                 match self { $(Self::$variant(spec) => spec.weight_decay,)* }

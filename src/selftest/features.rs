@@ -6,10 +6,11 @@ use std::rc::Rc;
 use super::{Outcome, TOLERANCE, difference};
 use crate::autograd::differentiate;
 use crate::backend::cpu::Cpu;
-use crate::backend::{Backend, Cells, Column, Device, Feed, RING, StepData};
+use crate::backend::{Backend, Column, Device, Feed, RING, StepData};
 use crate::graph::{Group, Initializer, NodeId, Phase, Target};
 use crate::ops::Graph;
 use crate::plan::{Kernel, Mode, Operand, Plan};
+use crate::tensor::Cells;
 use crate::tensor::{Meta, Rng, threefry2x32, uniform};
 
 /// Worst difference, or what is wrong.

@@ -112,15 +112,10 @@ pub struct Outcome {
 pub async fn check(device: &mut Device, sample: &Sample, oracle: &Oracle, mode: Mode) -> Outcome {
     let name = format!("{} ({mode:?})", sample.name);
     match compare(device, oracle, mode).await {
-        Ok((difference, _)) if difference <= tolerance(sample) => Outcome { name, difference, failure: None },
+        Ok((difference, _)) if difference <= TOLERANCE => Outcome { name, difference, failure: None },
         Ok((difference, node)) => Outcome { name, difference, failure: Some(format!("{node} differs by {difference:.1e}")) },
         Err(error) => Outcome { name, difference: f64::INFINITY, failure: Some(error.to_string()) },
     }
-}
-
-/// Largest difference that passes for a sample.
-fn tolerance(_: &Sample) -> f64 {
-    TOLERANCE
 }
 
 /// Runs every op's samples on a device.

@@ -1,15 +1,18 @@
 //! Training: a session holds a model, its data and its state; a run takes it on, chunk by chunk, so that whoever drives it stays responsive.
 
 mod evaluate;
+mod history;
 mod inspect;
 mod parameters;
 mod run;
 mod session;
 mod snapshot;
+mod walk;
 mod watch;
 
 pub use evaluate::{Evaluation, Evaluator, Misclassified};
 pub use run::{EpochEnd, Run, RunOptions, RunResult, Status};
 pub use session::{Compiled, Pending, Session, Settings, StepMetrics};
 pub use snapshot::Snapshot;
+pub use walk::{OptimizerTable, Subject, TraceInfo, TraceLayer, TraceState, Travel};
 pub use watch::Watched;

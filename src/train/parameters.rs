@@ -20,7 +20,7 @@ impl<B: Backend> Session<B> {
         self.parameters().map(|variable| variable.shape.numel()).sum()
     }
 
-    fn named(&self, name: &str) -> Result<Variable> {
+    pub(super) fn named(&self, name: &str) -> Result<Variable> {
         let found = self.variables().iter().find(|variable| variable.name == name).cloned();
         found.ok_or_else(|| Error::new(ErrorCode::UnknownName, &[("kind", &"parameter"), ("got", &name)]))
     }
@@ -41,6 +41,7 @@ impl<B: Backend> Session<B> {
                 &[("what", &name), ("expected", &variable.shape.numel()), ("got", &values.len())],
             ));
         }
+        self.history.changed = true;
         self.backend.write(variable.group, variable.offset, values)
     }
 }

@@ -101,7 +101,10 @@ impl Run {
             (None, Some(0)) => 0,
             (None, epochs) => (epochs.unwrap_or(1) - 1).saturating_mul(per_epoch).saturating_add(rest_of_epoch),
         };
-        session.shuffle = options.shuffle;
+        if session.shuffle != options.shuffle {
+            session.shuffle = options.shuffle;
+            session.history.changed = true;
+        }
         Ok(Self {
             options,
             steps_left,
@@ -136,6 +139,7 @@ impl Run {
         let start = now();
         let mut status = Status::default();
         let mut ended = false;
+        session.remember_if_due(&now).await?;
         if self.steps_left > 0 {
             let (step, epoch) = (session.step, session.epoch);
             let pending = session.submit(self.chunk.min(self.steps_left)).await?;
@@ -154,6 +158,7 @@ impl Run {
             let metrics = pending.wait().await?;
             waited += steps;
             self.take(&metrics)?;
+            session.note_losses(&metrics);
             status.metrics.extend(metrics);
         }
         let (submitting, waiting) = (submitted - start, now() - submitted);

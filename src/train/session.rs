@@ -1,13 +1,15 @@
 //! A model, its data and its state on one backend.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 
+use super::history::History;
+use super::walk::Walk;
 use super::watch::Watch;
 use crate::autograd::differentiate;
-use crate::backend::{Backend, Cells, Column, Feed, RING, StepData};
+use crate::backend::{Backend, Column, Feed, RING, StepData};
 use crate::data::{self, Dataset, Part, Split, epoch_order, validation_start};
 use crate::error::{Error, ErrorCode, Result};
 use crate::graph::{Group, NodeId, Target};
@@ -80,6 +82,10 @@ pub struct Session<B: Backend> {
     pub(super) infer: BTreeMap<usize, Compiled<B>>,
     pub(super) inspect: Option<Compiled<B>>,
     pub(super) watch: Option<Watch<B>>,
+    pub(super) walk: Option<Walk<B>>,
+    pub(super) history: History,
+    /// Losses of the last steps that were waited for.
+    recent: VecDeque<f32>,
     /// Steps done.
     pub(super) step: usize,
     /// Whole epochs done.
@@ -93,7 +99,7 @@ pub struct Session<B: Backend> {
     pub(super) slots: u8,
     order: Option<(usize, bool, Vec<u32>)>,
     pub(super) last_rows: Vec<u32>,
-    overrides: BTreeMap<String, f32>,
+    pub(super) overrides: BTreeMap<String, f32>,
 }
 
 impl<B: Backend> Session<B> {
@@ -110,6 +116,9 @@ impl<B: Backend> Session<B> {
             infer: BTreeMap::new(),
             inspect: None,
             watch: None,
+            walk: None,
+            history: History::default(),
+            recent: VecDeque::new(),
             step: 0,
             epoch: 0,
             position: 0,
@@ -224,6 +233,8 @@ impl<B: Backend> Session<B> {
     pub fn reset(&mut self, seed: Option<u32>) -> Result<()> {
         self.settings.seed = seed.unwrap_or(self.settings.seed);
         (self.step, self.epoch, self.position) = (0, 0, 0);
+        self.history.changed = true;
+        self.recent.clear();
         self.forget_order();
         let Some(compiled) = self.train.values().next() else { return Ok(()) };
         let graph = &compiled.built.graph;
@@ -312,12 +323,14 @@ impl<B: Backend> Session<B> {
             return Err(bad(name, range, &value));
         }
         self.overrides.insert(name.to_owned(), value);
+        self.history.changed = true;
         Ok(())
     }
 
     /// What was changed by [`Session::set_hyper`] in another session of the same training holds here too.
     pub fn take_hyper(&mut self, other: &Self) {
         self.overrides.clone_from(&other.overrides);
+        self.history.changed = true;
     }
 
     /// Learning rate of the next step.
@@ -340,8 +353,20 @@ impl<B: Backend> Session<B> {
         StepData { seed: self.settings.seed, step: self.step as u32, scalars: self.scalars(built), feed }
     }
 
+    /// Takes note of losses, to know what is usual.
+    pub(super) fn note_losses(&mut self, metrics: &[StepMetrics]) {
+        const MOST: usize = 20;
+        self.recent.extend(metrics.iter().map(|metrics| metrics.loss));
+        self.recent.drain(..self.recent.len().saturating_sub(MOST));
+    }
+
+    /// Mean loss of the last steps, if there were any.
+    pub(super) fn usual_loss(&self) -> Option<f32> {
+        (!self.recent.is_empty()).then(|| self.recent.iter().sum::<f32>() / self.recent.len() as f32)
+    }
+
     /// Rows of the next batch.
-    fn next_rows(&mut self) -> Vec<u32> {
+    pub(super) fn next_rows(&mut self) -> Vec<u32> {
         let count = self.count(Split::Train);
         let wanted = (self.epoch, self.shuffle);
         let order = match self.order.take() {
@@ -417,6 +442,7 @@ impl<B: Backend> Session<B> {
         self.backend.write_input(&mut compiled.exec, 0, x)?;
         self.backend.write_input(&mut compiled.exec, 1, y)?;
         self.run_step(batch, Feed::Kept)?;
+        self.history.changed = true;
         let Some(compiled) = self.train.get_mut(&batch) else { return Ok(f32::NAN) };
         let metrics = self.backend.drain(&mut compiled.exec).await?;
         Ok(metrics.first().copied().unwrap_or(f32::NAN))
@@ -425,14 +451,7 @@ impl<B: Backend> Session<B> {
 
 /// What a backend keeps of a part: the examples, and the labels in the form that the loss takes.
 fn columns(part: &Part, label: &[usize]) -> Result<[Column; 2]> {
-    let column = |column: data::Column| {
-        let width = column.width();
-        let cells = match column.cells {
-            data::Cells::Bytes { data, scale } => Cells::Bytes { data: Rc::new(data), scale },
-            data::Cells::Floats(data) => Cells::Floats(Rc::new(data)),
-        };
-        Column { width, cells }
-    };
+    let column = |column: data::Column| Column { width: column.width(), cells: column.cells };
     Ok([column(part.x.clone()), column(part.targets(label)?)])
 }
 

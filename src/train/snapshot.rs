@@ -69,6 +69,12 @@ impl<B: Backend> Session<B> {
 
     /// Back to a snapshot of a session of the same model and optimizer; nothing changes if it does not fit.
     pub fn restore(&mut self, snapshot: &Snapshot) -> Result<()> {
+        self.take_up(snapshot)?;
+        self.history.changed = true;
+        Ok(())
+    }
+
+    pub(super) fn take_up(&mut self, snapshot: &Snapshot) -> Result<()> {
         let file = SafeTensors::deserialize(&snapshot.0).map_err(|error| unreadable(&error))?;
         let (_, header) = SafeTensors::read_metadata(&snapshot.0).map_err(|error| unreadable(&error))?;
         let state = header.metadata().as_ref().and_then(|metadata| metadata.get(STATE));

@@ -1,11 +1,13 @@
 //! The desk: what each request does to the session. The run that goes on between requests is in `driving`.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use js_sys::Array;
 use wasm_bindgen::JsValue;
 
 use super::driving::Training;
+use super::evaluating::{Evaluating, only_looks};
 use super::js::{Buffer, Post, floats, to_js};
 use super::protocol::{Memory, NodeInfo, ParameterInfo, Request, SessionInfo, SessionOptions, View};
 use super::{fetch, js};
@@ -15,10 +17,10 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::graph::{Kind, Phase};
 use crate::nn;
 use crate::scratch;
-use crate::train::{Evaluator, Session, Settings, Snapshot};
+use crate::train::{Session, Settings, Snapshot};
 
 /// A value and the arrays beside it.
-type Answer = Result<(JsValue, Vec<Buffer>)>;
+pub(super) type Answer = Result<(JsValue, Vec<Buffer>)>;
 
 /// Everything that an engine holds.
 pub(super) struct Desk {
@@ -26,6 +28,8 @@ pub(super) struct Desk {
     data_url: String,
     pub(super) session: Option<Session<Device>>,
     pub(super) training: Option<Training>,
+    /// Evaluations asked for, the oldest first.
+    pub(super) evaluations: VecDeque<Evaluating>,
     pub(super) views: Vec<View>,
     pub(super) pinned: Vec<f32>,
     /// The last good state of a session on a GPU, and when it was taken.
@@ -34,15 +38,32 @@ pub(super) struct Desk {
 
 impl Desk {
     pub fn new(post: Post, data_url: String) -> Self {
-        Self { post, data_url, session: None, training: None, views: Vec::new(), pinned: Vec::new(), safe: None }
+        Self {
+            post,
+            data_url,
+            session: None,
+            training: None,
+            evaluations: VecDeque::new(),
+            views: Vec::new(),
+            pinned: Vec::new(),
+            safe: None,
+        }
     }
 
-    /// Whether a run is under way.
-    pub fn is_training(&self) -> bool {
-        self.training.is_some()
+    /// Whether there is something to do between requests.
+    pub fn is_busy(&self) -> bool {
+        self.training.is_some() || !self.evaluations.is_empty()
     }
 
-    /// Answers one request; a run answers when it is over.
+    /// A little of what there is to do between requests.
+    pub async fn work_on(&mut self) {
+        match self.evaluations.is_empty() {
+            true => self.train_on().await,
+            false => self.evaluate_on().await,
+        }
+    }
+
+    /// Answers one request; a run and an evaluation answer when they are over.
     pub async fn answer(&mut self, id: u32, request: JsValue, buffers: &Array) {
         let request: Request = match serde_wasm_bindgen::from_value(request) {
             Ok(request) => request,
@@ -50,12 +71,24 @@ impl Desk {
                 return self.post.answer(id, Err(nn::recover(error)));
             }
         };
-        if let Request::Train { options } = request {
-            if let Err(error) = self.begin(id, options) {
-                self.post.answer(id, Err(error));
+        self.settle_evaluations(&request).await;
+        if !matches!(request, Request::Walk { .. }) {
+            let ends = !only_looks(&request) || matches!(request, Request::Train { .. });
+            if let Err(error) = self.leave_walk(ends) {
+                return self.post.answer(id, Err(error));
             }
-            return;
         }
+        let begun = match request {
+            Request::Train { options } => self.begin(id, options),
+            Request::Evaluate { split } => self.begin_evaluation(id, split),
+            request => return self.answer_at_once(id, request, buffers).await,
+        };
+        if let Err(error) = begun {
+            self.post.answer(id, Err(error));
+        }
+    }
+
+    async fn answer_at_once(&mut self, id: u32, request: Request, buffers: &Array) {
         let mut result = self.handle(request, buffers).await;
         if let Err(reason) = &result
             && reason.code == ErrorCode::DeviceLost
@@ -82,6 +115,11 @@ impl Desk {
             Request::Datasets => plain(to_js(&fetch::datasets(&self.data_url).await)),
             Request::Describe { model } => plain(to_js(&nn::describe(&model)?)),
             Request::Scratch { source, seed } => plain(to_js(&scratch::report(&scratch::compile(&source, seed)?))),
+            Request::Rates { optimizer, steps } => {
+                optimizer.check()?;
+                let rates: Vec<f64> = steps.iter().map(|&step| optimizer.learning_rate().at(step)).collect();
+                plain(to_js(&rates))
+            }
             Request::Create { options } => {
                 self.finish_run().await;
                 let info = self.create(options, buffers).await?;
@@ -101,7 +139,8 @@ impl Desk {
                 self.safe = None;
                 plain(JsValue::NULL)
             }
-            Request::Train { .. } => plain(JsValue::NULL),
+            // These answer when they are over (`answer`).
+            Request::Train { .. } | Request::Evaluate { .. } => plain(JsValue::NULL),
             Request::Stop => {
                 self.finish_run().await;
                 plain(JsValue::NULL)
@@ -112,18 +151,11 @@ impl Desk {
                 self.keep_safe(false).await?;
                 plain(loss.into())
             }
-            Request::Evaluate { split } => {
-                let mut evaluator = Evaluator::new(self.session()?, split)?;
-                loop {
-                    if let Some(evaluation) = evaluator.advance(self.session()?).await? {
-                        return plain(to_js(&evaluation));
-                    }
-                }
-            }
             Request::Predict => {
                 let outputs = self.session()?.predict(&floats(&buffers.get(0))).await?;
                 Ok((JsValue::NULL, vec![Buffer::Floats(outputs)]))
             }
+            Request::Walk { walk } => self.walk(walk, buffers).await,
             Request::Nodes => plain(to_js(&nodes(self.session()?))),
             Request::Read { node, gradient } => {
                 let (shape, values) = self.session()?.read_node(&node, gradient).await?;
@@ -222,6 +254,11 @@ impl Desk {
         self.session = None;
         (self.views, self.pinned) = (Vec::new(), Vec::new());
         let data = match (&options.data, &options.data_shape) {
+            (Some(name), _) if options.files.is_some() => {
+                let bytes = |buffer: JsValue| js_sys::Uint8Array::new(&buffer).to_vec();
+                let files = options.files.iter().flatten().cloned().zip(buffers.iter().map(bytes));
+                Dataset::from_official(name, &files.collect::<Vec<_>>())?
+            }
             (Some(name), _) => fetch::dataset(&self.data_url, name, &self.post).await?,
             (None, Some(shape)) => {
                 let y = floats(&buffers.get(1));

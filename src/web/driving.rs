@@ -46,7 +46,7 @@ impl Desk {
     }
 
     /// One chunk of the run, and what the page is to hear of it.
-    pub async fn train_on(&mut self) {
+    pub(super) async fn train_on(&mut self) {
         let (Some(training), Some(session)) = (&mut self.training, &mut self.session) else {
             let gone = Error::new(ErrorCode::WrongState, &[("what", &"train"), ("reason", &"there is no session")]);
             return self.fail(gone).await;

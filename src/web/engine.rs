@@ -55,8 +55,8 @@ async fn serve(inbox: Rc<RefCell<Inbox>>, mut desk: Desk) {
         let message = inbox.borrow_mut().waiting.pop_front();
         match message {
             Some(Message { id, request, buffers }) => desk.answer(id, request, &buffers).await,
-            None if desk.is_training() => {
-                desk.train_on().await;
+            None if desk.is_busy() => {
+                desk.work_on().await;
                 js::breathe().await;
             }
             None => {

@@ -57,14 +57,20 @@ async fn fetch(url: &str, progress: impl Fn(f64)) -> Result<Vec<u8>> {
     }
     let Some(body) = response.body() else { return Ok(Vec::new()) };
     let reader: web_sys::ReadableStreamDefaultReader = body.get_reader().unchecked_into();
-    let mut bytes = Vec::new();
+    // Room for all of it at once, where the server says how much that is: memory that is grown again and again is not given back.
+    let announced = response.headers().get("content-length").ok().flatten().and_then(|length| length.parse().ok()).unwrap_or(0usize);
+    let mut bytes: Vec<u8> = Vec::new();
+    bytes.try_reserve_exact(announced).map_err(|_| Error::new(ErrorCode::OutOfMemory, &[("bytes", &announced), ("what", &url)]))?;
     loop {
         let chunk = JsFuture::from(reader.read()).await.map_err(|e| broken(&e))?;
         if Reflect::get(&chunk, &"done".into()).is_ok_and(|done| done.is_truthy()) {
             return Ok(bytes);
         }
         let value = Reflect::get(&chunk, &"value".into()).map_err(|e| broken(&e))?;
-        bytes.extend(Uint8Array::new(&value).to_vec());
+        let chunk = Uint8Array::new(&value);
+        let before = bytes.len();
+        bytes.resize(before + chunk.length() as usize, 0);
+        chunk.copy_to(&mut bytes[before..]);
         progress(bytes.len() as f64);
     }
 }

@@ -1,6 +1,6 @@
 //! The few things of the browser that the engine needs.
 
-use js_sys::{Array, Float32Array, Object, Reflect, Uint8Array};
+use js_sys::{Array, Float32Array, Object, Reflect, Uint8Array, Uint32Array};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
@@ -16,6 +16,7 @@ pub(super) struct Post {
 pub(super) enum Buffer {
     Floats(Vec<f32>),
     Bytes(Vec<u8>),
+    Indices(Vec<u32>),
 }
 
 impl Post {
@@ -52,6 +53,11 @@ impl Post {
             match buffer {
                 Buffer::Floats(values) => {
                     let array = Float32Array::from(&values[..]);
+                    transfer.push(&array.buffer());
+                    arrays.push(&array);
+                }
+                Buffer::Indices(indices) => {
+                    let array = Uint32Array::from(&indices[..]);
                     transfer.push(&array.buffer());
                     arrays.push(&array);
                 }

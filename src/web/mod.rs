@@ -10,6 +10,8 @@ mod driving;
 #[cfg(target_arch = "wasm32")]
 mod engine;
 #[cfg(target_arch = "wasm32")]
+mod evaluating;
+#[cfg(target_arch = "wasm32")]
 mod fetch;
 #[cfg(target_arch = "wasm32")]
 mod js;
@@ -19,6 +21,8 @@ mod live;
 mod open;
 #[cfg(all(target_arch = "wasm32", feature = "selftest"))]
 mod selftest;
+#[cfg(target_arch = "wasm32")]
+mod walking;
 
 #[cfg(target_arch = "wasm32")]
 pub use engine::Engine;

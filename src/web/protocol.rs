@@ -8,7 +8,8 @@
 use crate::data::Split;
 use crate::nn::{LossSpec, ModelSpec};
 use crate::optim::OptimizerSpec;
-use crate::train::Evaluation;
+use crate::trace::{Breakpoint, ReadItem};
+use crate::train::{Evaluation, Subject, Travel};
 
 wire! {
     /// Which backend to train on. `auto` takes WebGPU where the adapter is hardware, else SIMD code on the CPU.
@@ -29,6 +30,8 @@ wire! {
         pub model: ModelSpec,
         /// An installed or generated data set, or none if the examples come as buffers (`x` then `y`, both `Float32Array`).
         pub data: Option<String>,
+        /// Names of the set's own files, which come as buffers, where it is not installed.
+        pub files: Option<Vec<String>>,
         /// Shape of `x` with the number of examples first, when the examples come as buffers.
         pub data_shape: Option<Vec<usize>>,
         /// Backend wanted.
@@ -181,6 +184,75 @@ wire! {
         pub scale: f32,
     }
 
+    /// Shape of an array beside the message.
+    pub struct Shaped {
+        /// Its extents.
+        pub shape: Vec<usize>,
+    }
+
+    /// A request of the stepper: a walk through the step that comes next. Nodes are numbered as in `TraceInfo`.
+    #[serde(tag = "type", rename_all_fields = "camelCase")]
+    pub enum WalkRequest {
+        /// -> `TraceInfo`. Buffers: `x` where the subject is an example from outside. A run that is under way ends.
+        Open {
+            /// What to walk through.
+            subject: Subject,
+        },
+        /// -> `TraceState`; over batches and epochs `TraceInfo`, since the walk is opened anew there.
+        Travel {
+            /// Where to.
+            travel: Travel,
+            /// Where to stop on the way forward over ops.
+            breakpoints: Vec<Breakpoint>,
+        },
+        /// -> `Shaped[]`. Buffers: the values.
+        Read {
+            /// Which values.
+            items: Vec<ReadItem>,
+        },
+        /// -> `Explanation`. Buffers: elements (`Uint32Array`) of each source, then of each consumer.
+        Explain {
+            /// Of which node.
+            node: usize,
+            /// Which element, row-major.
+            element: usize,
+            /// Terms of a sum that are told.
+            most: usize,
+        },
+        /// -> `Nudge`.
+        Nudge {
+            /// Of which node.
+            node: usize,
+            /// Which element.
+            element: usize,
+            /// By how much; what suits the value if none is given.
+            epsilon: Option<f64>,
+        },
+        /// Puts a number into an element -> `TraceState`.
+        Edit {
+            /// Of which node.
+            node: usize,
+            /// Which element.
+            element: usize,
+            /// The number.
+            value: f32,
+        },
+        /// Why an element is 0 -> `Reason[]`.
+        Why {
+            /// Of which node.
+            node: usize,
+            /// Which element.
+            element: usize,
+        },
+        /// -> `OptimizerTable`. Buffers: its columns.
+        Optimizer {
+            /// Of which parameter.
+            parameter: String,
+        },
+        /// Leaves the walk.
+        Close,
+    }
+
     /// A request to the worker.
     #[serde(tag = "type", rename_all_fields = "camelCase")]
     pub enum Request {
@@ -201,6 +273,13 @@ wire! {
             source: String,
             /// Seed of its random numbers.
             seed: u32,
+        },
+        /// The learning rate at some steps -> number[].
+        Rates {
+            /// Whose.
+            optimizer: OptimizerSpec,
+            /// At which steps.
+            steps: Vec<usize>,
         },
         /// -> `SessionInfo`. Buffers: `x`, `y` where the options name no data set.
         Create {
@@ -243,6 +322,11 @@ wire! {
             node: String,
             /// The gradient of the loss with respect to it, instead of its value.
             gradient: bool,
+        },
+        /// A request of the stepper.
+        Walk {
+            /// Which.
+            walk: WalkRequest,
         },
         /// Pixels and labels of examples -> labels as number[]. Buffers: pixels, one example after another.
         Examples {
@@ -349,6 +433,8 @@ mod tests {
     use super::*;
     use crate::data::DatasetInfo;
     use crate::nn::{ModelDescription, Preset};
+    use crate::trace::{Explanation, Nudge, Reason};
+    use crate::train::{OptimizerTable, TraceInfo};
 
     /// Writes the twins to the folder that `TS_RS_EXPORT_DIR` names: whatever a request or an event mentions, and what answers.
     #[test]
@@ -366,6 +452,12 @@ mod tests {
         Memory::export_all(&config)?;
         crate::scratch::ScratchReport::export_all(&config)?;
         crate::scratch::Hint::export_all(&config)?;
+        Shaped::export_all(&config)?;
+        TraceInfo::export_all(&config)?;
+        Explanation::export_all(&config)?;
+        Nudge::export_all(&config)?;
+        Reason::export_all(&config)?;
+        OptimizerTable::export_all(&config)?;
         crate::error::Error::export_all(&config)
     }
 }

@@ -6,15 +6,22 @@ use wasm_bindgen::prelude::*;
 use crate::backend::Device;
 use crate::backend::cpu::Cpu;
 use crate::backend::webgpu::Gpu;
-use crate::selftest;
+use crate::selftest::{self, Outcome};
+use crate::simd::checks::{self, Check};
 
-/// Runs every op's samples (and, on WebGPU, what plans need beside) on `"cpu"` or `"webgpu"`. Resolves to a list of
+/// Runs every op's samples on `"cpu"` or `"webgpu"`, and beside them the SIMD kernels' own checks, or what plans need of WebGPU. Resolves to a list of
 /// `{ name, difference, failure }`; rejects where there is no such backend.
 #[wasm_bindgen]
 pub async fn run_suite(backend: String) -> Result<JsValue, JsValue> {
     console_error_panic_hook::set_once();
     let outcomes = match backend.as_str() {
-        "cpu" => selftest::samples(&mut Device::Cpu(Cpu::new())).await,
+        "cpu" => {
+            let kernels = checks::ALL.iter();
+            let outcome = |&(name, check): &(&str, Check)| Outcome { name: name.into(), difference: 0.0, failure: check().err() };
+            let mut outcomes: Vec<Outcome> = kernels.map(outcome).collect();
+            outcomes.extend(selftest::samples(&mut Device::Cpu(Cpu::new())).await);
+            outcomes
+        }
         "webgpu" => {
             let gpu = Gpu::open().await.map_err(|error| JsError::new(&error.to_string()))?;
             let mut gpu = Device::Gpu(gpu);

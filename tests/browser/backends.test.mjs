@@ -1,10 +1,11 @@
-// Every op's samples and gradients, and what plans need of a backend, in a real browser: WebGPU's compiler there is not naga.
+// Every kernel, every op's samples and gradients, and what plans need of a backend, in a real browser: WebGPU's compiler there is not naga,
+// and the SIMD instructions are not the native ones.
 
 import assert from "node:assert/strict";
 import { pageTest } from "./support.mjs";
 
-for (const [backend, worker] of [["cpu", false], ["webgpu", true]]) {
-  pageTest(`samples on ${backend}`, { timeout: 900_000 }, async ({ page, url }) => {
+for (const [backend, binary, worker] of [["cpu", "base", false], ["cpu", "relaxed", false], ["webgpu", "base", true]]) {
+  pageTest(`kernels and samples on ${backend}, ${binary} SIMD`, { timeout: 900_000 }, async ({ page, url }) => {
     await page.goto(`${url}/tests/blank.html`);
     const { adapter, outcomes } = await page.evaluate(
       ({ backend, worker, address }) => {
@@ -22,7 +23,7 @@ for (const [backend, worker] of [["cpu", false], ["webgpu", true]]) {
           thread.onmessage = ({ data }) => (data.error ? reject(new Error(data.error)) : resolve(data));
         });
       },
-      { backend, worker, address: `${url}/selftest/gradscope_selftest.js` },
+      { backend, worker, address: `${url}/selftest/gradscope_selftest_${binary}.js` },
     );
     const worst = [...outcomes].sort((a, b) => b.difference - a.difference).slice(0, 5);
     console.log(`    ${outcomes.length} checks${adapter ? ` on ${adapter.name}` : ""}, worst ${worst.map((o) => `${o.difference.toExponential(1)} ${o.name}`).join(", ")}`);

@@ -94,7 +94,10 @@ engineTest(
     const early = await session.predict(new Float32Array(784)).then((output) => output.length);
     const { steps, stopped, losses } = await running;
     const more = await session.train({ steps: 3 });
-    const test = await session.evaluate("test");
+    const order = [];
+    const evaluated = session.evaluate("test").finally(() => order.push("evaluated"));
+    await session.predict(new Float32Array(784)).then(() => order.push("predicted"));
+    const test = await evaluated;
     const validation = await session.evaluate("validation");
     const kernel = await session.getParameter("conv2d.kernel");
     const read = await session.read("conv2d", { gradient: true });
@@ -102,13 +105,14 @@ engineTest(
     const nodes = (await session.nodes()).length;
     const parameters = await session.parameters();
     await session.dispose();
-    return { events, rates, early, steps, stopped, losses: losses.length, more: more.losses.length, test, validation, kernel: kernel.length, shape: read.shape, info, nodes, parameters };
+    return { events, rates, order, early, steps, stopped, losses: losses.length, more: more.losses.length, test, validation, kernel: kernel.length, shape: read.shape, info, nodes, parameters };
   },
   (result) => {
     assert.equal(result.early, 10, "a prediction answers while training runs");
     assert.ok(result.stopped && result.steps === result.losses && result.steps > 6);
     assert.ok(Math.abs(result.rates.at(-1) - 0.0005) < 1e-9, `learning rate ${result.rates.at(-1)}`);
     assert.equal(result.more, 3);
+    assert.deepEqual(result.order, ["predicted", "evaluated"], "a prediction waits for no evaluation");
     assert.equal(result.info.validationExamples, 12_000);
     assert.equal(result.info.trainingExamples, 48_000);
     assert.equal(result.test.confusion.flat().reduce((a, b) => a + b), 10_000);

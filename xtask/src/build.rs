@@ -28,8 +28,11 @@ const BASE: Variant = Variant { name: "base", rustflags: &[], features: "", opti
 const RELAXED: Variant =
     Variant { name: "relaxed", rustflags: &["-C", "target-feature=+relaxed-simd"], features: "", optimizer: &["--enable-relaxed-simd"] };
 
-/// What the browser tests load: the base variant with the suites that run over every op.
-const SELFTEST: Variant = Variant { name: "selftest", rustflags: &[], features: "selftest", optimizer: &[] };
+/// What the browser tests load: both variants with the suites that run over every kernel and every op.
+const SELFTESTS: [Variant; 2] = [
+    Variant { name: "selftest_base", features: "selftest", ..BASE },
+    Variant { name: "selftest_relaxed", features: "selftest", ..RELAXED },
+];
 
 const OPTIMIZER: &[&str] = &[
     "-O3",
@@ -78,7 +81,7 @@ pub fn link_data(project: &Project, _arguments: &[String]) -> Result<()> {
 /// The binary of the browser tests; returns its folder.
 pub fn build_selftest(project: &Project) -> Result<PathBuf> {
     let folder = project.target.join("selftest-pkg");
-    build_core(project, &SELFTEST, &folder)?;
+    SELFTESTS.iter().try_for_each(|variant| build_core(project, variant, &folder))?;
     Ok(folder)
 }
 

@@ -27,7 +27,7 @@ impl Arena {
     /// A range to read.
     ///
     /// # Safety
-    /// While the slice lives, nobody writes the range, except element by element after reading that element.
+    /// While the slice lives, nobody writes the range.
     pub unsafe fn slice(&self, offset: usize, len: usize) -> &[f32] {
         assert!(offset + len <= self.len, "a place outside its buffer");
         // SAFETY: within bounds; the caller keeps writers away.
@@ -37,7 +37,7 @@ impl Arena {
     /// A range to write.
     ///
     /// # Safety
-    /// While the slice lives, nobody else writes the range, and nobody reads it, except element by element before that element is written.
+    /// While the slice lives, nobody else reads or writes the range.
     #[allow(clippy::mut_from_ref)]
     pub unsafe fn slice_mut(&self, offset: usize, len: usize) -> &mut [f32] {
         assert!(offset + len <= self.len, "a place outside its buffer");

@@ -9,18 +9,28 @@ use std::rc::Rc;
 
 use arena::Arena;
 
-use super::{Backend, Cells, Column, Feed, RING, StepData};
+use super::{Backend, Column, Feed, RING, StepData};
 use crate::error::{Error, ErrorCode, Result};
 use crate::graph::{Group, NodeId};
 use crate::ops::{CpuCx, View};
 use crate::plan::{BufferKind, Kernel, Operand, Place, Plan, Step};
+use crate::tensor::Cells;
 
 /// The CPU backend.
 #[derive(Default)]
 pub struct Cpu {
     flats: BTreeMap<Group, Arena>,
     parts: BTreeMap<usize, Vec<Column>>,
+    /// What kernels work with.
+    work: Work,
+}
+
+/// What is taken up anew by every kernel, and kept so that nothing is allocated in a step.
+#[derive(Default)]
+struct Work {
     cx: CpuCx,
+    /// Inputs that are overwritten in place, copied: nobody reads what another writes.
+    copies: Vec<Vec<f32>>,
 }
 
 /// A plan with its memory.
@@ -77,13 +87,13 @@ impl Cpu {
     }
 
     fn step(&mut self, exec: &CpuExec, step: &Step, scalars: &[f32]) -> Result<()> {
-        let mut cx = std::mem::take(&mut self.cx);
-        let done = self.run_step(&mut cx, exec, step, scalars);
-        self.cx = cx;
+        let mut work = std::mem::take(&mut self.work);
+        let done = self.run_step(&mut work, exec, step, scalars);
+        self.work = work;
         done
     }
 
-    fn run_step(&self, cx: &mut CpuCx, exec: &CpuExec, step: &Step, scalars: &[f32]) -> Result<()> {
+    fn run_step(&self, Work { cx, copies }: &mut Work, exec: &CpuExec, step: &Step, scalars: &[f32]) -> Result<()> {
         // Numbers that are not in memory are laid out here, so that every kernel sees slices.
         let numbers: Vec<[f32; 1]> = step
             .inputs
@@ -94,19 +104,30 @@ impl Cpu {
                 Operand::Memory(_) => [0.0],
             })
             .collect();
+        let in_place = |place: &Place| step.outputs.iter().any(|output| output.overlaps(place));
+        copies.resize_with(copies.len().max(step.inputs.len()), Vec::new);
         let mut views: Vec<View<f32>> = Vec::with_capacity(step.inputs.len());
-        for ((operand, shape), number) in step.inputs.iter().zip(&numbers) {
+        for (((operand, shape), number), copy) in step.inputs.iter().zip(&numbers).zip(copies) {
             let data = match operand {
-                // SAFETY: a step's outputs overlap none of its inputs, except where a chain writes an input in place: it reads
-                // every block of its inputs before it writes that block (`verify` checks the plan when it is compiled).
-                Operand::Memory(place) => unsafe { self.arena(exec, place.buffer)?.slice(place.offset, place.len) },
+                Operand::Memory(place) => {
+                    // SAFETY: outputs are handed out below, and what overlaps one of them is copied before that.
+                    let data = unsafe { self.arena(exec, place.buffer)?.slice(place.offset, place.len) };
+                    match in_place(place) {
+                        true => {
+                            copy.clear();
+                            copy.extend_from_slice(data);
+                            &copy[..]
+                        }
+                        false => data,
+                    }
+                }
                 Operand::Constant(_) | Operand::Scalar(_) => &number[..],
             };
             views.push(View { data, shape });
         }
         let mut outputs: Vec<&mut [f32]> = Vec::with_capacity(step.outputs.len());
         for place in &step.outputs {
-            // SAFETY: as above; outputs of one step never overlap each other.
+            // SAFETY: no view overlaps an output, and outputs of one step never overlap each other (`verify` checks the plan).
             outputs.push(unsafe { self.arena(exec, place.buffer)?.slice_mut(place.offset, place.len) });
         }
         match &step.kernel {
@@ -231,7 +252,7 @@ impl Backend for Cpu {
     }
 
     fn run(&mut self, exec: &mut CpuExec, step: &StepData, range: Range<usize>) -> Result<()> {
-        (self.cx.seed, self.cx.step) = (step.seed, step.step);
+        (self.work.cx.seed, self.work.cx.step) = (step.seed, step.step);
         if let (0, Feed::Rows { part, rows }) = (range.start, &step.feed) {
             self.gather(exec, *part, rows)?;
         }
@@ -260,6 +281,13 @@ impl Backend for Cpu {
 
     fn drain(&mut self, exec: &mut CpuExec) -> impl Future<Output = Result<Vec<f32>>> + 'static {
         std::future::ready(Ok(std::mem::take(&mut exec.kept)))
+    }
+
+    fn write_place(&mut self, exec: &CpuExec, place: Place, values: &[f32]) -> Result<()> {
+        super::check_len(place, values)?;
+        // SAFETY: no kernel runs now.
+        unsafe { self.arena(exec, place.buffer)?.slice_mut(place.offset, place.len) }.copy_from_slice(values);
+        Ok(())
     }
 
     async fn read_place(&self, exec: &CpuExec, place: Place) -> Result<Vec<f32>> {

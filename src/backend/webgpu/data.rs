@@ -4,11 +4,12 @@ use super::STEP_HEAD;
 use super::device::Context;
 use super::memory::Memory;
 use super::source::{Module, Resource, Source};
-use crate::backend::{Cells, Column};
+use crate::backend::Column;
 use crate::error::{Error, ErrorCode, Result};
 use crate::ops::Pass;
 use crate::ops::kernel::literal;
 use crate::plan::{Place, Plan};
+use crate::tensor::Cells;
 
 /// A resident part of the data set.
 pub(super) struct Part {

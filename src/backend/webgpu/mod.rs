@@ -159,6 +159,12 @@ impl Backend for Gpu {
         }
     }
 
+    fn write_place(&mut self, exec: &GpuExec, place: Place, values: &[f32]) -> Result<()> {
+        super::check_len(place, values)?;
+        exec.memory(&self.shared, place.buffer)?.write(&self.context, place.offset, bytemuck::cast_slice(values));
+        self.context.check()
+    }
+
     async fn read_place(&self, exec: &GpuExec, place: Place) -> Result<Vec<f32>> {
         self.context.check()?;
         exec.memory(&self.shared, place.buffer)?.read(&self.context, &[(place.offset, place.len)])?.floats().await

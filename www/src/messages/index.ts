@@ -19,10 +19,18 @@ export function t<K extends Key>(key: K, ...args: Arguments<K>): string {
   return fill(catalogue.value.texts[key], args[0] ?? {});
 }
 
+/** A phrase of the engine's in the language of the page, as it is where there is no translation; `#` in the list stands for a number. */
+export function phrase(text: string): string {
+  const { words } = catalogue.value;
+  if (Object.hasOwn(words, text)) return words[text]!;
+  const numbers = text.match(/\d[\d.]*/g) ?? [];
+  const pattern = text.replace(/\d[\d.]*/g, "#");
+  return Object.hasOwn(words, pattern) ? words[pattern]!.replace(/#/g, () => numbers.shift() ?? "#") : text;
+}
+
 /** An error's values in the language of the page. */
 function argumentsOf({ args }: Pick<GradscopeError, "args">): Record<string, string> {
-  const { words } = catalogue.value;
-  return Object.fromEntries(Object.entries(args).map(([key, value]) => [key, (Object.hasOwn(words, value) && words[value]) || value]));
+  return Object.fromEntries(Object.entries(args).map(([key, value]) => [key, phrase(value)]));
 }
 
 /** An error's sentence in the language of the page. */

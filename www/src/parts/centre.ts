@@ -1,7 +1,7 @@
 import { html, nothing } from "lit";
 import { general, megabytes, shape } from "../lib/format.js";
 import { View } from "../lib/view.js";
-import { lesson, t } from "../messages/index.js";
+import { lesson, phrase, t } from "../messages/index.js";
 import { build, cancelLoading } from "../state/engine.js";
 import { filtersOf, kernelOf, ON_LAYER } from "../state/pictures.js";
 import { goTo } from "../state/route.js";
@@ -23,7 +23,7 @@ class Centre extends View {
     const at = store.loading.value;
     const share = at && at.total > 0 ? at.loaded / at.total : undefined;
     return html`<section class="panel waiting" role="status">
-      <h2>${share === 1 ? t("loading.build") : at ? t("loading.data", { name: store.datasets.value.find(({ name }) => name === at.data)?.title ?? at.data }) : t("loading.engine")}</h2>
+      <h2>${share === 1 ? t("loading.build") : at ? t("loading.data", { name: phrase(store.datasets.value.find(({ name }) => name === at.data)?.title ?? at.data) }) : t("loading.engine")}</h2>
       <span class="segment-bar ${share === undefined ? "unknown" : ""}"><i style="width:${(share ?? 0) * 100}%"></i></span>
       <p class="mono">${at ? (at.total > 0 ? t("loading.bytes", { loaded: megabytes(at.loaded), total: megabytes(at.total) }) : megabytes(at.loaded)) : " "}</p>
       ${at ? html`<div class="buttons"><button @click=${cancelLoading}>${t("loading.cancel")}</button></div>` : nothing}

@@ -1,7 +1,7 @@
 import { html, nothing } from "lit";
 import { count } from "../lib/format.js";
 import { View } from "../lib/view.js";
-import { lesson, t } from "../messages/index.js";
+import { lesson, phrase, t } from "../messages/index.js";
 import * as store from "../state/store.js";
 
 /** What the model is, what its article claims and what is true, and what to do next. */
@@ -22,9 +22,9 @@ class Explain extends View {
         : html`<section class="lesson"><h2>${name}</h2><p>${t("explain.untaught")}</p></section>`}
       ${set
         ? html`<section><h3>${t("explain.data")}</h3><dl class="facts">
-            <dt>${t("data.name")}</dt><dd>${set.title}</dd>
+            <dt>${t("data.name")}</dt><dd>${phrase(set.title)}</dd>
             <dt>${t("data.examples")}</dt><dd class="mono">${set.test ? t("data.counts", { train: set.train, test: set.test }) : count(set.train)}</dd>
-            <dt>${t("data.source")}</dt><dd>${set.source}</dd>
+            <dt>${t("data.source")}</dt><dd>${phrase(set.source)}</dd>
             ${set.licence ? html`<dt>${t("data.licence")}</dt><dd>${set.licence}</dd>` : nothing}</dl></section>`
         : nothing}`;
   }

@@ -6,9 +6,10 @@ import type { Field, Spec } from "../state/spec.js";
 /** The label of an argument: its own name as Keras writes it, with what it means as a tooltip. */
 const label = (key: Argument): TemplateResult => html`<span class="arg" title=${t(`arg.${key}`)}>${key}</span>`;
 
-const sizes = (text: string): number[] | undefined => {
+/** Numbers above 0 between commas, blanks or crosses. */
+const list = (text: string, whole: boolean): number[] | undefined => {
   const parts = text.split(/[\s,×x]+/).filter(Boolean).map(Number);
-  return parts.length > 0 && parts.every((n) => Number.isInteger(n) && n > 0) ? parts : undefined;
+  return parts.length > 0 && parts.every((n) => n > 0 && (whole ? Number.isInteger(n) : Number.isFinite(n))) ? parts : undefined;
 };
 
 /** A control for one argument of a spec; `set` gets the new value, or `undefined` for Keras's default. */
@@ -36,11 +37,20 @@ export function field(spec: Spec, of: Field, set: (key: string, value: unknown) 
     case "flag":
       return html`<label class="flag">${label(of.key)}<input type="checkbox" .checked=${Boolean(value ?? of.fallback)}
         @change=${(event: Event) => set(of.key, input(event).checked)}></label>`;
-    case "sizes":
-      return html`<label>${label(of.key)}<input type="text" .value=${Array.isArray(value) ? value.join(", ") : of.fallback}
+    case "list": {
+      const shown = Array.isArray(value) ? value.join(", ") : "";
+      return html`<label>${label(of.key)}<input type="text" .value=${shown}
         @change=${(event: Event) => {
-          const parsed = sizes(input(event).value);
+          const parsed = list(input(event).value, of.whole);
           if (parsed) set(of.key, parsed);
+          else input(event).value = shown;
+        }}></label>`;
+    }
+    case "optional":
+      return html`<label>${label(of.key)}<input type="number" inputmode="decimal" min=${of.least} step="any" .value=${String(value ?? "")} placeholder=${t("field.none")}
+        @change=${(event: Event) => {
+          const typed = input(event).value;
+          set(of.key, typed !== "" && Number(typed) > of.least ? Number(typed) : undefined);
         }}></label>`;
   }
 }

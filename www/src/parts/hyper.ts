@@ -4,7 +4,8 @@ import { general } from "../lib/format.js";
 import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
 import { fail } from "../state/engine.js";
-import { hasSchedule, rateOf, type Spec } from "../state/spec.js";
+import { rateOf, scheduleOf } from "../state/schedule.js";
+import type { Spec } from "../state/spec.js";
 import * as store from "../state/store.js";
 
 /** A rate between 1e-5 and 10 on a slider of 0 to 120. */
@@ -36,7 +37,7 @@ class HyperParameters extends View {
     const dropout = setup.model.layers.find(({ type }) => type === "Dropout") as unknown as Spec | undefined;
     return html`<section class="hyper">
       <h2>${t("hyper.title")}</h2>
-      ${hasSchedule(setup.optimizer) && moved.learningRate === undefined
+      ${scheduleOf(setup.optimizer) && moved.learningRate === undefined
         ? html`<p class="slider"><span>${t("hyper.rate")}</span><output>${general(now ?? rate)}</output><small>${t("hyper.scheduled")}</small></p>`
         : this.#slider("learningRate", t("hyper.rate"), rate, 0, 120, 1, fromSlider, toSlider(rate))}
       ${typeof optimizer.momentum === "number" ? this.#slider("momentum", t("hyper.momentum"), moved.momentum ?? optimizer.momentum, 0, 0.99, 0.01) : nothing}

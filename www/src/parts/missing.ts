@@ -1,6 +1,6 @@
 import { html } from "lit";
 import { View } from "../lib/view.js";
-import { t } from "../messages/index.js";
+import { phrase, t } from "../messages/index.js";
 import { takeDropped } from "../state/dropped.js";
 import { build, fail } from "../state/engine.js";
 import { datasets, status } from "../state/store.js";
@@ -30,7 +30,7 @@ class Missing extends View {
   }
 
   override render() {
-    const title = datasets.value.find(({ name }) => name === this.name)?.title ?? this.name;
+    const title = phrase(datasets.value.find(({ name }) => name === this.name)?.title ?? this.name);
     return html`<section class="panel waiting ${this.#over ? "over" : ""}" role="alert"
       @dragover=${(event: DragEvent) => this.#hover(event, true)}
       @dragleave=${(event: DragEvent) => this.#hover(event, false)}

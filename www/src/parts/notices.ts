@@ -2,7 +2,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import { View } from "../lib/view.js";
 import { errorText, t } from "../messages/index.js";
 import { dismissed } from "../state/settings.js";
-import { rateOf, withRate } from "../state/spec.js";
+import { rateOf, withRate } from "../state/schedule.js";
 import * as store from "../state/store.js";
 import { build } from "../state/engine.js";
 import { play, restart, smallerBatch } from "../state/training.js";

@@ -1,16 +1,18 @@
+import { signal } from "@preact/signals-core";
 import { html, nothing } from "lit";
-import type { OptimizerSpec } from "gradscope";
+import { learningRates, type OptimizerSpec } from "gradscope";
 import { count, general } from "../lib/format.js";
 import { Drawing } from "../lib/drawing.js";
+import { latest } from "../lib/latest.js";
 import { css, palette } from "../lib/palette.js";
 import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
-import { hasSchedule, lossNamed, LOSSES, OPTIMIZER_FIELDS, OPTIMIZERS, rateOf, withRate, type Field, type Spec } from "../state/spec.js";
+import { fail } from "../state/engine.js";
+import { rateOf, SCHEDULES, scheduleOf, withRate } from "../state/schedule.js";
+import { lossNamed, LOSSES, OPTIMIZER_FIELDS, OPTIMIZERS, type Spec } from "../state/spec.js";
 import * as store from "../state/store.js";
 import { field } from "./field.js";
 import { pendingChange } from "./pending.js";
-
-const DECAY_STEPS: Field = { key: "decay_steps", kind: "whole", least: 1, fallback: undefined };
 
 /** Steps that the epochs of the controls come to. */
 function plannedSteps(setup: store.Setup): number {
@@ -18,34 +20,41 @@ function plannedSteps(setup: store.Setup): number {
   return Math.max(1, Math.ceil(examples / setup.batchSize) * setup.epochs);
 }
 
-/** Keras's `CosineDecay`, at a step. */
-function cosine(schedule: Spec, step: number): number {
-  const number = (key: string, fallback: number): number => (typeof schedule[key] === "number" ? schedule[key] : fallback);
-  const [initial, alpha, target] = [number("initial_learning_rate", 1e-3), number("alpha", 0), schedule.warmup_target];
-  const warm = typeof target === "number" ? number("warmup_steps", 0) : 0;
-  const peak = typeof target === "number" ? target : initial;
-  if (step < warm) return initial + ((peak - initial) * step) / warm;
-  const share = Math.min(1, (step - warm) / number("decay_steps", 1));
-  return peak * ((1 - alpha) * 0.5 * (1 + Math.cos(Math.PI * share)) + alpha);
-}
+/** Learning rates over the run that the controls ask for, as the engine computes them. */
+const rates = signal<{ of: string; steps: number; at: readonly number[] } | undefined>(undefined);
+const POINTS = 120;
+
+const ask = latest(async () => {
+  const setup = store.setup.value;
+  if (!setup) return;
+  const steps = plannedSteps(setup);
+  const of = wanted(setup);
+  try {
+    const at = await learningRates(setup.optimizer, Array.from({ length: POINTS }, (_, k) => Math.round((k / (POINTS - 1)) * steps)));
+    rates.value = { of, steps, at };
+  } catch (error) {
+    fail(error);
+  }
+});
+
+const wanted = (setup: store.Setup): string => JSON.stringify([setup.optimizer, plannedSteps(setup)]);
 
 /** The learning rate that is to come. */
 class SchedulePreview extends Drawing {
   protected override reads(): string {
     void palette.value;
     void store.progress.value;
-    return t("optimizer.preview", { rate: general(store.setup.value ? rateOf(store.setup.value.optimizer) : undefined) });
+    const setup = store.setup.value;
+    if (setup && rates.value?.of !== wanted(setup)) ask();
+    return t("optimizer.preview", { rate: general(setup ? rateOf(setup.optimizer) : undefined) });
   }
   protected override heightFor(): number {
     return 56;
   }
   protected override draw(context: CanvasRenderingContext2D, width: number, height: number): void {
-    const setup = store.setup.peek();
-    if (!setup) return;
-    const steps = plannedSteps(setup);
-    const schedule = (setup.optimizer as unknown as Spec).learning_rate as Spec;
-    const at = (step: number): number => (hasSchedule(setup.optimizer) ? cosine(schedule, step) : rateOf(setup.optimizer));
-    const peak = Math.max(...Array.from({ length: 50 }, (_, k) => at((k / 49) * steps))) || 1;
+    const run = rates.peek();
+    if (!run) return;
+    const peak = Math.max(...run.at) || 1;
     const y = (rate: number): number => 3 + (1 - rate / peak) * (height - 6);
     const { ink, line } = palette.peek();
     context.strokeStyle = css(line);
@@ -53,13 +62,14 @@ class SchedulePreview extends Drawing {
     context.strokeStyle = css(ink);
     context.lineWidth = 1.5;
     context.beginPath();
-    for (let x = 0; x <= width; x += 2) context.lineTo(x, y(at((x / width) * steps)));
+    run.at.forEach((rate, k) => context.lineTo((k / (POINTS - 1)) * width, y(rate)));
     context.stroke();
     const step = store.progress.peek()?.step;
     if (!step) return;
+    const share = Math.min(1, step / run.steps);
     context.fillStyle = css(ink);
     context.beginPath();
-    context.arc(Math.min(1, step / steps) * width, y(at(step)), 3.500, 0, 7);
+    context.arc(share * width, y(run.at[Math.round(share * (POINTS - 1))] ?? 0), 3.5, 0, 7);
     context.fill();
   }
 }
@@ -72,28 +82,25 @@ class Optimizer extends View {
   }
 
   #schedule(setup: store.Setup) {
-    const optimizer = setup.optimizer as unknown as Spec;
-    const scheduled = hasSchedule(setup.optimizer);
-    const rate = rateOf(setup.optimizer);
-    const set = (value: number): void => {
-      const schedule = optimizer.learning_rate;
-      this.#change({ ...optimizer, learning_rate: scheduled ? { ...(schedule as Spec), initial_learning_rate: value } : value });
+    const schedule = scheduleOf(setup.optimizer);
+    const set = (rate: unknown): void => store.change({ optimizer: withRate(setup.optimizer, rate) });
+    const choose = (event: Event): void => {
+      const rate = rateOf(setup.optimizer);
+      set(SCHEDULES[(event.target as HTMLSelectElement).value]?.make(rate, plannedSteps(setup)) ?? rate);
     };
-    return html`<label><span class="arg" title=${t("arg.learning_rate")}>${scheduled ? "initial_learning_rate" : "learning_rate"}</span>
-        <input type="number" min="0" step="any" .value=${String(rate)} @change=${(event: Event) => {
-          const typed = Number((event.target as HTMLInputElement).value);
-          if (typed > 0) set(typed);
-        }}></label>
-      <label><span>${t("optimizer.schedule")}</span><select @change=${(event: Event) => {
-        const kind = (event.target as HTMLSelectElement).value;
-        const learning_rate = kind === "constant" ? rate : { type: "CosineDecay", initial_learning_rate: rate, decay_steps: plannedSteps(setup) };
-        store.change({ optimizer: withRate(setup.optimizer, learning_rate) });
-      }}><option value="constant" ?selected=${!scheduled}>${t("optimizer.constant")}</option>
-        <option value="CosineDecay" ?selected=${scheduled}>CosineDecay</option></select></label>
-      ${scheduled
-        ? field(optimizer.learning_rate as Spec, DECAY_STEPS, (key, value) =>
-            this.#change({ ...optimizer, learning_rate: { ...(optimizer.learning_rate as Spec), [key]: value ?? plannedSteps(setup) } }))
-        : nothing}
+    // What is emptied goes back to where the schedule began, or is left out.
+    const begun = schedule && SCHEDULES[schedule.type]?.make(rateOf(setup.optimizer), plannedSteps(setup));
+    const edit = (key: string, value: unknown): void => set(JSON.parse(JSON.stringify({ ...schedule, [key]: value ?? begun?.[key] })));
+    return html`<label><span>${t("optimizer.schedule")}</span><select @change=${choose}>
+        <option value="" ?selected=${!schedule}>${t("optimizer.constant")}</option>
+        ${Object.keys(SCHEDULES).map((type) => html`<option value=${type} ?selected=${schedule?.type === type}>${type === "Constant" ? t("optimizer.warmup") : type}</option>`)}</select></label>
+      ${schedule
+        ? SCHEDULES[schedule.type]?.fields.map((of) => field(schedule, of, edit))
+        : html`<label><span class="arg" title=${t("arg.learning_rate")}>learning_rate</span>
+            <input type="number" min="0" step="any" .value=${String(rateOf(setup.optimizer))} @change=${(event: Event) => {
+              const typed = Number((event.target as HTMLInputElement).value);
+              if (typed > 0) set(typed);
+            }}></label>`}
       <gs-schedule></gs-schedule>`;
   }
 
@@ -121,6 +128,11 @@ class Optimizer extends View {
         ${whole("seed", 0, t("optimizer.seed"))}
         <label><span>${t("optimizer.validation")}</span><input type="number" min="0" max="0.9" step="any" .value=${String(setup.validationSplit)}
           @change=${(event: Event) => store.change({ validationSplit: Math.min(0.9, Math.max(0, Number((event.target as HTMLInputElement).value))) })}></label>
+        <label><span title=${t("optimizer.patienceText")}>${t("optimizer.patience")}</span><input type="number" min="1" step="1" .value=${String(setup.patience ?? "")} placeholder=${t("field.none")}
+          @change=${(event: Event) => {
+            const typed = Math.round(Number((event.target as HTMLInputElement).value));
+            store.change({ patience: typed >= 1 ? typed : undefined });
+          }}></label>
         <label class="wide"><span>${t("optimizer.loss")}</span><select @change=${(event: Event) => store.change({ loss: lossNamed((event.target as HTMLSelectElement).value) })}>
           ${[...new Set<string>([setup.loss.type, ...LOSSES])].map((name) => html`<option ?selected=${name === setup.loss.type}>${name}</option>`)}</select></label>
       </section>

@@ -1,7 +1,7 @@
 import { html, nothing } from "lit";
 import type { BackendChoice } from "gradscope";
 import { View } from "../lib/view.js";
-import { lesson, t } from "../messages/index.js";
+import { lesson, phrase, t } from "../messages/index.js";
 import { goTo } from "../state/route.js";
 import { language, LANGUAGES, theme, THEMES, type Language, type Theme } from "../state/settings.js";
 import { refit } from "../state/spec.js";
@@ -47,7 +47,7 @@ class TopBar extends View {
     const sets = html`
       ${setup && !setup.data ? option("", t("data.digit"), true) : nothing}
       ${store.datasets.value.map(({ name, title, installed }) =>
-        option(name, installed ? title : t("data.missing", { title }), setup?.data === name))}`;
+        option(name, installed ? phrase(title) : t("data.missing", { title: phrase(title) }), setup?.data === name))}`;
     const backend = setup?.backend ?? "auto";
     const session = store.session.value;
     void store.built.value; // the session's facts change when its device is lost

@@ -2,8 +2,9 @@ import { effect } from "@preact/signals-core";
 import type { BackendChoice, OptimizerSpec, Preset } from "gradscope";
 import { build } from "./engine.js";
 import { t } from "../messages/index.js";
+import { withRate } from "./schedule.js";
 import { openScratch } from "./scratch.js";
-import { OPTIMIZERS, withRate } from "./spec.js";
+import { OPTIMIZERS } from "./spec.js";
 import * as store from "./store.js";
 import { openWelcome } from "./welcome.js";
 

@@ -1,5 +1,5 @@
 import type { Argument } from "../messages/types.js";
-import type { LayerSpec, LossSpec, ModelSpec, OptimizerSpec } from "gradscope";
+import type { LayerSpec, LossSpec, ModelSpec } from "gradscope";
 
 /** A layer or an optimizer as an editor sees it: a type and some arguments. */
 export interface Spec {
@@ -13,7 +13,9 @@ export type Field =
   | { key: Argument; kind: "number"; least: number; most: number; step: number; fallback: number }
   | { key: Argument; kind: "choice"; of: readonly string[]; fallback: string }
   | { key: Argument; kind: "flag"; fallback: boolean }
-  | { key: Argument; kind: "sizes"; fallback: string };
+  | { key: Argument; kind: "list"; whole: boolean }
+  /** A number that may be left out. */
+  | { key: Argument; kind: "optional"; least: number };
 
 export const ACTIVATIONS = ["linear", "relu", "gelu", "silu", "leaky_relu", "tanh", "sigmoid", "softplus", "exponential", "softmax"] as const;
 
@@ -38,7 +40,7 @@ export const LAYER_FIELDS: Readonly<Record<LayerSpec["type"], readonly Field[]>>
   LayerNormalization: [epsilon],
   Activation: [{ ...activation, fallback: "relu" }],
   LeakyReLU: [{ key: "negative_slope", kind: "number", least: 0, most: 1, step: 0.05, fallback: 0.3 }],
-  Reshape: [{ key: "target_shape", kind: "sizes", fallback: "" }],
+  Reshape: [{ key: "target_shape", kind: "list", whole: true }],
   ZeroPadding2D: [whole("padding", 1)],
 };
 
@@ -60,12 +62,13 @@ export const OPTIMIZERS = ["SGD", "RMSprop", "Adam", "AdamW"] as const;
 const momentum: Field = { key: "momentum", kind: "number", least: 0, most: 0.999, step: 0.01, fallback: 0 };
 const beta = (key: Argument, fallback: number): Field => ({ key, kind: "number", least: 0, most: 0.9999, step: 0.001, fallback });
 const tiny: Field = { key: "epsilon", kind: "number", least: 0, most: 1, step: 1e-7, fallback: 1e-7 };
-const adam: readonly Field[] = [beta("beta_1", 0.9), beta("beta_2", 0.999), tiny];
+const clipping: readonly Field[] = (["clipnorm", "global_clipnorm", "clipvalue"] as const).map((key) => ({ key, kind: "optional", least: 0 }));
+const adam: readonly Field[] = [beta("beta_1", 0.9), beta("beta_2", 0.999), tiny, ...clipping];
 
 /** Arguments of each optimizer besides its rate, with Keras's defaults. */
 export const OPTIMIZER_FIELDS: Readonly<Record<string, readonly Field[]>> = {
-  SGD: [momentum, { key: "nesterov", kind: "flag", fallback: false }],
-  RMSprop: [beta("rho", 0.9), momentum, tiny],
+  SGD: [momentum, { key: "nesterov", kind: "flag", fallback: false }, ...clipping],
+  RMSprop: [beta("rho", 0.9), momentum, tiny, ...clipping],
   Adam: adam,
   AdamW: [{ key: "weight_decay", kind: "number", least: 0, most: 1, step: 0.001, fallback: 0.004 }, ...adam],
 };
@@ -76,18 +79,6 @@ export const LOSSES = [
 
 /** The loss of that name with Keras's defaults. */
 export const lossNamed = (type: string): LossSpec => ({ type }) as LossSpec;
-
-/** The same optimizer at another rate. */
-export const withRate = (optimizer: OptimizerSpec, learning_rate: unknown): OptimizerSpec => ({ ...optimizer, learning_rate }) as OptimizerSpec;
-
-/** The rate that an optimizer begins with; a schedule's if it has one. */
-export function rateOf(optimizer: OptimizerSpec): number {
-  const rate = (optimizer as Spec).learning_rate;
-  if (typeof rate === "object" && rate) return Number((rate as Spec).initial_learning_rate);
-  return typeof rate === "number" ? rate : optimizer.type === "SGD" ? 0.01 : 0.001;
-}
-
-export const hasSchedule = (optimizer: OptimizerSpec): boolean => typeof (optimizer as Spec).learning_rate === "object";
 
 const size = (value: unknown): string => (Array.isArray(value) ? value.join("×") : `${String(value)}×${String(value)}`);
 

@@ -15,6 +15,8 @@ export interface Setup {
   optimizer: OptimizerSpec;
   batchSize: number;
   epochs: number;
+  /** Epochs without a lower validation loss after which a run stops; none if it runs to its end. */
+  patience?: number | undefined;
   validationSplit: number;
   seed: number;
   backend: BackendChoice;
@@ -91,8 +93,8 @@ export const classes = computed((): readonly string[] => {
 export const wantedDataset = computed(() => datasets.value.find(({ name }) => name === setup.value?.data));
 export const isWelcome = computed(() => setup.value?.preset === "welcome");
 
-/** Epochs are a property of pressing Play, not of the network. */
-const substance = (of: Setup | undefined): string => JSON.stringify({ ...of, epochs: 0, preset: "" });
+/** Epochs and patience are properties of pressing Play, not of the network. */
+const substance = (of: Setup | undefined): string => JSON.stringify({ ...of, epochs: 0, patience: undefined, preset: "" });
 /** Whether the controls ask for another session than there is. */
 export const dirty = computed(() => built.value !== undefined && substance(setup.value) !== substance(built.value.setup));
 /** Whether some layer is impossible as it stands. */

@@ -74,7 +74,8 @@ async function train(how: { epochs: number } | { steps: number }): Promise<void>
   // Evaluating after each of a thousand epochs over four examples would be most of the work.
   const evaluate = session.info.trainingExamples >= 200;
   try {
-    await session.train({ ...how, evaluate, signal: stop.signal });
+    const earlyStopping = store.setup.value?.patience;
+    await session.train({ ...how, evaluate, signal: stop.signal, ...(earlyStopping ? { earlyStopping } : {}) });
     await session.frame();
   } catch (error) {
     if (!(error instanceof GradscopeError && error.code === "worker_died" && store.session.value !== session)) fail(error);

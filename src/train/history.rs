@@ -1,0 +1,135 @@
+//! The way back: snapshots at some steps, and the steps in between taken again.
+
+use std::collections::BTreeMap;
+
+use super::Session;
+use super::snapshot::Snapshot;
+use crate::backend::Backend;
+use crate::error::Result;
+
+/// Bytes that the snapshots may take together.
+const BUDGET: usize = 64 << 20;
+/// Share of the time that may go into snapshots, as its inverse.
+const PATIENCE: f64 = 50.0;
+/// Steps between two snapshots at first; twice as many each time that they become too many.
+const FIRST_GAP: usize = 50;
+/// Most snapshots: steps between them are quickly taken again.
+const MOST: usize = 12;
+
+/// A state to go back to.
+#[derive(Clone, Debug)]
+pub(super) struct Kept {
+    pub snapshot: Snapshot,
+    /// What [`super::Session::set_hyper`] had set.
+    pub overrides: BTreeMap<String, f32>,
+    /// Whether something was changed by hand just before: steps cannot be taken again across it.
+    base: bool,
+}
+
+/// Snapshots by step, within a budget of memory.
+#[derive(Debug)]
+pub(super) struct History {
+    entries: BTreeMap<usize, Kept>,
+    /// Whether some were given up for memory.
+    pub thinned: bool,
+    /// Something was changed by hand: the next step begins with a snapshot.
+    pub changed: bool,
+    /// Milliseconds on the clock from which on a snapshot is due.
+    due: f64,
+    budget: usize,
+    gap: usize,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self { entries: BTreeMap::new(), thinned: false, changed: true, due: 0.0, budget: BUDGET, gap: FIRST_GAP }
+    }
+}
+
+impl History {
+    /// Another budget, in bytes.
+    pub fn set_budget(&mut self, bytes: usize) {
+        self.budget = bytes;
+        self.thin();
+    }
+
+    /// Steps that have a snapshot.
+    pub fn steps(&self) -> impl Iterator<Item = usize> + '_ {
+        self.entries.keys().copied()
+    }
+
+    /// Whether a snapshot should be taken at this step and time.
+    pub fn is_due(&self, step: usize, now: f64) -> bool {
+        let last = self.entries.keys().next_back();
+        self.changed || (now >= self.due && last.is_none_or(|&last| step >= last + self.gap))
+    }
+
+    /// Notes how long a snapshot took, which ended `now`.
+    pub fn took(&mut self, elapsed: f64, now: f64) {
+        self.due = now + PATIENCE * elapsed;
+    }
+
+    /// Keeps a snapshot. After a change by hand, what was kept of later steps is of another past.
+    pub fn keep(&mut self, step: usize, snapshot: Snapshot, overrides: BTreeMap<String, f32>) {
+        if self.changed {
+            self.entries.split_off(&step);
+            self.gap = if self.entries.is_empty() { FIRST_GAP } else { self.gap };
+        }
+        let base = self.changed || self.entries.get(&step).is_some_and(|entry| entry.base);
+        self.changed = false;
+        self.entries.insert(step, Kept { snapshot, overrides, base });
+        self.thin();
+    }
+
+    /// The snapshot at that step, or the nearest before it.
+    pub fn before(&self, step: usize) -> Option<(usize, Kept)> {
+        self.entries.range(..=step).next_back().map(|(&step, entry)| (step, entry.clone()))
+    }
+
+    /// While they are too many or take too much: every second of those between which steps can be taken again goes, then the oldest.
+    fn thin(&mut self) {
+        let bytes = |entries: &BTreeMap<usize, Kept>| entries.values().map(|entry| entry.snapshot.0.len()).sum::<usize>();
+        while self.entries.len() > 1 && (self.entries.len() > MOST || bytes(&self.entries) > self.budget) {
+            self.thinned |= bytes(&self.entries) > self.budget;
+            self.gap *= 2;
+            let between: Vec<usize> = self.entries.iter().filter(|(_, entry)| !entry.base).map(|(&step, _)| step).collect();
+            match between.len() {
+                0 => drop(self.entries.pop_first()),
+                _ => between.into_iter().step_by(2).for_each(|step| drop(self.entries.remove(&step))),
+            }
+        }
+    }
+}
+
+impl<B: Backend> Session<B> {
+    /// Memory that the snapshots to go back to may take, in bytes.
+    pub fn set_history_budget(&mut self, bytes: usize) {
+        self.history.set_budget(bytes);
+    }
+
+    /// Keeps a snapshot to go back to, unless there is one of this step.
+    pub(super) async fn remember(&mut self) -> Result<()> {
+        if self.history.changed || self.history.steps().all(|step| step != self.step) {
+            let snapshot = self.snapshot().await?;
+            self.history.keep(self.step, snapshot, self.overrides.clone());
+        }
+        Ok(())
+    }
+
+    /// The same when it is time to; `now` tells the time in milliseconds.
+    pub(super) async fn remember_if_due(&mut self, now: impl Fn() -> f64) -> Result<()> {
+        let begun = now();
+        if self.history.is_due(self.step, begun) {
+            self.remember().await?;
+            self.history.took(now() - begun, now());
+        }
+        Ok(())
+    }
+
+    /// Back to a state that was kept.
+    pub(super) fn go_back_to(&mut self, entry: &Kept) -> Result<()> {
+        self.take_up(&entry.snapshot)?;
+        self.overrides.clone_from(&entry.overrides);
+        Ok(())
+    }
+}

@@ -1,0 +1,71 @@
+//! Requests of the stepper.
+
+use js_sys::Array;
+use wasm_bindgen::JsValue;
+
+use super::answer::{Answer, Desk};
+use super::js::{Buffer, floats, to_js};
+use super::protocol::{Shaped, WalkRequest};
+use crate::error::Result;
+use crate::train::Travel;
+
+impl Desk {
+    pub(super) async fn walk(&mut self, request: WalkRequest, buffers: &Array) -> Answer {
+        let plain = |value: JsValue| Ok((value, Vec::new()));
+        if let WalkRequest::Open { subject } = request {
+            // A step cannot be walked through while others are taken.
+            self.finish_run().await;
+            let info = self.session()?.open_walk(subject, floats(&buffers.get(0))).await?;
+            return plain(to_js(&info));
+        }
+        let session = self.session()?;
+        match request {
+            WalkRequest::Open { .. } | WalkRequest::Close => {
+                session.close_walk()?;
+                plain(JsValue::NULL)
+            }
+            WalkRequest::Travel { travel: Travel::To { cursor }, breakpoints } => {
+                plain(to_js(&session.walk_to(cursor, &breakpoints).await?))
+            }
+            WalkRequest::Travel { travel: Travel::Batches { by }, .. } => plain(to_js(&session.walk_batches(by).await?)),
+            WalkRequest::Travel { travel: Travel::Epochs { by }, .. } => plain(to_js(&session.walk_epochs(by).await?)),
+            WalkRequest::Read { items } => {
+                let (backend, trace) = session.trace()?;
+                let (mut shapes, mut arrays) = (Vec::new(), Vec::new());
+                for item in &items {
+                    let (shape, values) = trace.read(backend, item).await?;
+                    shapes.push(Shaped { shape });
+                    arrays.push(Buffer::Floats(values));
+                }
+                Ok((to_js(&shapes), arrays))
+            }
+            WalkRequest::Explain { node, element, most } => {
+                let (backend, trace) = session.trace()?;
+                let (explanation, elements) = trace.explain(backend, node, element, most).await?;
+                Ok((to_js(&explanation), elements.into_iter().map(Buffer::Indices).collect()))
+            }
+            WalkRequest::Nudge { node, element, epsilon } => {
+                let (backend, trace) = session.trace()?;
+                plain(to_js(&trace.nudge(backend, node, element, epsilon).await?))
+            }
+            WalkRequest::Edit { node, element, value } => plain(to_js(&session.edit_walk(node, element, value).await?)),
+            WalkRequest::Why { node, element } => {
+                let (backend, trace) = session.trace()?;
+                plain(to_js(&trace.why(backend, node, element).await?))
+            }
+            WalkRequest::Optimizer { parameter } => {
+                let (table, columns) = session.optimizer_table(&parameter).await?;
+                Ok((to_js(&table), columns.into_iter().map(Buffer::Floats).collect()))
+            }
+        }
+    }
+
+    /// Before a request from outside the walk: one that trains or changes parameters ends it, one that looks sees the state before the step.
+    pub(super) fn leave_walk(&mut self, ends: bool) -> Result<()> {
+        match (&mut self.session, ends) {
+            (Some(session), true) => session.close_walk(),
+            (Some(session), false) => session.settle_walk(),
+            (None, _) => Ok(()),
+        }
+    }
+}
