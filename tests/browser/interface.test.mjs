@@ -7,7 +7,7 @@ import { npm, pageTest } from "./support.mjs";
 const axe = await readFile(npm.resolve("axe-core/axe.min.js"), "utf8");
 
 /** Waits until the page has a network to show. */
-const ready = (page) => page.locator(".card-in").first().waitFor({ timeout: 60_000 });
+const ready = (page) => page.locator(".card-in, .tensor-card").first().waitFor({ timeout: 60_000 });
 
 const open = async (page, address) => {
   await page.goto(address);

@@ -65,3 +65,17 @@ export function duration(seconds: number | null | undefined): string {
   if (whole < 3600) return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
   return `${Math.floor(whole / 3600)}:${String(Math.floor(whole / 60) % 60).padStart(2, "0")}:${String(whole % 60).padStart(2, "0")}`;
 }
+
+/** A number in at most so many characters, as fine as they allow. */
+export function fitted(value: number, characters: number): string {
+  const special = finite(value);
+  if (special) return special;
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  const sign = value < 0 ? 1 : 0;
+  const digits = Math.min(4, characters - sign - 1 - Math.max(1, Math.floor(Math.log10(size)) + 1));
+  if (size >= 10 ** (characters - sign) || (digits > 0 ? size < 0.5 * 10 ** -digits : size < 0.5)) {
+    return value.toExponential(characters - sign >= 7 ? 1 : 0).replace("-", "−").replace("e+", "e").replace("e-", "e−");
+  }
+  return value.toFixed(Math.max(0, digits)).replace("-", "−");
+}

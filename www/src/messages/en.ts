@@ -1,7 +1,9 @@
 import { errors, hints } from "./en-errors.js";
 import { lessons } from "./en-lessons.js";
+import { walk } from "./en-walk.js";
 
 const texts = {
+  ...walk,
   "brand": "Gradscope, opening page",
   "pick.model": "Model",
   "pick.data": "Data",
@@ -302,14 +304,11 @@ const texts = {
   "help.text": "They are off while a text field has the focus.",
   "help.close": "Close",
   "keys.play": "Train or pause",
-  "keys.batch": "One batch",
   "keys.reset": "New weights of the same seed",
   "keys.next": "Next example",
   "keys.previous": "Previous example",
   "keys.help": "This list",
-  "keys.window": "Move the window or the chosen map, once it has the focus",
   "keys.layer": "Move the layer that has the focus",
-  "keys.escape": "Close what is open",
 } as const;
 
 /** The English catalogue: its keys are the keys. */

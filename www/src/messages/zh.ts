@@ -1,8 +1,10 @@
 import { errors, hints, words } from "./zh-errors.js";
 import { lessons } from "./zh-lessons.js";
+import { walk } from "./zh-walk.js";
 import type { Catalogue, Misnamed } from "./types.js";
 
 const texts = {
+  ...walk,
   "brand": "Gradscope，首页",
   "pick.model": "模型",
   "pick.data": "数据",
@@ -286,14 +288,11 @@ const texts = {
   "help.text": "焦点在文本框中时不起作用。",
   "help.close": "关闭",
   "keys.play": "训练或暂停",
-  "keys.batch": "一个批次",
   "keys.reset": "同一种子的新权重",
   "keys.next": "下一个样本",
   "keys.previous": "上一个样本",
   "keys.help": "这张表",
-  "keys.window": "焦点在图上时，移动窗口或所选的图",
   "keys.layer": "移动焦点所在的层",
-  "keys.escape": "关闭打开的部分",
 } as const;
 
 /** The Chinese catalogue. */

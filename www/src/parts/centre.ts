@@ -2,10 +2,12 @@ import { html, nothing } from "lit";
 import { general, megabytes, shape } from "../lib/format.js";
 import { View } from "../lib/view.js";
 import { lesson, phrase, t } from "../messages/index.js";
+import { zoom } from "../state/cell.js";
 import { build, cancelLoading } from "../state/engine.js";
 import { filtersOf, kernelOf, ON_LAYER } from "../state/pictures.js";
 import { goTo } from "../state/route.js";
 import * as store from "../state/store.js";
+import { walk } from "../state/walk.js";
 import { icons } from "./icons.js";
 import { tileOf } from "./maps.js";
 import { FEW } from "./weights.js";
@@ -14,6 +16,7 @@ import "./curves.js";
 import "./maps.js";
 import "./missing.js";
 import "./plane.js";
+import "./stepper.js";
 import "./weights.js";
 import "./window.js";
 
@@ -92,6 +95,10 @@ class Centre extends View {
     const firstIsConvolution = built.setup.model.layers[0]?.type === "Conv2D" && input.length === 3 && input[2]! <= 3;
     const onFirst = store.selected.value === built.description.layers[0]?.name;
     const tiny = built.description.parameterCount <= FEW;
+    if (walk.value) {
+      const window = store.isWelcome.value && firstIsConvolution && zoom.value === "network";
+      return html`${store.isWelcome.value ? this.#title() : nothing}<gs-stepper></gs-stepper>${window ? html`<gs-window></gs-window>` : nothing}`;
+    }
     return html`
       ${this.#title()}
       <gs-cards></gs-cards>

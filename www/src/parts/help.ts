@@ -1,7 +1,8 @@
 import { html, nothing } from "lit";
-import { KEYS, LOCAL_KEYS } from "../keys.js";
+import { KEYS, LOCAL_KEYS, STEP_KEYS } from "../keys.js";
 import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
+import type { PlainKey } from "../messages/types.js";
 import { helpOpen } from "../state/store.js";
 
 /** The dialog that lists the keys. */
@@ -10,12 +11,17 @@ class Help extends View {
     if (helpOpen.value) this.querySelector("dialog")!.showModal();
   }
 
+  #list(title: string, keys: readonly { keys: string; text: PlainKey }[]) {
+    return html`<h3>${title}</h3><dl class="keys">${keys.map(({ keys, text }) => html`<dt><kbd>${keys}</kbd></dt><dd>${t(text)}</dd>`)}</dl>`;
+  }
+
   override render() {
     if (!helpOpen.value) return nothing;
     return html`<dialog aria-labelledby="help-title" @close=${() => (helpOpen.value = false)}>
       <h2 class="title" id="help-title">${t("help.title")}</h2>
       <p>${t("help.text")}</p>
-      <dl class="keys">${[...KEYS, ...LOCAL_KEYS].map(({ keys, text }) => html`<dt><kbd>${keys}</kbd></dt><dd>${t(text)}</dd>`)}</dl>
+      ${this.#list(t("help.page"), [...KEYS, ...LOCAL_KEYS])}
+      ${this.#list(t("help.stepper"), STEP_KEYS)}
       <form method="dialog"><button class="primary">${t("help.close")}</button></form>
     </dialog>`;
   }

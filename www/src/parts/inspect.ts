@@ -1,10 +1,13 @@
-import { html } from "lit";
+import { html, nothing } from "lit";
 import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
-import { tab } from "../state/store.js";
+import { walk } from "../state/walk.js";
+import { isWelcome, tab } from "../state/store.js";
 import "./explain.js";
 import "./numbers.js";
 import "./optimizer.js";
+import "./slots.js";
+import "./walk-explain.js";
 import "./evaluate.js";
 
 const TABS = ["explain", "numbers", "optimizer", "evaluate"] as const;
@@ -27,7 +30,9 @@ class Inspect extends View {
           @click=${() => (tab.value = name)}>${t(`tab.${name}`)}</button>`)}
       </div>
       <div class="tab-panel" role="tabpanel" id="tab-panel" aria-labelledby="tab-${open}" tabindex="0">
-        ${open === "explain" ? html`<gs-explain></gs-explain>` : open === "numbers" ? html`<gs-numbers></gs-numbers>` : open === "optimizer" ? html`<gs-optimizer></gs-optimizer>` : html`<gs-evaluate></gs-evaluate>`}
+        ${open === "explain"
+          ? walk.value ? html`<gs-walk-explain></gs-walk-explain><details class="lesson-below" ?open=${isWelcome.value}><summary>${t("explain.model")}</summary><gs-explain></gs-explain></details>` : html`<gs-explain></gs-explain>`
+          : open === "numbers" ? html`<gs-numbers></gs-numbers>` : open === "optimizer" ? html`${walk.value ? html`<gs-slots></gs-slots>` : nothing}<gs-optimizer></gs-optimizer>` : html`<gs-evaluate></gs-evaluate>`}
       </div>`;
   }
 }

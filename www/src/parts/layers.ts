@@ -4,6 +4,7 @@ import { shape } from "../lib/format.js";
 import { View } from "../lib/view.js";
 import { errorText, t } from "../messages/index.js";
 import { LAYER_FIELDS, newLayer, summary, withLayers, type Spec } from "../state/spec.js";
+import { lookAt, lookedAt } from "../state/cell.js";
 import * as store from "../state/store.js";
 import { field } from "./field.js";
 import { icons } from "./icons.js";
@@ -116,10 +117,10 @@ class Layers extends View {
     const open = this.#open === k;
     const toggle = (): void => {
       this.#open = open ? undefined : k;
-      if (known && store.built.value?.description.layers.some(({ name }) => name === known.name)) store.selected.value = known.name;
+      if (known && store.built.value?.description.layers.some(({ name }) => name === known.name)) lookAt(known.name);
       this.requestUpdate();
     };
-    const on = known !== undefined && known.name === store.selected.value;
+    const on = known !== undefined && known.name === lookedAt();
     const fields = LAYER_FIELDS[layer.type] ?? [];
     return html`<li class="layer ${on ? "on" : ""} ${known?.error ? "wrong" : ""} ${this.#dragged === k ? "dragged" : ""}" @keydown=${(event: KeyboardEvent) => this.#keys(event, k)}>
       <span class="grip" @pointerdown=${(event: PointerEvent) => this.#grab(event, k)} title=${t("layers.drag")}>${icons.grip}</span>

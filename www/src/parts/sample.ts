@@ -5,8 +5,9 @@ import { drawImage } from "../lib/draw.js";
 import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
 import { fail } from "../state/engine.js";
-import { examplesIn, pinDrawn, pinNext } from "../state/pictures.js";
+import { examplesIn, pinDrawn } from "../state/pictures.js";
 import * as store from "../state/store.js";
+import { nextSample } from "../state/walk.js";
 import { icons } from "./icons.js";
 import "./pad.js";
 
@@ -95,8 +96,8 @@ class Sample extends View {
       </div>
       <div class="buttons">
         ${more && !this.#drawing
-          ? html`<button @click=${() => pinNext(-1)} title=${t("sample.previous")} aria-label=${t("sample.previous")}>${icons.previous}</button>
-              <button @click=${() => pinNext(1)} title=${t("sample.next")}>${t("sample.nextShort")}${icons.next}</button>`
+          ? html`<button @click=${() => nextSample(-1)} title=${t("sample.previous")} aria-label=${t("sample.previous")}>${icons.previous}</button>
+              <button @click=${() => nextSample(1)} title=${t("sample.next")}>${t("sample.nextShort")}${icons.next}</button>`
           : nothing}
         ${canDraw
           ? html`<button aria-pressed=${this.#drawing} @click=${toggle}>${icons.pen}${this.#drawing ? t("sample.stopDrawing") : t("sample.draw")}</button>`

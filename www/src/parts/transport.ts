@@ -3,8 +3,10 @@ import { count, duration, fixed, general, percent } from "../lib/format.js";
 import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
 import * as store from "../state/store.js";
+import { open, walk } from "../state/walk.js";
 import { oneBatch, play, reset } from "../state/training.js";
 import { icons } from "./icons.js";
+import "./timeline.js";
 
 /** More epochs than this share one bar. */
 const MOST_SEGMENTS = 24;
@@ -53,6 +55,7 @@ class Transport extends View {
   }
 
   override render() {
+    if (walk.value) return html`<gs-timeline></gs-timeline>`;
     const progress = store.progress.value;
     const training = store.status.value === "training";
     const can = training || (store.status.value === "idle" && !store.impossible.value);
@@ -63,7 +66,8 @@ class Transport extends View {
       <div class="transport-buttons">
         <button class="primary play" ?disabled=${!can} @click=${() => play()} title=${t("keys.play")}>
           ${training ? icons.pause : icons.play}<span>${training ? t("transport.pause") : progress ? t("transport.resume") : t("transport.play")}</span></button>
-        <button ?disabled=${!can || training} @click=${() => oneBatch()} title=${`${t("keys.batch")} (Alt →)`}>${icons.step}<span>${t("transport.batch")}</span></button>
+        <button ?disabled=${store.status.value !== "idle" || store.dirty.value || !store.session.value} @click=${() => open()} title=${`${t("walk.openWhy")} (→)`}>${icons.walk}<span>${t("walk.open")}</span></button>
+        <button ?disabled=${!can || training} @click=${() => oneBatch()} title=${`${t("transport.batch")} (Alt →)`}>${icons.step}<span>${t("transport.batch")}</span></button>
         <button ?disabled=${!progress || training} @click=${() => reset()} title=${t("keys.reset")}>${icons.reset}<span>${t("transport.reset")}</span></button>
       </div>
       <div class="transport-middle">

@@ -1,6 +1,7 @@
 import { GradscopeError, type Split } from "gradscope";
 import { build, fail, forget } from "./engine.js";
 import * as store from "./store.js";
+import { leave } from "./walk.js";
 
 let stop: AbortController | undefined;
 
@@ -25,6 +26,7 @@ export async function oneBatch(): Promise<void> {
 /** New weights of the same seed, and nothing measured yet. */
 export async function reset(): Promise<void> {
   pause();
+  await leave();
   if (store.dirty.value || store.status.value === "dead") return void (await build());
   try {
     await store.session.value?.reset();
@@ -39,6 +41,7 @@ export async function reset(): Promise<void> {
 export async function evaluate(split: Split): Promise<void> {
   const session = store.session.value;
   if (!session || store.busy.value) return;
+  await leave();
   store.status.value = "evaluating";
   try {
     store.evaluations.value = { ...store.evaluations.value, [split]: await session.evaluate(split) };
@@ -63,6 +66,7 @@ export async function smallerBatch(): Promise<void> {
 
 async function ready(): Promise<boolean> {
   if (store.status.value !== "idle" || store.impossible.value) return false;
+  await leave();
   return store.session.value && !store.dirty.value ? true : build();
 }
 

@@ -4,6 +4,7 @@ import { pinDrawn } from "./pictures.js";
 import { readSafetensors } from "../lib/safetensors.js";
 import { lossNamed } from "./spec.js";
 import * as store from "./store.js";
+import { ofBatch, open } from "./walk.js";
 
 /**
  * The network of the opening page: small, trained beforehand, with one digit.
@@ -41,6 +42,9 @@ export async function openWelcome(): Promise<void> {
     await adopt(session, setup);
     await pinDrawn(digit.data);
     store.pinned.value = { x: digit.data, target: [label], from: undefined };
+    // The page opens in the middle of things: the first convolution is done.
+    ofBatch.value = false;
+    open(1);
   } catch {
     // Without its picture the opening page still says what can be done.
     store.status.value = "idle";

@@ -1,0 +1,90 @@
+import { signal } from "@preact/signals-core";
+import { html, nothing } from "lit";
+import { shape } from "../lib/format.js";
+import { View } from "../lib/view.js";
+import { t } from "../messages/index.js";
+import { hidden } from "../state/predict.js";
+import { label, select, selected, shapeOf } from "../state/cell.js";
+import { computedYet, current, info, nodes } from "../state/walk.js";
+import * as store from "../state/store.js";
+import { pictureShown } from "./tensor.js";
+
+/** A name as short as a card is wide: "max_pooling2d_1" becomes "max_pool_1". */
+export const shortName = (name: string): string =>
+  name.replace("max_pooling2d", "max_pool").replace("average_pooling2d", "avg_pool").replace("normalization", "norm").replace("padding2d", "pad");
+
+/** The node that holds the gradient of a card's value; where the loss reads an earlier value of the layer, as with logits, that one's. */
+export function gradientNear(node: number): number | undefined {
+  const facts = nodes.value[node];
+  if (!facts || facts.gradient != null) return facts?.gradient ?? undefined;
+  const before = facts.inputs.find((input) => nodes.value[input]!.layer === facts.layer && nodes.value[input]!.role === "op");
+  return before === undefined ? undefined : gradientNear(before);
+}
+
+/** One half of a card: pictures of a node, or why there are none. */
+export function half(node: number | undefined) {
+  if (node === undefined) return html`<span class="half none-here"><span>${t("walk.noGradient")}</span></span>`;
+  const there = computedYet(node);
+  const picture = pictureShown(node);
+  return html`<span class="half">
+    <gs-tensor .node=${node}></gs-tensor>
+    ${there && picture !== undefined ? html`<i class="picture-shown" title=${t("cell.picture", { k: picture })}>#${picture}</i>` : nothing}
+    ${there ? (hidden.value?.node === node ? html`<span class="card-none">?</span>` : nothing) : html`<span class="card-none">${t("cards.none")}</span>`}
+  </span>`;
+}
+
+/** A tensor's card: its name and shape, the value above and the gradient below. */
+export function tensorCard(node: number, name: string, options: { gradient: number | undefined | false; on: boolean; now: boolean; title?: string }) {
+  const { gradient, on, now } = options;
+  return html`<li class="tensor-card ${on ? "on" : ""} ${now ? "now" : ""}" data-node=${nodes.value[node]?.name ?? ""}>
+    <button class="tensor-head" aria-pressed=${on} title=${options.title ?? label(node)} @click=${() => select({ node, element: selected.peek()?.node === node ? selected.peek()!.element : 0 })}>
+      <b>${name}</b><span>${shape(shapeOf(node)) || "1"}</span></button>
+    ${half(node)}
+    ${gradient === false ? nothing : half(gradient)}
+  </li>`;
+}
+
+/** Room that a card needs at least, with the line to its neighbour. */
+const CARD = 79;
+
+/** The network as a chain of tensor cards: the input, each layer's output, the loss. */
+class Chain extends View {
+  readonly #width = signal(800);
+  readonly #observer = new ResizeObserver(([entry]) => (this.#width.value = entry!.contentRect.width || 800));
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.#observer.observe(this);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#observer.disconnect();
+  }
+
+  protected override updated(): void {
+    const list = this.firstElementChild;
+    if (list && list.scrollWidth > list.clientWidth) this.querySelector(".now")?.scrollIntoView({ inline: "nearest", block: "nearest" });
+  }
+
+  override render() {
+    const of = info.value;
+    if (!of) return nothing;
+    const chosen = nodes.value[selected.value?.node ?? -1];
+    const now = nodes.value[current.value ?? -1];
+    const cards = [
+      { node: of.x, name: t("cards.x"), layer: "x" },
+      ...of.layers.map(({ name, output }) => ({ node: output, name: shortName(name), layer: name })),
+      { node: of.loss, name: t("walk.loss"), layer: "" },
+    ];
+    const isIn = (facts: typeof now, layer: string): boolean =>
+      facts !== undefined && facts.lane !== "update" && (layer === "x" ? facts === nodes.value[of.x] : facts.layer === layer && facts !== nodes.value[of.x]);
+    const rows = Math.ceil((cards.length * CARD) / this.#width.value);
+    const columns = Math.ceil(cards.length / rows);
+    const small = store.built.value?.setup.model.input.length === 1 && of.layers.every(({ output }) => shapeOf(output).every((size) => size <= 4));
+    return html`<ol class="chain ${small ? "small" : ""}" style="grid-template-columns:repeat(${columns},minmax(0,128px))" aria-label=${t("cards.label")}>
+      ${cards.map(({ node, name, layer }) => tensorCard(node, name, { gradient: gradientNear(node), on: isIn(chosen, layer), now: isIn(now, layer), title: layer }))}
+    </ol>`;
+  }
+}
+customElements.define("gs-chain", Chain);

@@ -1,0 +1,125 @@
+import { html, nothing } from "lit";
+import { count, general, shape } from "../lib/format.js";
+import { View } from "../lib/view.js";
+import { t } from "../messages/index.js";
+import { counterpart, isGradient, label, layout, selected, shapeOf, toggleGradient, zoom } from "../state/cell.js";
+import * as store from "../state/store.js";
+import { valueOf } from "../state/values.js";
+import { computedYet, current, example, gradientOf, info, nextSample, nodes, ofBatch, setSubject, state } from "../state/walk.js";
+import { icons } from "./icons.js";
+import { shortName, tensorCard } from "./chain.js";
+import { locked, scaleShown } from "./tensor.js";
+import "./cell-panel.js";
+
+/** The centre while a walk is open: three zoom levels over one selection. */
+class Stepper extends View {
+  /** What is walked through: the batch or one sample; and which example of the batch is shown. */
+  #subject() {
+    const of = info.value!;
+    const batch = of.subject.type === "batch";
+    const row = of.rows[example.value];
+    return html`<div class="subject" role="group" aria-label=${t("walk.subject")}>
+      <span class="segmented">
+        <button aria-pressed=${ofBatch.value} @click=${() => setSubject(true)}>${t("walk.batch", { n: store.built.value?.setup.batchSize ?? of.batch })}</button>
+        <button aria-pressed=${!ofBatch.value} ?disabled=${!store.pinned.value} @click=${() => setSubject(false)}>${t("walk.sample")}</button>
+      </span>
+      ${batch
+        ? html`<span class="which">
+            <button class="plain small" ?disabled=${of.batch < 2} aria-label=${t("walk.previousExample")} title=${t("walk.previousExample")} @click=${() => nextSample(-1)}>${icons.previous}</button>
+            <span>${t("walk.example", { k: example.value + 1, n: of.batch })}${row === undefined ? nothing : html` <small>${t("walk.row", { row: count(row) })}</small>`}</span>
+            <button class="plain small" ?disabled=${of.batch < 2} aria-label=${t("walk.nextExample")} title=${t("walk.nextExample")} @click=${() => nextSample(1)}>${icons.next}</button>
+          </span>`
+        : html`<span class="which"><small>${t("walk.oneSample")}</small></span>`}
+    </div>`;
+  }
+
+  #crumb() {
+    const of = info.value!;
+    const cell = selected.value;
+    const facts = nodes.value[cell?.node ?? -1];
+    const done = state.value?.cursor ?? 0;
+    const now = nodes.value[current.value ?? -1];
+    const lane = now ? t(`lane.${now.lane}`) : "";
+    const level = (name: typeof zoom.value, text: string) => html`<button class="plain" aria-current=${zoom.value === name ? "true" : nothing} @click=${() => (zoom.value = name)}>${text}</button>`;
+    return html`<nav class="crumbs" aria-label=${t("walk.zoom")}>
+        ${level("network", t("zoom.network"))}<span aria-hidden="true">›</span>
+        ${level("layer", facts ? shortName(label(cell!.node)) : t("zoom.layer"))}<span aria-hidden="true">›</span>
+        ${level("cell", cell ? `[${layout(cell.node).index(cell.element).join(", ")}]` : t("zoom.cell"))}
+      </nav>
+      <p class="position" aria-live="polite">${now
+        ? html`${t("walk.position", { lane, done, all: of.ops.length })} <b class="mono">${label(current.value!)}</b>`
+        : html`${t("walk.begin", { all: of.ops.length })}`}</p>`;
+  }
+
+  /** Every tensor of the layer that is looked at: parameters, what the layer computes, and the steps on the way back. */
+  #network() {
+    const of = info.value!;
+    const cell = selected.value;
+    const facts = nodes.value[cell?.node ?? -1];
+    if (!cell || !facts) return nothing;
+    let shown: number[];
+    if (facts.lane === "update") shown = [...new Set([...facts.inputs, cell.node])];
+    else {
+      const mine = nodes.value.flatMap(({ layer, lane, role }, k) => (layer === facts.layer && lane !== "update" && role !== "constant" && role !== "scalar" ? [k] : []));
+      const forward = mine.filter((k) => nodes.value[k]!.lane === "forward");
+      const between = mine.filter((k) => nodes.value[k]!.lane === "backward" && !gradientOf.value.has(k));
+      // What the layer reads comes first, where another layer made it.
+      const reads = [...new Set(forward.flatMap((k) => nodes.value[k]!.inputs))].filter((k) => !mine.includes(k) && nodes.value[k]!.role !== "constant" && nodes.value[k]!.role !== "scalar");
+      shown = [...reads, ...forward.filter((k) => k !== of.x || facts === nodes.value[of.x]), ...between];
+    }
+    const title = facts.layer || (cell.node === of.x ? t("cards.x") : t("walk.loss"));
+    const kind = of.layers.find(({ name }) => name === facts.layer)?.kind;
+    const heading = facts.lane === "update" ? t("walk.opTensors") : t("walk.tensors", { layer: title });
+    return html`<section class="panel tensors" aria-label=${heading}>
+      <header><h2>${heading}</h2>${kind ? html`<p>${kind}</p>` : nothing}${this.#legend()}</header>
+      <ol class="tensor-cards">${shown.map((k) => {
+        const node = nodes.value[k]!;
+        const between = node.lane === "backward" || node.lane === "update";
+        const own = cell.node === k || (node.gradient != null && cell.node === node.gradient);
+        const done = current.value === k || (node.gradient != null && current.value === node.gradient);
+        const name = node.role === "op" ? node.name.replace(`${node.layer}/`, "") : node.name.replace(`${node.layer}.`, "");
+        return tensorCard(k, name, { gradient: between || node.role === "target" ? false : (node.gradient ?? undefined), on: own, now: done });
+      })}</ol>
+    </section>`;
+  }
+
+  #legend() {
+    return html`<span class="legends">
+      <span class="legend"><span>${t("legend.value")}</span><span class="mono">−</span><i class="ramp"></i><span class="mono">+</span></span>
+      <span class="legend"><span>${t("legend.gradient")}</span><span class="mono">−</span><i class="ramp gradient"></i><span class="mono">+</span></span>
+      <label class="lock"><input type="checkbox" .checked=${locked.value !== undefined} @change=${(event: Event) => (locked.value = (event.target as HTMLInputElement).checked ? new Map() : undefined)}>${t("walk.lock")}</label>
+    </span>`;
+  }
+
+  /** Every channel, filter or unit of one tensor. */
+  #layer() {
+    const cell = selected.value;
+    if (!cell) return nothing;
+    const { count: pictures, rows, columns } = layout(cell.node);
+    const data = valueOf(cell.node);
+    const gradient = isGradient(cell.node);
+    const other = counterpart(cell.node);
+    const single = rows * columns === 1;
+    return html`<section class="panel layer-view" aria-label=${label(cell.node)}>
+      <header><h2 class="mono-name">${label(cell.node)}</h2>
+        <p>${pictures > 1 && !single ? t("layer.maps", { n: pictures, size: shape([rows, columns]) }) : shape(shapeOf(cell.node)) || "1"}
+          ${data ? html` <span class="mono scale">±${general(scaleShown(cell.node, data))}</span>` : nothing}</p>
+        <span class="segmented">
+          <button aria-pressed=${!gradient} ?disabled=${gradient && other === undefined} @click=${() => gradient && toggleGradient()}>${t("legend.value")}</button>
+          <button aria-pressed=${gradient} ?disabled=${!gradient && other === undefined} @click=${() => !gradient && toggleGradient()}>${t("legend.gradient")}</button>
+        </span></header>
+      ${computedYet(cell.node)
+        ? html`<gs-tensor class="multiples" .node=${cell.node} .most=${256} .grows=${420} .largest=${single ? 30 : Math.max(1, Math.round(80 / columns))}></gs-tensor>`
+        : html`<div class="multiples hatch not-yet"><span>${t("cards.none")}</span></div>`}
+    </section>`;
+  }
+
+  override render() {
+    if (!info.value) return nothing;
+    return html`
+      <div class="walk-head">${this.#crumb()}${this.#subject()}</div>
+      <gs-chain></gs-chain>
+      ${zoom.value === "network" ? this.#network() : zoom.value === "layer" ? this.#layer() : html`<gs-cell-panel></gs-cell-panel>`}`;
+  }
+}
+customElements.define("gs-stepper", Stepper);

@@ -1,0 +1,288 @@
+import { batch, computed, effect, signal } from "@preact/signals-core";
+import { GradscopeError, type Nudge, type Reason } from "gradscope";
+import { latest } from "../lib/latest.js";
+import { layoutOf, sliceOf, type Layout } from "../lib/tensor.js";
+import { fail } from "./engine.js";
+import * as store from "./store.js";
+import { valueOf } from "./values.js";
+import { adoptState, computedYet, current, example, generation, gradientOf, info, nodes, state, walk } from "./walk.js";
+
+/** One element of a node: its row-major place in the slice of one example, or in the whole where the node has no examples. */
+export interface Cell {
+  node: number;
+  element: number;
+}
+
+/** How near the centre looks. */
+export type Zoom = "network" | "layer" | "cell";
+export const ZOOMS: readonly Zoom[] = ["network", "layer", "cell"];
+export const zoom = signal<Zoom>("network");
+
+/** The cell that was chosen, and the one under the pointer. */
+export const selected = signal<Cell | undefined>(undefined);
+export const hovered = signal<Cell | undefined>(undefined);
+export const looked = computed(() => hovered.value ?? selected.value);
+/** Cells that stay in view while one steps. */
+export const pins = signal<readonly Cell[]>([]);
+/** Terms of a sum that are shown. */
+export const most = signal(8);
+
+export const same = (a: Cell | undefined, b: Cell | undefined): boolean => a?.node === b?.node && a?.element === b?.element;
+
+/** Shape of the slice of a node that is shown. */
+export const shapeOf = (node: number): readonly number[] => {
+  const facts = nodes.value[node];
+  return facts ? sliceOf(facts.shape, facts.batched) : [];
+};
+
+const layouts = new WeakMap<object, Layout>();
+
+/** How the slice of a node is drawn. */
+export function layout(node: number): Layout {
+  const facts = nodes.value[node];
+  if (!facts) return layoutOf([]);
+  let known = layouts.get(facts);
+  if (!known) layouts.set(facts, (known = layoutOf(shapeOf(node))));
+  return known;
+}
+
+export const sizeOf = (node: number): number => shapeOf(node).reduce((a, b) => a * b, 1);
+
+/** Row-major place of a cell in the whole value. */
+export const wholeElement = ({ node, element }: Cell): number => (nodes.value[node]?.batched ? example.value * sizeOf(node) : 0) + element;
+
+/** The cell of a place in the whole value, and the example that it belongs to. */
+export function cellOf(node: number, whole: number): Cell & { example: number | undefined } {
+  const size = sizeOf(node);
+  return nodes.value[node]?.batched ? { node, element: whole % size, example: Math.floor(whole / size) } : { node, element: whole, example: undefined };
+}
+
+/** Whether a node is a gradient, or is on the way to one. */
+export const isGradient = (node: number): boolean => nodes.value[node]?.lane === "backward" || gradientOf.value.has(node);
+
+/** A node's name as the page writes it: gradients by what they are the gradient of. */
+export function label(node: number): string {
+  const facts = nodes.value[node];
+  if (!facts) return "";
+  const of = gradientOf.value.get(node);
+  if (!of) return info.value!.layers.find(({ output }) => output === node)?.name ?? facts.name;
+  return `∂L/∂${label(of.find((k) => nodes.value[k]?.role === "parameter") ?? of.at(-1)!)}`;
+}
+
+/** An element of the whole value as the page writes it; the example is named where it is not the one that is shown. */
+export function elementLabel(node: number, whole: number, name = label(node)): string {
+  const { element, example: row } = cellOf(node, whole);
+  const index = layout(node).index(element).join(", ");
+  const place = row === undefined || row === example.value ? index : `n${row}${index && "; "}${index}`;
+  return place ? `${name}[${place}]` : name;
+}
+
+/** A cell's name with its place: "conv2d/relu[4, 5, 3]". */
+export const cellLabel = (cell: Cell): string => elementLabel(cell.node, wholeElement(cell));
+
+/** The node whose strongest cell is chosen as soon as its value has come: a better beginning than a corner. */
+const sought = signal<number | undefined>(undefined);
+
+function seek(node: number): void {
+  batch(() => {
+    select({ node, element: 0 });
+    sought.value = node;
+  });
+}
+
+/** Chooses a cell, and shows its example. */
+export function select(cell: Cell & { example?: number | undefined }): void {
+  batch(() => {
+    if (cell.example !== undefined) example.value = cell.example;
+    hovered.value = sought.value = undefined;
+    most.value = 8;
+    selected.value = { node: cell.node, element: Math.max(0, Math.min(sizeOf(cell.node) - 1, cell.element)) };
+  });
+}
+
+/** The element of another node that stands where a cell stands in its own. */
+function carried(from: Cell | undefined, node: number): number | undefined {
+  if (!from || !nodes.value[from.node]) return undefined;
+  const [before, now] = [shapeOf(from.node), shapeOf(node)];
+  const index = layout(from.node).index(from.element);
+  if (before.length !== now.length) return undefined;
+  return now.reduce((at, size, k) => at * size + Math.min(size - 1, Math.floor(((index[k]! + 0.5) / before[k]!) * size)), 0);
+}
+
+/** Where the selection goes when the walk does or undoes an op: to a cell that the old one went into or was made from. */
+function follow(node: number): void {
+  const before = selected.peek();
+  const now = explanation.peek();
+  if (sought.peek() !== undefined) return seek(node);
+  if (before && now && same(now.cell, before)) {
+    const of = [...now.consumers, ...now.sources];
+    const elements = [...now.consumerElements, ...now.sourceElements][of.findIndex((other) => other.node === node)];
+    if (elements?.length) {
+      const near = cellOf(node, elements[elements.length >> 1]!);
+      if (near.example === undefined || near.example === example.peek()) return select({ node, element: near.element });
+    }
+  }
+  const element = carried(before, node);
+  if (element === undefined) seek(node);
+  else select({ node, element });
+}
+
+/** The node that holds the gradient of a node, or whose gradient it holds. */
+export const counterpart = (node: number): number | undefined => nodes.value[node]?.gradient ?? gradientOf.value.get(node)?.at(-1);
+
+/** Goes from a value to its gradient and back. */
+export function toggleGradient(): void {
+  const cell = selected.peek();
+  const other = cell && counterpart(cell.node);
+  if (other !== undefined) select({ node: other, element: cell!.element });
+}
+
+/** The layer that is looked at: that of the chosen cell while a walk is open. */
+export const lookedAt = (): string | undefined => (selected.value ? nodes.value[selected.value.node]?.layer : store.selected.value);
+
+/** Looks at a layer: while a walk is open, at its output. */
+export function lookAt(layer: string): void {
+  store.selected.value = layer;
+  const output = info.peek()?.layers.find(({ name }) => name === layer)?.output;
+  if (output !== undefined) select({ node: output, element: 0 });
+}
+
+// Explaining
+
+export type Explained = Awaited<ReturnType<import("gradscope").Walk["explain"]>>;
+
+/** The explanation of the cell that is looked at, as soon as it has come. */
+export const explanation = signal<(Explained & { cell: Cell; key: string }) | undefined>(undefined);
+const keyNow = computed(() => {
+  const cell = looked.value;
+  return cell && computedYet(cell.node) ? `${generation.value} ${cell.node} ${wholeElement(cell)} ${most.value}` : "";
+});
+
+const explain = latest(async () => {
+  const [open, cell, key] = [walk.peek(), looked.peek(), keyNow.peek()];
+  if (!open || !cell || key === "") {
+    explanation.value = undefined;
+    return;
+  }
+  if (explanation.peek()?.key === key) return;
+  try {
+    const now = await open.explain(cell.node, wholeElement(cell), most.peek());
+    if (keyNow.peek() === key) explanation.value = { ...now, cell, key };
+  } catch (error) {
+    if (keyNow.peek() !== key || walk.peek() !== open) return;
+    explanation.value = undefined;
+    if (!(error instanceof GradscopeError && error.code === "wrong_state")) fail(error);
+  }
+});
+
+/** Elements of a node that went into the cell that is looked at, or that it went into, as places in the slice that is shown. */
+export function outlined(node: number): { sources: number[]; consumers: number[]; chosen: number | undefined } {
+  const now = explanation.value;
+  const cell = looked.value;
+  const chosen = cell?.node === node ? cell.element : undefined;
+  if (!now || !same(now.cell, cell)) return { sources: [], consumers: [], chosen };
+  const [size, batched, row] = [sizeOf(node), nodes.value[node]?.batched ?? false, example.value];
+  const within = (of: readonly { node: number }[], elements: readonly Uint32Array[]): number[] =>
+    of.flatMap((source, k) => (source.node === node ? [...elements[k]!] : []))
+      .flatMap((whole) => (!batched ? [whole] : Math.floor(whole / size) === row ? [whole % size] : []));
+  return { sources: within(now.sources, now.sourceElements), consumers: within(now.consumers, now.consumerElements), chosen };
+}
+
+// What can be done with a cell
+
+export const nudged = signal<{ cell: Cell; nudge: Nudge } | undefined>(undefined);
+export const reasons = signal<{ cell: Cell; chain: readonly Reason[] } | undefined>(undefined);
+/** Whether the field that edits the chosen cell is open, and what was wrong with what was typed into it. */
+export const editing = signal(false);
+export const editProblem = signal<GradscopeError | string | undefined>(undefined);
+
+/** Asks something about the chosen cell; an answer that comes after the cell has changed is dropped. */
+async function ask<T>(question: (cell: Cell) => Promise<T> | undefined, use: (answer: T, cell: Cell) => void): Promise<void> {
+  const cell = selected.peek();
+  if (!cell) return;
+  const before = generation.peek();
+  try {
+    const answer = await question(cell);
+    if (answer !== undefined && same(selected.peek(), cell) && generation.peek() === before) use(answer, cell);
+  } catch (error) {
+    fail(error);
+  }
+}
+
+export const nudge = (): Promise<void> =>
+  ask((cell) => walk.peek()?.nudge(cell.node, wholeElement(cell)), (answer, cell) => (nudged.value = { cell, nudge: answer }));
+
+export const askWhyZero = (): Promise<void> =>
+  ask((cell) => walk.peek()?.why(cell.node, wholeElement(cell)), (chain, cell) => (reasons.value = { cell, chain }));
+
+/** Adds the chosen cell to those that stay in view, or takes it away. */
+export function togglePin(): void {
+  const cell = selected.peek();
+  if (!cell) return;
+  const others = pins.peek().filter((pin) => !same(pin, cell));
+  pins.value = others.length < pins.peek().length ? others : [...others, cell];
+}
+
+/** Whether a value may be changed by hand: any that is there, of the forward lane. */
+export const editable = (node: number): boolean => nodes.value[node]?.lane === "forward" && computedYet(node);
+
+/** Puts another number in the place of the chosen one; what was made from it is not computed any more. */
+export async function edit(value: number): Promise<void> {
+  const [open, cell] = [walk.peek(), selected.peek()];
+  if (!open || !cell) return;
+  try {
+    const now = await open.edit(cell.node, wholeElement(cell), value);
+    if (walk.peek() !== open) return;
+    batch(() => {
+      adoptState(now);
+      editing.value = false;
+      editProblem.value = undefined;
+      nudged.value = reasons.value = undefined;
+    });
+  } catch (error) {
+    if (error instanceof GradscopeError) editProblem.value = error;
+    else fail(error);
+  }
+}
+
+/** Keeps the selection on the op that was done last, and the explanation on what is looked at. */
+export function watchCell(): void {
+  effect(() => {
+    void keyNow.value;
+    void walk.value;
+    explain();
+  });
+  let before: number | undefined;
+  let graph = 0;
+  effect(() => {
+    const at = current.value;
+    const moved = at !== before;
+    before = at;
+    if (!info.value) {
+      batch(() => (selected.value = hovered.value = explanation.value = nudged.value = reasons.value = undefined));
+      graph = 0;
+      return;
+    }
+    // Another batch has the same graph, and its cells keep their places.
+    const other = graph !== nodes.peek().length;
+    graph = nodes.peek().length;
+    if (other) pins.value = [];
+    if (moved && at !== undefined) queueMicrotask(() => at === current.peek() && follow(at));
+    else if (selected.peek() === undefined || other) queueMicrotask(() => info.peek() && seek(current.peek() ?? info.peek()!.x));
+  });
+  effect(() => {
+    const node = sought.value;
+    const data = node === undefined ? undefined : valueOf(node);
+    if (node === undefined || !data) return;
+    select({ node, element: data.reduce((best, value, k) => (Math.abs(value) > Math.abs(data[best]!) ? k : best), 0) });
+  });
+  effect(() => {
+    void selected.value;
+    editing.value = false;
+    editProblem.value = undefined;
+  });
+  effect(() => {
+    void state.value?.cursor;
+    nudged.value = reasons.value = undefined;
+  });
+}

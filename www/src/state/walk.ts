@@ -1,0 +1,296 @@
+import { batch, computed, effect, signal } from "@preact/signals-core";
+import type { Breakpoint, TraceInfo, TraceNode, TraceState, Walk, WalkSubject } from "gradscope";
+import { latest } from "../lib/latest.js";
+import { fail } from "./engine.js";
+import { pinExample, pinNext } from "./pictures.js";
+import * as store from "./store.js";
+
+/** The walk through the next training step; none while the stepper is closed. */
+export const walk = signal<Walk | undefined>(undefined);
+/** Its nodes and the order in which they run. */
+export const info = signal<TraceInfo | undefined>(undefined);
+/** Where it stands. */
+export const state = signal<TraceState | undefined>(undefined);
+/** What it is of: the batch, or one sample. It stays when the walk is closed. */
+export const ofBatch = signal(true);
+/** The example of the batch that is shown. */
+export const example = signal(0);
+/** Whether the engine is opening the walk, or taking whole batches. */
+export const travelling = signal(false);
+/** Where the walk is going; ahead of `state` while the engine computes. */
+export const goal = signal<number | undefined>(undefined);
+/** The furthest step that was seen: the end of the outer track. */
+export const furthest = signal(0);
+/** Changes whenever values that were read hold no longer: another batch, another sample, an edit. */
+export const generation = signal(0);
+
+export const cursor = computed(() => goal.value ?? state.value?.cursor ?? 0);
+export const nodes = computed((): readonly TraceNode[] => info.value?.nodes ?? []);
+/** The op that was done last. */
+export const current = computed((): number | undefined => info.value?.ops[(state.value?.cursor ?? 0) - 1]);
+
+/** Forward nodes whose gradient a node holds; several share one where a gradient is handed on as it is. */
+export const gradientOf = computed(() => {
+  const of = new Map<number, number[]>();
+  nodes.value.forEach(({ gradient }, k) => {
+    if (gradient != null) of.set(gradient, [...(of.get(gradient) ?? []), k]);
+  });
+  return of;
+});
+
+/** Whether a node's value is there: a leaf's always is. */
+export function computedYet(node: number): boolean {
+  const position = nodes.value[node]?.position;
+  return position == null || (state.value?.cursor ?? 0) > position;
+}
+
+/** Ends of the runs of ops that belong to one layer and one lane: where steps by layer stop. */
+const layerEnds = computed((): number[] => {
+  const { ops = [], nodes = [], loss = 0 } = info.value ?? {};
+  const key = (k: number): string => {
+    const node = nodes[ops[k] ?? -1];
+    return node ? `${node.lane} ${node.layer} ${(node.lane === "forward" && ops[k]! > loss) || ""}` : "";
+  };
+  return ops.flatMap((_, k) => (k + 1 === ops.length || key(k) !== key(k + 1) ? [k + 1] : []));
+});
+
+const passEnds = computed((): number[] => (info.value ? [info.value.forwardEnd, info.value.backwardEnd, info.value.ops.length] : []));
+
+// Breakpoints
+
+/** What a run stops at besides its end. */
+export const breakpoints = signal<readonly Breakpoint[]>([{ type: "notFinite" }]);
+
+/** Sets or removes the breakpoint on an op; without one given, on the last one done. */
+export function toggleBreakpoint(node = current.peek()): void {
+  if (node === undefined) return;
+  const kept = breakpoints.peek().filter((point) => !(point.type === "op" && point.node === node));
+  breakpoints.value = kept.length < breakpoints.peek().length ? kept : [...kept, { type: "op", node }];
+}
+
+/** Sets or removes a kind of breakpoint. */
+export function setBreakpoint(point: Exclude<Breakpoint, { type: "op" }>, on: boolean): void {
+  const others = breakpoints.peek().filter(({ type }) => type !== point.type);
+  breakpoints.value = on ? [...others, point] : others;
+}
+
+// Opening and leaving
+
+function adopt(opened: Walk): void {
+  batch(() => {
+    walk.value = opened;
+    look(opened);
+  });
+}
+
+/** Takes over what the walk says of itself, after it was opened or went to another batch. */
+function look(opened: Walk): void {
+  batch(() => {
+    generation.value++;
+    info.value = opened.info;
+    state.value = opened.info.state;
+    goal.value = undefined;
+    furthest.value = Math.max(furthest.peek(), opened.info.state.step);
+    example.value = Math.min(example.peek(), Math.max(0, opened.info.batch - 1));
+  });
+}
+
+/** Forgets the walk without a word to the engine: its session ended, or began another. */
+function forget(): void {
+  batch(() => {
+    walk.value = info.value = state.value = goal.value = undefined;
+    generation.value++;
+  });
+}
+
+/** What the page would walk through: the batch that comes next, or the pinned sample. */
+function subject(): WalkSubject {
+  const pinned = store.pinned.peek();
+  if (ofBatch.peek() || !pinned) return { type: "batch" };
+  if (pinned.from) return { type: "example", ...pinned.from };
+  const [label] = pinned.target;
+  return label === undefined ? { type: "pinned", x: pinned.x } : { type: "pinned", x: pinned.x, label };
+}
+
+let wanted = { at: 0 };
+
+const openLatest = latest(async () => {
+  const session = store.session.peek();
+  if (!session) return;
+  travelling.value = true;
+  const { at } = wanted;
+  try {
+    const opened = await session.walk(subject());
+    if (store.session.peek() !== session) return;
+    adopt(opened);
+    if (at > 0) go(Math.min(at, opened.info.ops.length));
+  } catch (error) {
+    forget();
+    fail(error);
+  } finally {
+    travelling.value = false;
+  }
+});
+
+/** Opens the walk through the next step, at a cursor; a training run is ended first. */
+export function open(at = 0): void {
+  if (!store.session.peek() || store.status.peek() === "loading" || store.status.peek() === "evaluating" || store.dirty.peek()) return;
+  wanted = { at };
+  openLatest();
+}
+
+/** Leaves the stepper; nothing of the open step is committed. */
+export async function leave(): Promise<void> {
+  const open = walk.peek();
+  if (!open) return;
+  forget();
+  await open.close().catch(() => undefined);
+}
+
+/** Opens the walk of something else, at the same cursor. */
+export function setSubject(batch: boolean): void {
+  if (ofBatch.peek() === batch) return;
+  ofBatch.value = batch;
+  if (walk.peek()) open(cursor.peek());
+}
+
+/** Keeps the walk true to its session and to the pinned sample. */
+export function watchWalk(): void {
+  let before: unknown;
+  effect(() => {
+    const session = store.session.value;
+    if (session === before) return;
+    before = session;
+    furthest.value = 0;
+    ofBatch.value = true;
+    forget();
+    // The engine opens another session on the CPU and closes the walk; it is opened again where it stood.
+    session?.on("deviceLost", () => {
+      if (!walk.peek() || store.session.peek() !== session) return;
+      const at = state.peek()?.cursor ?? 0;
+      forget();
+      open(at);
+    });
+  });
+  let sample: unknown;
+  effect(() => {
+    const now = store.pinned.value;
+    if (now === sample) return;
+    sample = now;
+    if (!walk.peek() || !now) return;
+    if (!ofBatch.peek()) open(cursor.peek());
+    else if (!(now.from?.split === "train" && info.peek()?.rows.includes(now.from.index))) setSubject(false);
+  });
+  // The sample beside the network is the example that is walked through; the visitor's own comes back when the walk is left.
+  let own: store.Pinned["from"];
+  effect(() => {
+    const of = info.value;
+    const row = of?.subject.type === "batch" ? of.rows[example.value] : undefined;
+    const { from } = store.pinned.peek() ?? {};
+    if (row !== undefined && !(from?.split === "train" && from.index === row)) {
+      own ??= from;
+      pinExample("train", row).catch(fail);
+    } else if (!of && own && store.session.peek()) {
+      const { split, index } = own;
+      own = undefined;
+      pinExample(split, index).catch(fail);
+    }
+  });
+}
+
+/** Shows the next or the previous sample: of the batch while one is walked through, else of the data. */
+export function nextSample(by: number): void {
+  const of = info.peek();
+  if (of?.subject.type === "batch") example.value = (example.peek() + by + of.batch) % of.batch;
+  else pinNext(by);
+}
+
+// Travelling
+
+let stopping = false;
+
+const travel = latest(async () => {
+  const open = walk.peek();
+  const to = goal.peek();
+  if (!open || to === undefined) return;
+  try {
+    const now = await open.to(to, stopping ? [...breakpoints.peek()] : []);
+    if (walk.peek() !== open) return;
+    batch(() => {
+      state.value = now;
+      if (goal.peek() === to || now.hit) goal.value = undefined;
+    });
+  } catch (error) {
+    if (walk.peek() !== open) return;
+    goal.value = undefined;
+    fail(error);
+  }
+});
+
+/** Goes to a cursor; `runs` stops at breakpoints on the way. */
+export function go(to: number, runs = false): void {
+  const length = info.peek()?.ops.length;
+  if (length === undefined) return;
+  stopping = runs;
+  goal.value = Math.max(0, Math.min(length, to));
+  travel();
+}
+
+/** Takes over a state that something else than travelling brought about, such as an edit. */
+export function adoptState(now: TraceState): void {
+  batch(() => {
+    generation.value++;
+    state.value = now;
+    goal.value = undefined;
+  });
+}
+
+export type Unit = "op" | "layer" | "pass" | "batch" | "epoch";
+
+let moves: { unit: "batch" | "epoch"; by: number } | undefined;
+
+const travelFar = latest(async () => {
+  const open = walk.peek();
+  const move = moves;
+  moves = undefined;
+  if (!open || !move || move.by === 0) return;
+  travelling.value = true;
+  try {
+    const stops = move.by > 0 ? [...breakpoints.peek()].filter(({ type }) => type !== "op") : [];
+    await (move.unit === "batch" ? open.batches(move.by, stops) : open.epochs(move.by, stops));
+    if (walk.peek() === open) look(open);
+  } catch (error) {
+    if (walk.peek() === open) fail(error);
+  } finally {
+    travelling.value = false;
+  }
+});
+
+/** Goes so many batches on or back; presses that come meanwhile add up. */
+export function batches(by: number): void {
+  moves = { unit: "batch", by: (moves?.unit === "batch" ? moves.by : 0) + by };
+  travelFar();
+}
+
+/** One step of a unit, forward (1) or back (-1). Where no walk is open, it is opened first. */
+export function step(unit: Unit, by: 1 | -1): void {
+  if (!walk.peek()) return open();
+  const at = cursor.peek();
+  const next = (ends: readonly number[]): number => (by > 0 ? ends.find((end) => end > at) : [...ends].reverse().find((end) => end < at) ?? 0) ?? at;
+  switch (unit) {
+    case "op": return go(at + by);
+    case "layer": return go(next(layerEnds.peek()));
+    case "pass": return go(next(passEnds.peek()), by > 0);
+    case "batch": return batches(by);
+    case "epoch":
+      moves = { unit: "epoch", by };
+      return travelFar();
+  }
+}
+
+/** Runs to the end of a pass, or to a breakpoint on the way. */
+export function runTo(lane: "forward" | "backward" | "update"): void {
+  const of = info.peek();
+  if (!of) return open();
+  go(lane === "forward" ? of.forwardEnd : lane === "backward" ? of.backwardEnd : of.ops.length, true);
+}
