@@ -21,7 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("nn", &["error", "fields", "tensor", "graph", "ops", "optim"]),
     ("data", &["error", "fields", "tensor"]),
     ("trace", &["error", "tensor", "graph", "ops", "plan", "backend"]),
-    ("train", &["error", "tensor", "graph", "ops", "autograd", "plan", "backend", "trace", "nn", "optim", "data"]),
+    ("train", &["error", "tensor", "graph", "ops", "autograd", "plan", "backend", "trace", "scratch", "nn", "optim", "data"]),
 ];
 
 /// The only places that may touch the browser.

@@ -4,6 +4,7 @@ mod evaluate;
 mod history;
 mod inspect;
 mod parameters;
+mod program;
 mod run;
 mod session;
 mod snapshot;
@@ -11,6 +12,7 @@ mod walk;
 mod watch;
 
 pub use evaluate::{Evaluation, Evaluator, Misclassified};
+pub use program::ProgramWalk;
 pub use run::{EpochEnd, Run, RunOptions, RunResult, Status};
 pub use session::{Compiled, Pending, Session, Settings, StepMetrics};
 pub use snapshot::Snapshot;

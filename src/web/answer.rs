@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::graph::{Kind, Phase};
 use crate::nn;
 use crate::scratch;
-use crate::train::{Session, Settings, Snapshot};
+use crate::train::{ProgramWalk, Session, Settings, Snapshot};
 
 /// A value and the arrays beside it.
 pub(super) type Answer = Result<(JsValue, Vec<Buffer>)>;
@@ -27,6 +27,8 @@ pub(super) struct Desk {
     pub(super) post: Post,
     data_url: String,
     pub(super) session: Option<Session<Device>>,
+    /// The program of the scratchpad that is walked through.
+    pub(super) program: Option<ProgramWalk>,
     pub(super) training: Option<Training>,
     /// Evaluations asked for, the oldest first.
     pub(super) evaluations: VecDeque<Evaluating>,
@@ -42,6 +44,7 @@ impl Desk {
             post,
             data_url,
             session: None,
+            program: None,
             training: None,
             evaluations: VecDeque::new(),
             views: Vec::new(),
@@ -243,7 +246,7 @@ impl Desk {
             }
             Request::Dispose => {
                 self.finish_run().await;
-                (self.session, self.safe) = (None, None);
+                (self.session, self.program, self.safe) = (None, None, None);
                 (self.views, self.pinned) = (Vec::new(), Vec::new());
                 plain(JsValue::NULL)
             }

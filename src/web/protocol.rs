@@ -249,6 +249,13 @@ wire! {
             /// Of which parameter.
             parameter: String,
         },
+        /// Opens a program of the scratchpad in place of any other walk; it needs no session -> `TraceInfo`. Batches and epochs are then steps.
+        OpenScratch {
+            /// The program.
+            source: String,
+            /// Seed of its random numbers.
+            seed: u32,
+        },
         /// Leaves the walk.
         Close,
     }
