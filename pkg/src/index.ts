@@ -10,11 +10,13 @@
  *
  * Every method returns a promise that rejects with a {@link GradscopeError}.
  */
-import { Connection, type Places } from "./connection.js";
+import { Connection, type Answer, type Buffers, type Places } from "./connection.js";
 import { resolve, type CreateOptions } from "./options.js";
 import { Session } from "./session.js";
+import { Walk } from "./stepper.js";
 import type {
-  BackendReport, DatasetInfo, ModelDescription, ModelSpec, OptimizerSpec, Preset, ScratchReport, SessionInfo, TraceInfo,
+  BackendReport, DatasetInfo, ModelDescription, ModelSpec, OptimizerSpec, Preset, Request, ScratchReport, SessionInfo, TraceInfo,
+  WalkRequest,
 } from "./generated/protocol.js";
 
 export { GradscopeError } from "./errors.js";
@@ -39,13 +41,15 @@ export function configure(where: Partial<Places>): void {
 /** A worker without a session, for questions that need none; it starts with the first of them. */
 let helper: Connection | undefined;
 
-async function ask<T>(request: Parameters<Connection["request"]>[0]): Promise<T> {
+function helping(): Connection {
   if (!helper) {
     helper = new Connection(places);
     helper.onDeath(() => (helper = undefined));
   }
-  return (await helper.request(request)).ok as T;
+  return helper;
 }
+
+const ask = async <T>(request: Request): Promise<T> => (await helping().request(request)).ok as T;
 
 /** What this machine offers to train on. */
 export const backends = (): Promise<BackendReport> => ask({ type: "backends" });
@@ -67,6 +71,16 @@ export const learningRates = (optimizer: OptimizerSpec, steps: number[]): Promis
  * the place as `where` (`"line:column"`) and `line`, `column`, `width`, `caret` and perhaps `hint` in `args`.
  */
 export const readScratch = (source: string, seed = 0): Promise<ScratchReport> => ask({ type: "scratch", source, seed });
+
+/**
+ * Opens a program of the scratchpad as a walk, without a session: its variables are the parameters, its statements the layers, and going on to
+ * the next batch is a step of gradient descent. Another program that is open is left. A mistake rejects as with {@link readScratch}.
+ */
+export async function scratch(source: string, seed = 0): Promise<Walk> {
+  const connection = helping();
+  const walk = (request: WalkRequest, buffers: Buffers = []): Promise<Answer> => connection.request({ type: "walk", walk: request }, buffers);
+  return new Walk(walk, (await walk({ type: "openScratch", source, seed })).ok as TraceInfo);
+}
 
 /**
  * Builds a model on a backend of its own worker, with its data at hand.

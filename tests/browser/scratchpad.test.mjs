@@ -110,6 +110,68 @@ pageTest("the package reads a program without a session, and rejects a mistake w
   assert.notDeepEqual(again[0], again[2]);
 });
 
+pageTest("the package walks through a program op by op, and every number is what plain JavaScript computes", {}, async ({ page, url }) => {
+  await page.goto(`${url}/tests/blank.html`);
+  const { values, steps, closed } = await page.evaluate(async () => {
+    const { scratch } = await import("/pkg/gradscope.js");
+    const walk = await scratch("x = data([0.5, -1.2]); w = [0.4, 0.1]; z = sum(w * x); loss = tanh(z)^2; learning_rate = 0.1");
+    const { nodes, ops, forwardEnd } = walk.info;
+    const values = {};
+    for (let cursor = 1; cursor <= ops.length; cursor++) {
+      await walk.to(cursor);
+      const [{ data }] = await walk.read([{ node: ops[cursor - 1] }]);
+      values[nodes[ops[cursor - 1]].name] = [...data];
+    }
+    const node = (name) => nodes.findIndex((of) => of.name === name);
+    const [gradient] = await walk.read([{ node: nodes[node("w")].gradient }]);
+    values.dw = [...gradient.data];
+    const { slope } = await walk.nudge(node("w"), 1);
+    values.slope = slope;
+    for (let cursor = ops.length; cursor >= 0; cursor--) await walk.to(cursor);
+    const losses = [];
+    for (let step = 0; step < 3; step++) {
+      losses.push((await walk.to(forwardEnd)).loss);
+      await walk.batches(1);
+    }
+    await walk.batches(-3);
+    const again = (await walk.to(forwardEnd)).loss;
+    const undone = await walk.read([{ node: ops.at(-1) }]).then(() => "read", ({ code }) => code);
+    await walk.close();
+    const closed = await walk.to(1).then(() => "open", ({ code }) => code);
+    return { values, steps: { losses, again, undone }, closed };
+  });
+  const z = 0.4 * 0.5 - 0.1 * 1.2;
+  const h = Math.tanh(z);
+  const dz = 2 * h * (1 - h * h);
+  close(values.z, [z], "z");
+  close(values.tanh, [h], "tanh");
+  close(values.loss, [h * h], "loss");
+  close(values.dw, [0.5 * dz, -1.2 * dz], "dw");
+  assert.ok(Math.abs(values.slope - -1.2 * dz) < 1e-4);
+  assert.ok(steps.losses[0] > steps.losses[1] && steps.losses[1] > steps.losses[2], `${steps.losses}`);
+  assert.deepEqual([steps.again, steps.undone, closed], [steps.losses[0], "wrong_state", "wrong_state"]);
+});
+
+pageTest("a program opens in the stepper, by keyboard forward, backward and update, and closes again", {}, async ({ page, url }) => {
+  await page.goto(address(url, "x = data([0.5, -1.2])\nw = [0.4, 0.1]\nz = sum(w * x)\nloss = tanh(z)^2"));
+  await page.locator(".node").first().waitFor();
+  await page.getByRole("button", { name: "Step", exact: true }).click();
+  await page.locator(".walking").waitFor();
+  await page.locator("gs-stepper").waitFor();
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("f");
+  const loss = Math.tanh(0.4 * 0.5 - 0.1 * 1.2) ** 2;
+  await page.locator(".walking .stats dd").first().getByText(loss.toFixed(4), { exact: true }).waitFor();
+  await page.keyboard.press("b");
+  await page.keyboard.press("u");
+  await page.locator(".tensor-card", { hasText: "w" }).first().waitFor();
+  await page.keyboard.press("Alt+ArrowRight");
+  await page.locator(".walking .stats dd").nth(1).getByText("1", { exact: true }).waitFor();
+  await page.getByRole("textbox", { name: "The program" }).fill("a = 2; b = a^3");
+  await page.locator(".walking").waitFor({ state: "detached" });
+  await page.locator(".node b", { hasText: "b" }).waitFor();
+});
+
 for (const colorScheme of ["light", "dark"]) {
   for (const viewport of [{ width: 1440, height: 900 }, { width: 390, height: 844 }]) {
     for (const [what, program] of [["a graph", "x = [[1, 2], [3, 4]]; loss = mean(tanh(x)^2)"], ["a mistake", "x = (1"]]) {

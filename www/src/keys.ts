@@ -66,19 +66,21 @@ export const LOCAL_KEYS: readonly { keys: string; text: PlainKey }[] = [
 
 /** Whether keys belong to the element itself: it took them, takes text, opens, or is pressed by them. */
 function ownsKey(event: KeyboardEvent): boolean {
-  // The other keys are for a network, which the scratchpad hides.
-  if (store.scratchOpen.peek() && event.key !== "?") return true;
   const element = event.target instanceof Element ? event.target : null;
   if (event.defaultPrevented || element?.closest("input, textarea, select, dialog, [contenteditable]")) return true;
   const presses = event.code === "Space" || event.code === "Enter";
   return presses && element?.closest("button, a, summary, [role=tab], [role=application]") != null;
 }
 
+/** Whether a key is for something that the scratchpad hides: a network, or a walk where none is open. */
+const rests = (binding: string): boolean =>
+  store.scratchOpen.peek() && binding !== "Shift+?" && !(walk.peek() && STEP_KEYS.some((key) => key.binding === binding));
+
 export function bindKeys(): void {
   const bindings = [...KEYS, ...STEP_KEYS].map(({ binding, run }) => [
     binding,
     (event: KeyboardEvent) => {
-      if (ownsKey(event)) return;
+      if (ownsKey(event) || rests(binding)) return;
       event.preventDefault();
       run();
     },

@@ -271,6 +271,8 @@ const texts = {
   "scratch.own": "Your own program",
   "scratch.run": "Run",
   "scratch.runKeys": "Run (Ctrl Enter in the editor)",
+  "scratch.step": "Step",
+  "scratch.stepWhy": "Walk through it op by op: forward, backward, update",
   "scratch.editor": "The program",
   "scratch.at": "Line {line}, column {column}:",
   "scratch.graph": "The program's graph: {n} values, left to right; the table of all numbers has the same",

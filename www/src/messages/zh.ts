@@ -255,6 +255,8 @@ const texts = {
   "scratch.own": "你的程序",
   "scratch.run": "运行",
   "scratch.runKeys": "运行（在编辑框中按 Ctrl Enter）",
+  "scratch.step": "单步",
+  "scratch.stepWhy": "逐个运算走一遍：前向、反向、更新",
   "scratch.editor": "程序",
   "scratch.at": "第 {line} 行第 {column} 列：",
   "scratch.graph": "程序的计算图：{n} 个值，从左到右；数值总表内容相同",

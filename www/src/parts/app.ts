@@ -3,6 +3,7 @@ import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
 import type { PlainKey } from "../messages/types.js";
 import { pane, scratchOpen } from "../state/store.js";
+import { walk } from "../state/walk.js";
 import "./topbar.js";
 import "./notices.js";
 import "./sample.js";
@@ -23,7 +24,7 @@ const PANES: readonly { name: typeof pane.value; text: PlainKey }[] = [
 /** The whole page. */
 class App extends View {
   override render() {
-    if (scratchOpen.value) {
+    if (scratchOpen.value && !walk.value) {
       return html`
         <gs-topbar></gs-topbar>
         <gs-notices></gs-notices>
@@ -31,19 +32,18 @@ class App extends View {
         <gs-help></gs-help>
       `;
     }
+    const program = scratchOpen.value;
     return html`
       <gs-topbar></gs-topbar>
       <gs-notices></gs-notices>
       <nav class="panes-strip" aria-label=${t("pane.label")}>
         ${PANES.map(({ name, text }) => html`<button aria-pressed=${pane.value === name} @click=${() => (pane.value = name)}>${t(text)}</button>`)}
       </nav>
-      <main class="panes" data-pane=${pane.value}>
+      <main class="panes ${program ? "program" : ""}" data-pane=${pane.value}>
         <section class="pane-model" aria-label=${t("pane.model")}>
-          <gs-sample></gs-sample>
-          <gs-hyper></gs-hyper>
-          <gs-layers></gs-layers>
+          ${program ? html`<gs-scratch-program></gs-scratch-program>` : html`<gs-sample></gs-sample><gs-hyper></gs-hyper><gs-layers></gs-layers>`}
         </section>
-        <section class="pane-network" aria-label=${t("pane.network")}><gs-centre></gs-centre></section>
+        <section class="pane-network" aria-label=${t("pane.network")}>${program ? html`<gs-stepper></gs-stepper>` : html`<gs-centre></gs-centre>`}</section>
         <section class="pane-inspect" aria-label=${t("pane.inspect")}><gs-inspect></gs-inspect></section>
       </main>
       <gs-transport></gs-transport>

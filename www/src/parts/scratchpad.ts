@@ -5,6 +5,7 @@ import { exampleOf, PROGRAM_NAMES, PROGRAMS, type Program } from "../lib/program
 import { View } from "../lib/view.js";
 import { errorText, hintText, lesson, t } from "../messages/index.js";
 import * as scratch from "../state/scratch.js";
+import { walk } from "../state/walk.js";
 import { icons } from "./icons.js";
 import "./scratchgraph.js";
 
@@ -18,8 +19,8 @@ const placeOf = ({ args }: GradscopeError): { line: number; column: number; widt
   width: Number(args.width),
 });
 
-/** The editor and the graph of a small program. */
-class Scratchpad extends View {
+/** The editor of a small program. */
+class ScratchProgram extends View {
   #type = (event: Event): void => scratch.edit((event.target as HTMLTextAreaElement).value);
 
   #key = (event: KeyboardEvent): void => {
@@ -29,8 +30,7 @@ class Scratchpad extends View {
   };
 
   #choose = (event: Event): void => {
-    scratch.source.value = PROGRAMS[(event.target as HTMLSelectElement).value as Program];
-    scratch.run();
+    scratch.choose(PROGRAMS[(event.target as HTMLSelectElement).value as Program]);
   };
 
   /** The same text behind the editor gives it its size, and marks the mistake. */
@@ -93,7 +93,8 @@ class Scratchpad extends View {
           <label class="pick"><span>${t("scratch.example")}</span><select @change=${this.#choose}>
             ${example ? nothing : html`<option value="" selected disabled>${t("scratch.own")}</option>`}
             ${PROGRAM_NAMES.map((name) => html`<option value=${name} ?selected=${name === example}>${t(`scratch.title.${name}`)}</option>`)}</select></label>
-          <button class="primary" @click=${scratch.run} title=${t("scratch.runKeys")}>${icons.play}${t("scratch.run")}</button>
+          <button @click=${scratch.run} title=${t("scratch.runKeys")}>${icons.play}${t("scratch.run")}</button>
+          <button class="primary" ?disabled=${mistake !== undefined || walk.value !== undefined} @click=${scratch.stepThrough} title=${t("scratch.stepWhy")}>${icons.walk}${t("scratch.step")}</button>
         </div>
         <div class="editor"><ol aria-hidden="true">${source.split("\n").map((_, k) => html`<li class=${k === wrong ? "wrong" : ""}>${k + 1}</li>`)}</ol>
           <div class="sheet">${this.#backdrop(source, mistake)}<textarea spellcheck="false" autocapitalize="off" autocomplete="off" wrap="off" aria-label=${t("scratch.editor")}
@@ -102,7 +103,15 @@ class Scratchpad extends View {
         ${example ? this.#example(example) : nothing}
         ${this.#table()}
         <details><summary>${t("scratch.language")}</summary><p class="about">${t("scratch.grammar")}</p><p class="about mono">${t("scratch.functions")}</p></details>
-      </section>
+      </section>`;
+  }
+}
+customElements.define("gs-scratch-program", ScratchProgram);
+
+/** The editor and the graph of a small program. */
+class Scratchpad extends View {
+  override render() {
+    return html`<gs-scratch-program></gs-scratch-program>
       <section class="scratch-graph" aria-label=${t("scratch.picture")}>
         <p class="legend"><span class="mono">−</span><i class="ramp"></i><span class="mono">+</span><span class="wide">${t("scratch.value")}</span>
           <span class="mono">−</span><i class="ramp gradient"></i><span class="mono">+</span><span>${t("scratch.gradient")}</span></p>

@@ -6,6 +6,7 @@ import { withRate } from "./schedule.js";
 import { openScratch } from "./scratch.js";
 import { OPTIMIZERS } from "./spec.js";
 import * as store from "./store.js";
+import { leave } from "./walk.js";
 import { openWelcome } from "./welcome.js";
 
 /** What an address asks for, and the first part of it that makes no sense. */
@@ -71,6 +72,7 @@ function scratchAddress(): { program: string | undefined } | undefined {
 async function open(): Promise<void> {
   const scratch = scratchAddress();
   if (scratch) return openScratch(scratch.program);
+  if (store.scratchOpen.peek()) await leave();
   store.scratchOpen.value = false;
   const { preset, changes, wrong } = parse(location.hash, store.presets.value);
   if (preset) {

@@ -1,5 +1,5 @@
 import { batch, computed, effect, signal } from "@preact/signals-core";
-import type { Breakpoint, TraceInfo, TraceNode, TraceState, Walk, WalkSubject } from "gradscope";
+import type { Breakpoint, Session, TraceInfo, TraceNode, TraceState, Walk } from "gradscope";
 import { latest } from "../lib/latest.js";
 import { fail } from "./engine.js";
 import { pinExample, pinNext } from "./pictures.js";
@@ -76,7 +76,8 @@ export function setBreakpoint(point: Exclude<Breakpoint, { type: "op" }>, on: bo
 
 // Opening and leaving
 
-function adopt(opened: Walk): void {
+/** Shows a walk that was opened, in place of any other. */
+export function adopt(opened: Walk): void {
   batch(() => {
     walk.value = opened;
     look(opened);
@@ -104,7 +105,7 @@ function forget(): void {
 }
 
 /** What the page would walk through: the batch that comes next, or the pinned sample. */
-function subject(): WalkSubject {
+function subject(): Parameters<Session["walk"]>[0] {
   const pinned = store.pinned.peek();
   if (ofBatch.peek() || !pinned) return { type: "batch" };
   if (pinned.from) return { type: "example", ...pinned.from };
@@ -256,8 +257,7 @@ const travelFar = latest(async () => {
   if (!open || !move || move.by === 0) return;
   travelling.value = true;
   try {
-    const stops = move.by > 0 ? [...breakpoints.peek()].filter(({ type }) => type !== "op") : [];
-    await (move.unit === "batch" ? open.batches(move.by, stops) : open.epochs(move.by, stops));
+    await (move.unit === "batch" ? open.batches(move.by) : open.epochs(move.by));
     if (walk.peek() === open) look(open);
   } catch (error) {
     if (walk.peek() === open) fail(error);
