@@ -10,20 +10,19 @@
  *
  * Every method returns a promise that rejects with a {@link GradscopeError}.
  */
-import { Connection, type Answer, type Buffers, type Places } from "./connection.js";
+import { Connection, type Places } from "./connection.js";
 import { resolve, type CreateOptions } from "./options.js";
 import { Session } from "./session.js";
 import { Walk } from "./stepper.js";
 import type {
-  BackendReport, DatasetInfo, ModelDescription, ModelSpec, OptimizerSpec, Preset, Request, ScratchReport, SessionInfo, TraceInfo,
-  WalkRequest,
+  BackendReport, DatasetInfo, ModelDescription, ModelSpec, OptimizerSpec, Preset, Request, ScratchReport, SessionInfo,
 } from "./generated/protocol.js";
 
 export { GradscopeError } from "./errors.js";
 export { Session } from "./session.js";
 export type { Examples, Frame, Progress, SessionEvents, Snapshot, TrainRequest, TrainSummary } from "./session.js";
 export { Walk } from "./stepper.js";
-export type { ExplainedElement, WalkValue } from "./stepper.js";
+export type { WalkExplanation, WalkOptimizer, WalkSubject, WalkValue } from "./stepper.js";
 export type { CreateOptions, DatasetName, Numbers, OfficialFiles, PresetName } from "./options.js";
 export type { Places } from "./connection.js";
 export type * from "./generated/protocol.js";
@@ -78,8 +77,7 @@ export const readScratch = (source: string, seed = 0): Promise<ScratchReport> =>
  */
 export async function scratch(source: string, seed = 0): Promise<Walk> {
   const connection = helping();
-  const walk = (request: WalkRequest, buffers: Buffers = []): Promise<Answer> => connection.request({ type: "walk", walk: request }, buffers);
-  return new Walk(walk, (await walk({ type: "openScratch", source, seed })).ok as TraceInfo);
+  return Walk.openScratch((walk, buffers = []) => connection.request({ type: "walk", walk }, buffers), source, seed);
 }
 
 /**

@@ -1,10 +1,9 @@
 import type { Answer, Buffers, Connection } from "./connection.js";
 import type { GradscopeError } from "./errors.js";
 import type {
-  Evaluation, Event, Hyper, Memory, NodeInfo, ParameterInfo, Request, SessionInfo, Split, Subject, Tile, TraceInfo, TrainResult, View,
-  WalkRequest,
+  Evaluation, Event, Hyper, Memory, NodeInfo, ParameterInfo, Request, SessionInfo, Split, Tile, TrainResult, View,
 } from "./generated/protocol.js";
-import { Walk } from "./stepper.js";
+import { Walk, type WalkSubject } from "./stepper.js";
 
 type EventOf<T extends Event["type"]> = Omit<Extract<Event, { type: T }>, "type">;
 
@@ -166,15 +165,9 @@ export class Session {
     return { shape: answer.ok as number[], data: first(answer) };
   }
 
-  /**
-   * Opens a walk through the next step: over the batch that comes next, one example of the data, or one of your own with its class. A run that
-   * is under way ends; another walk that is open is left.
-   */
-  async walk(subject: { type: "batch" } | { type: "example"; split: Split; index: number } | { type: "pinned"; x: Float32Array; label?: number } = { type: "batch" }): Promise<Walk> {
-    const ask = (walk: WalkRequest, buffers: Buffers = []): Promise<Answer> => this.#ask({ type: "walk", walk }, buffers);
-    const { x, ...rest } = { x: undefined, ...subject };
-    const answer = await ask({ type: "open", subject: rest as Subject }, x ? [x] : []);
-    return new Walk(ask, answer.ok as TraceInfo);
+  /** Opens a walk through the step that comes next, op by op; a training run is ended first. There is one walk at a time. */
+  walk(subject: WalkSubject = { type: "batch" }): Promise<Walk> {
+    return Walk.open((walk, buffers) => this.#ask({ type: "walk", walk }, buffers), subject);
   }
 
   /** Pixels and labels of examples. */

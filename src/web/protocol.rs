@@ -185,7 +185,7 @@ wire! {
     }
 
     /// Shape of an array beside the message.
-    pub struct Shaped {
+    pub struct ReadValue {
         /// Its extents.
         pub shape: Vec<usize>,
     }
@@ -205,7 +205,7 @@ wire! {
             /// Where to stop on the way forward over ops.
             breakpoints: Vec<Breakpoint>,
         },
-        /// -> `Shaped[]`. Buffers: the values.
+        /// -> `ReadValue[]`. Buffers: the values.
         Read {
             /// Which values.
             items: Vec<ReadItem>,
@@ -459,7 +459,7 @@ mod tests {
         Memory::export_all(&config)?;
         crate::scratch::ScratchReport::export_all(&config)?;
         crate::scratch::Hint::export_all(&config)?;
-        Shaped::export_all(&config)?;
+        ReadValue::export_all(&config)?;
         TraceInfo::export_all(&config)?;
         Explanation::export_all(&config)?;
         Nudge::export_all(&config)?;

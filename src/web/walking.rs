@@ -5,7 +5,7 @@ use wasm_bindgen::JsValue;
 
 use super::answer::{Answer, Desk};
 use super::js::{Buffer, floats, to_js};
-use super::protocol::{Shaped, WalkRequest};
+use super::protocol::{ReadValue, WalkRequest};
 use crate::backend::Backend;
 use crate::error::Result;
 use crate::trace::Trace;
@@ -74,7 +74,7 @@ async fn look<B: Backend>(backend: &mut B, trace: &mut Trace<B>, request: WalkRe
             let (mut shapes, mut arrays) = (Vec::new(), Vec::new());
             for item in &items {
                 let (shape, values) = trace.read(backend, item).await?;
-                shapes.push(Shaped { shape });
+                shapes.push(ReadValue { shape });
                 arrays.push(Buffer::Floats(values));
             }
             Ok((to_js(&shapes), arrays))

@@ -1,4 +1,5 @@
 import { signal } from "@preact/signals-core";
+import type { ReadItem } from "gradscope";
 import { computedYet, example, generation, nodes, walk } from "./walk.js";
 
 /** At most so many numbers are kept: 48 MiB. */
@@ -7,7 +8,7 @@ const MOST = 12 << 20;
 interface Wanted {
   key: string;
   node: number;
-  example: number | null;
+  example: number | undefined;
 }
 
 /** Values by node and example, the one that was not looked at for the longest first. */
@@ -34,7 +35,7 @@ export function valueOf(node: number): Float32Array | undefined {
   }
   const facts = nodes.value[node];
   if (!facts || !computedYet(node)) return undefined;
-  const row = facts.batched ? example.value : null;
+  const row = facts.batched ? example.value : undefined;
   const key = `${node}:${row}`;
   const known = cache.get(key);
   if (known) {
@@ -54,7 +55,7 @@ async function readQueue(): Promise<void> {
   queue = [];
   if (!open || wanted.length === 0) return;
   try {
-    const values = await open.read(wanted.map(({ node, example }) => ({ node, example })));
+    const values = await open.read(wanted.map(({ node, example }): ReadItem => (example === undefined ? { node } : { node, example })));
     if (of !== before || walk.peek() !== open) return;
     wanted.forEach(({ key }, k) => {
       cache.set(key, values[k]!.data);
