@@ -327,7 +327,7 @@ fn a_program_is_walked_through() -> Result<(), Error> {
         let info = walk.info().await?;
         let node = |name: &str| info.nodes.iter().position(|node| node.name == name).expect("a node of that name");
         let layers: Vec<&str> = info.layers.iter().map(|layer| layer.name.as_str()).collect();
-        assert_eq!(layers, ["w", "b", "z", "h", "learning_rate"]);
+        assert_eq!(layers, ["w", "b", "z", "h"]);
         assert_eq!((info.nodes[info.x].name.as_str(), info.nodes[info.loss].name.as_str()), ("x", "loss"));
         assert!(info.nodes.iter().filter(|node| node.name == "mul" || node.name == "sum").all(|node| node.layer == "z"));
         assert!(0 < info.forward_end && info.forward_end < info.backward_end && info.backward_end < info.ops.len());

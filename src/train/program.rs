@@ -6,7 +6,7 @@ use super::walk::{OptimizerTable, Subject, TraceInfo, TraceLayer, TraceState};
 use crate::backend::cpu::Cpu;
 use crate::backend::{Backend, StepData};
 use crate::error::{Error, ErrorCode, Result};
-use crate::graph::{Group, Kind, NodeId, Phase};
+use crate::graph::{Group, Kind, Leaf, NodeId, Phase};
 use crate::optim;
 use crate::scratch::{self, Program};
 use crate::trace::{Breakpoint, Hit, Lane, Trace};
@@ -120,7 +120,7 @@ impl ProgramWalk {
         Ok(())
     }
 
-    /// Everything about the walk. Each statement stands for a layer, and the nodes that it is made of belong to it.
+    /// Everything about the walk. Each statement but the learning rate's stands for a layer, and the nodes that it is made of belong to it.
     pub async fn info(&mut self) -> Result<TraceInfo> {
         let state = self.state(None).await?;
         let Program { graph, statements, loss, .. } = &self.program;
@@ -148,6 +148,7 @@ impl ProgramWalk {
             output: end.index(),
             parameters: matches!(graph.node(end).kind, Kind::Leaf(_)).then_some(end.index()).into_iter().collect(),
         };
+        let is_scalar = |end: NodeId| matches!(graph.node(end).kind, Kind::Leaf(Leaf::Scalar(_)));
         let forward_end = self.trace.end_of(Lane::Forward);
         Ok(TraceInfo {
             subject: Subject::Batch,
@@ -156,7 +157,7 @@ impl ProgramWalk {
             ops: self.trace.ops().map(NodeId::index).collect(),
             forward_end,
             backward_end: self.trace.end_of(Lane::Backward).max(forward_end),
-            layers: ends.iter().filter(|&&end| end != loss && end != first).map(layer).collect(),
+            layers: ends.iter().filter(|&&end| end != loss && end != first && !is_scalar(end)).map(layer).collect(),
             x: first.index(),
             y: None,
             output: loss.index(),
