@@ -1,5 +1,6 @@
 import type { Answer, Buffers, Connection } from "./connection.js";
 import type { GradscopeError } from "./errors.js";
+import { Looking } from "./looking.js";
 import type {
   Evaluation, Event, Hyper, Memory, NodeInfo, ParameterInfo, Request, SessionInfo, Split, Tile, TrainResult, View,
 } from "./generated/protocol.js";
@@ -77,7 +78,7 @@ export interface Examples {
 const EMPTY = new Float32Array();
 
 /** A model on a backend, with its data, its optimizer and its place in the training. */
-export class Session {
+export class Session extends Looking {
   readonly #connection: Connection;
   readonly #handlers: { [K in keyof SessionEvents]: Set<(event: SessionEvents[K]) => void> } = {
     progress: new Set(), epoch: new Set(), loading: new Set(), frame: new Set(), deviceLost: new Set(), died: new Set(),
@@ -86,6 +87,7 @@ export class Session {
 
   /** @internal */
   constructor(connection: Connection, info: SessionInfo) {
+    super();
     this.#connection = connection;
     this.#info = info;
     connection.listen((event, buffers) => this.#dispatch(event, buffers));
@@ -228,6 +230,10 @@ export class Session {
 
   #ask(request: Request, buffers: Buffers = []): Promise<Answer> {
     return this.#connection.request(request, buffers);
+  }
+
+  protected override ask(request: Request, buffers: Buffers = []): Promise<Answer> {
+    return this.#ask(request, buffers);
   }
 
   #emit<K extends keyof SessionEvents>(name: K, event: SessionEvents[K]): void {

@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::plan::Operand;
 
 /// Examples of an evaluation batch.
-const BATCH: usize = 250;
+pub(super) const BATCH: usize = 250;
 /// Misclassified examples that are listed.
 const MOST_LISTED: usize = 60;
 
@@ -22,11 +22,11 @@ wire! {
         /// `confusion[truth][prediction]`, where the task is classification.
         pub confusion: Option<Vec<Vec<u32>>>,
         /// The first misclassified examples.
-        pub misclassified: Vec<Misclassified>,
+        pub misclassified: Vec<Answered>,
     }
 
-    /// An example that the model got wrong.
-    pub struct Misclassified {
+    /// An example with what the model made of it.
+    pub struct Answered {
         /// Index within the part.
         pub index: usize,
         /// True class.
@@ -35,6 +35,14 @@ wire! {
         pub prediction: usize,
         /// Probability of the prediction.
         pub probability: f32,
+    }
+
+    /// Some of the examples that one cell of a confusion matrix counts.
+    pub struct Cell {
+        /// How many there are.
+        pub total: usize,
+        /// Those asked for, by index.
+        pub examples: Vec<Answered>,
     }
 }
 
@@ -45,7 +53,9 @@ pub struct Evaluator {
     loss: f64,
     correct: usize,
     confusion: Vec<Vec<u32>>,
-    misclassified: Vec<Misclassified>,
+    misclassified: Vec<Answered>,
+    /// The class and its probability for each example so far.
+    answers: Vec<(u32, f32)>,
 }
 
 impl Evaluator {
@@ -56,7 +66,7 @@ impl Evaluator {
         }
         let classes = session.training().map_or(0, |compiled| session.classes(&compiled.built));
         let confusion = vec![vec![0; classes]; classes];
-        Ok(Self { split, position: 0, loss: 0.0, correct: 0, confusion, misclassified: Vec::new() })
+        Ok(Self { split, position: 0, loss: 0.0, correct: 0, confusion, misclassified: Vec::new(), answers: Vec::new() })
     }
 
     /// Takes one batch; the result when it was the last.
@@ -74,6 +84,7 @@ impl Evaluator {
             return Ok(None);
         }
         let classifies = !self.confusion.is_empty();
+        session.answers[self.split as usize] = std::mem::take(&mut self.answers);
         Ok(Some(Evaluation {
             loss: (self.loss / total as f64) as f32,
             accuracy: classifies.then_some(self.correct as f32 / total as f32),
@@ -87,16 +98,14 @@ impl Evaluator {
         if classes == 0 {
             return;
         }
-        let data = match self.split {
-            Split::Train | Split::Validation => &session.data.train,
-            Split::Test => &session.data.test,
-        };
+        let data = session.part_of(self.split);
         for (offset, scores) in predictions.chunks_exact(predictions.len() / batch).enumerate() {
             let truth = label(data, first + offset);
             let (prediction, probability) = match session.settings.loss.from_logits() {
                 true => decide(&probabilities(scores)),
                 false => decide(scores),
             };
+            self.answers.push((prediction as u32, probability));
             if truth >= classes || prediction >= classes {
                 continue;
             }
@@ -104,7 +113,7 @@ impl Evaluator {
             if truth == prediction {
                 self.correct += 1;
             } else if self.misclassified.len() < MOST_LISTED {
-                self.misclassified.push(Misclassified { index: self.position + offset, truth, prediction, probability });
+                self.misclassified.push(Answered { index: self.position + offset, truth, prediction, probability });
             }
         }
     }
@@ -163,6 +172,30 @@ impl<B: Backend> Session<B> {
         ran?;
         let loss = drained.await?.first().copied().unwrap_or(f32::NAN);
         Ok((predictions?, loss))
+    }
+
+    /// Examples `first..first + most` of those of class `truth` that were taken for `prediction` when the part was last evaluated; an error
+    /// if it never was.
+    pub fn cell(&self, split: Split, truth: usize, prediction: usize, first: usize, most: usize) -> Result<Cell> {
+        let answers = &self.answers[split as usize];
+        if answers.is_empty() {
+            let reason = format!("the {} part is not evaluated", split.name());
+            return Err(Error::new(ErrorCode::WrongState, &[("what", &"listing examples"), ("reason", &reason)]));
+        }
+        let (data, (_, start)) = (self.part_of(split), self.rows_of(split));
+        let in_cell = |(index, &(answer, probability)): (usize, &(u32, f32))| {
+            let found = answer as usize == prediction && label(data, start + index) == truth;
+            found.then_some(Answered { index, truth, prediction, probability })
+        };
+        let all: Vec<Answered> = answers.iter().enumerate().filter_map(in_cell).collect();
+        Ok(Cell { total: all.len(), examples: all.into_iter().skip(first).take(most).collect() })
+    }
+
+    fn part_of(&self, split: Split) -> &Part {
+        match split {
+            Split::Train | Split::Validation => &self.data.train,
+            Split::Test => &self.data.test,
+        }
     }
 
     /// Evaluates a whole part.

@@ -1,8 +1,11 @@
 //! Training: a session holds a model, its data and its state; a run takes it on, chunk by chunk, so that whoever drives it stays responsive.
 
+mod attribution;
 mod evaluate;
+mod health;
 mod history;
 mod inspect;
+mod landscape;
 mod parameters;
 mod program;
 mod run;
@@ -11,7 +14,9 @@ mod snapshot;
 mod walk;
 mod watch;
 
-pub use evaluate::{Evaluation, Evaluator, Misclassified};
+pub use attribution::{AttributeOptions, Attribution, Method};
+pub use evaluate::{Answered, Cell, Evaluation, Evaluator};
+pub use health::{Distribution, HealthReport, LayerHealth, ParameterHealth};
 pub use program::ProgramWalk;
 pub use run::{EpochEnd, Run, RunOptions, RunResult, Status};
 pub use session::{Compiled, Pending, Session, Settings, StepMetrics};

@@ -14,6 +14,7 @@ use crate::data::{self, Dataset, Part, Split, epoch_order, validation_start};
 use crate::error::{Error, ErrorCode, Result};
 use crate::graph::{Group, NodeId, Target};
 use crate::nn::{self, Built, LossSpec, ModelSpec};
+use crate::ops::Graph;
 use crate::optim::{self, OptimizerSpec};
 use crate::plan::{Mode, Plan};
 
@@ -100,6 +101,8 @@ pub struct Session<B: Backend> {
     order: Option<(usize, bool, Vec<u32>)>,
     pub(super) last_rows: Vec<u32>,
     pub(super) overrides: BTreeMap<String, f32>,
+    /// What was answered to each example of a part when it was last evaluated, by [`Split`]: the class and its probability.
+    pub(super) answers: [Vec<(u32, f32)>; 3],
 }
 
 impl<B: Backend> Session<B> {
@@ -125,6 +128,7 @@ impl<B: Backend> Session<B> {
             shuffle: true,
             order: None,
             last_rows: Vec::new(),
+            answers: Default::default(),
             overrides: BTreeMap::new(),
         };
         session.check()?;
@@ -233,7 +237,7 @@ impl<B: Backend> Session<B> {
     pub fn reset(&mut self, seed: Option<u32>) -> Result<()> {
         self.settings.seed = seed.unwrap_or(self.settings.seed);
         (self.step, self.epoch, self.position) = (0, 0, 0);
-        self.history.changed = true;
+        self.history.forget();
         self.recent.clear();
         self.forget_order();
         let Some(compiled) = self.train.values().next() else { return Ok(()) };
@@ -339,18 +343,18 @@ impl<B: Backend> Session<B> {
     }
 
     /// Values of a graph's scalars at the present step.
-    pub(super) fn scalars(&self, built: &Built) -> Vec<f32> {
+    pub(super) fn scalars(&self, graph: &Graph) -> Vec<f32> {
         let computed = optim::scalars_at(&self.settings.optimizer, self.step);
         let value = |(name, initial): &(String, f32)| {
             let key = name.split(':').next().unwrap_or(name);
             let known = computed.iter().find(|(known, _)| *known == name.as_str()).map(|&(_, value)| value);
             self.overrides.get(key).copied().or(known).unwrap_or(*initial)
         };
-        built.graph.scalars().iter().map(value).collect()
+        graph.scalars().iter().map(value).collect()
     }
 
     pub(super) fn step_data(&self, built: &Built, feed: Feed) -> StepData {
-        StepData { seed: self.settings.seed, step: self.step as u32, scalars: self.scalars(built), feed }
+        StepData { seed: self.settings.seed, step: self.step as u32, scalars: self.scalars(&built.graph), feed }
     }
 
     /// Takes note of losses, to know what is usual.
@@ -441,8 +445,8 @@ impl<B: Backend> Session<B> {
         let Some(compiled) = self.train.get_mut(&batch) else { return Ok(f32::NAN) };
         self.backend.write_input(&mut compiled.exec, 0, x)?;
         self.backend.write_input(&mut compiled.exec, 1, y)?;
+        self.history.lose(self.step);
         self.run_step(batch, Feed::Kept)?;
-        self.history.changed = true;
         let Some(compiled) = self.train.get_mut(&batch) else { return Ok(f32::NAN) };
         let metrics = self.backend.drain(&mut compiled.exec).await?;
         Ok(metrics.first().copied().unwrap_or(f32::NAN))

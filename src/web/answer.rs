@@ -154,6 +154,10 @@ impl Desk {
                 self.keep_safe(false).await?;
                 plain(loss.into())
             }
+            Request::Cell { split, truth, prediction, first, most } => self.cell(split, truth, prediction, first, most),
+            Request::Health => self.health().await,
+            Request::Attribute { options, split, index } => self.attribute(&options, split, index, buffers).await,
+            Request::Landscape { split, seed, points } => self.landscape(split, seed, &points).await,
             Request::Predict => {
                 let outputs = self.session()?.predict(&floats(&buffers.get(0))).await?;
                 Ok((JsValue::NULL, vec![Buffer::Floats(outputs)]))
@@ -199,13 +203,7 @@ impl Desk {
             }
             Request::Pin { split, index } => {
                 let session = self.session()?;
-                let pinned = match index {
-                    None => floats(&buffers.get(0)),
-                    Some(index) => {
-                        let (part, first) = part_of(session, split);
-                        part.x.gather(&[row_of(part, first, split, index)?])
-                    }
-                };
+                let pinned = example(session, split, index, buffers)?;
                 let expected = session.settings().model.input.iter().product::<usize>();
                 if pinned.len() != expected {
                     let arguments: [(&str, &dyn std::fmt::Display); 3] =
@@ -284,6 +282,13 @@ impl Desk {
         self.session = Some(session);
         Ok(info)
     }
+}
+
+/// An example of the data, or the one that came with the message.
+pub(super) fn example(session: &Session<Device>, split: Split, index: Option<usize>, buffers: &Array) -> Result<Vec<f32>> {
+    let Some(index) = index else { return Ok(floats(&buffers.get(0))) };
+    let (part, first) = part_of(session, split);
+    Ok(part.x.gather(&[row_of(part, first, split, index)?]))
 }
 
 /// The row of example `index` of a split that begins at row `first` of its part.

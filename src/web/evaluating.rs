@@ -19,8 +19,8 @@ pub(super) struct Evaluating {
 /// Whether a request leaves the parameters as they are, and so may come between two batches of an evaluation.
 pub(super) fn only_looks(request: &Request) -> bool {
     use Request::{
-        Backends, Datasets, Describe, Evaluate, Examples, Frame, GetParameter, Memory, Nodes, Parameters, Pin, Predict, Presets, Rates,
-        Read, Snapshot, Train, Watch,
+        Attribute, Backends, Cell, Datasets, Describe, Evaluate, Examples, Frame, GetParameter, Health, Landscape, Memory, Nodes,
+        Parameters, Pin, Predict, Presets, Rates, Read, Snapshot, Train, Watch,
     };
     matches!(
         request,
@@ -33,6 +33,10 @@ pub(super) fn only_looks(request: &Request) -> bool {
             | GetParameter { .. }
             | Evaluate { .. }
             | Predict
+            | Cell { .. }
+            | Health
+            | Attribute { .. }
+            | Landscape { .. }
             | Nodes
             | Read { .. }
             | Examples { .. }

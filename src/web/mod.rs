@@ -18,6 +18,8 @@ mod js;
 #[cfg(target_arch = "wasm32")]
 mod live;
 #[cfg(target_arch = "wasm32")]
+mod looking;
+#[cfg(target_arch = "wasm32")]
 mod open;
 #[cfg(all(target_arch = "wasm32", feature = "selftest"))]
 mod selftest;

@@ -9,7 +9,7 @@ use crate::data::Split;
 use crate::nn::{LossSpec, ModelSpec};
 use crate::optim::OptimizerSpec;
 use crate::trace::{Breakpoint, ReadItem};
-use crate::train::{Evaluation, Subject, Travel};
+use crate::train::{AttributeOptions, Evaluation, Subject, Travel};
 
 wire! {
     /// Which backend to train on. `auto` takes WebGPU where the adapter is hardware, else SIMD code on the CPU.
@@ -319,6 +319,39 @@ wire! {
             /// Part of the data.
             split: Split,
         },
+        /// Examples that one cell of the last evaluation's confusion matrix counts -> `Cell`.
+        Cell {
+            /// Part of the data.
+            split: Split,
+            /// Their true class.
+            truth: usize,
+            /// What the model took them for.
+            prediction: usize,
+            /// How many to pass over.
+            first: usize,
+            /// How many to list.
+            most: usize,
+        },
+        /// How the network fares on the batch last stepped; changes nothing -> `HealthReport`.
+        Health,
+        /// What the parts of one example contribute to a class -> `Attribution`. Buffers in: `x` if no index is given; out: the values.
+        Attribute {
+            /// What and how.
+            options: AttributeOptions,
+            /// Part of the data.
+            split: Split,
+            /// Index in it.
+            index: Option<usize>,
+        },
+        /// The loss at some points around the present parameters, which stay -> null. Buffers: the losses.
+        Landscape {
+            /// Part of the data; its first 250 examples.
+            split: Split,
+            /// Seed of the two directions.
+            seed: u32,
+            /// How far to go along each.
+            points: Vec<[f32; 2]>,
+        },
         /// -> null. Buffers in: `x`, any number of examples; out: outputs.
         Predict,
         /// -> `NodeInfo[]`.
@@ -441,7 +474,7 @@ mod tests {
     use crate::data::DatasetInfo;
     use crate::nn::{ModelDescription, Preset};
     use crate::trace::{Explanation, Nudge, Reason};
-    use crate::train::{OptimizerTable, TraceInfo};
+    use crate::train::{Attribution, Cell, HealthReport, OptimizerTable, TraceInfo};
 
     /// Writes the twins to the folder that `TS_RS_EXPORT_DIR` names: whatever a request or an event mentions, and what answers.
     #[test]
@@ -465,6 +498,9 @@ mod tests {
         Nudge::export_all(&config)?;
         Reason::export_all(&config)?;
         OptimizerTable::export_all(&config)?;
+        Cell::export_all(&config)?;
+        HealthReport::export_all(&config)?;
+        Attribution::export_all(&config)?;
         crate::error::Error::export_all(&config)
     }
 }

@@ -1,6 +1,7 @@
 import { applySettings } from "./state/settings.js";
 import { describeWhileEditing, start } from "./state/engine.js";
 import { watchSelection } from "./state/pictures.js";
+import { forgetWithSession } from "./state/looking.js";
 import { followAddress } from "./state/route.js";
 import { watchCell } from "./state/cell.js";
 import { watchPredictions } from "./state/predict.js";
@@ -15,4 +16,5 @@ watchSelection();
 watchWalk();
 watchCell();
 watchPredictions();
+forgetWithSession();
 start().then(followAddress, () => undefined);

@@ -1,9 +1,11 @@
 import { errors, hints } from "./en-errors.js";
 import { lessons } from "./en-lessons.js";
+import { looking } from "./en-looking.js";
 import { walk } from "./en-walk.js";
 
 const texts = {
   ...walk,
+  ...looking,
   "brand": "Gradscope, opening page",
   "pick.model": "Model",
   "pick.data": "Data",
@@ -263,7 +265,6 @@ const texts = {
   "evaluate.mistakes": "Got wrong: truth → prediction",
   "evaluate.mistakesOf": "{truth} taken for {prediction}",
   "evaluate.mistake": "{truth} taken for {prediction}, with {probability}",
-  "evaluate.notListed": "None among the first mistakes that the engine lists.",
 
   "scratch.title": "Scratchpad",
   "scratch.lead": "Write a few lines of tensor arithmetic. Every value gets its gradient.",

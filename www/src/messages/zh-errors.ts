@@ -175,4 +175,9 @@ export const words: Readonly<Record<string, string>> = {
   "Four points": "四个点",
   "Arrays": "数组",
   "generated": "由程序生成",
+  "listing examples": "列出样本",
+  "the training part is not evaluated": "训练部分尚未评估",
+  "the validation part is not evaluated": "验证部分尚未评估",
+  "the test part is not evaluated": "测试部分尚未评估",
+  "layer with maps": "带特征图的层",
 };

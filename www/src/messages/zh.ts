@@ -1,10 +1,12 @@
 import { errors, hints, words } from "./zh-errors.js";
 import { lessons } from "./zh-lessons.js";
+import { looking } from "./zh-looking.js";
 import { walk } from "./zh-walk.js";
 import type { Catalogue, Misnamed } from "./types.js";
 
 const texts = {
   ...walk,
+  ...looking,
   "brand": "Gradscope，首页",
   "pick.model": "模型",
   "pick.data": "数据",
@@ -248,7 +250,6 @@ const texts = {
   "evaluate.mistakes": "认错的：真实 → 预测",
   "evaluate.mistakesOf": "{truth} 被认作 {prediction}",
   "evaluate.mistake": "{truth} 被认作 {prediction}，概率 {probability}",
-  "evaluate.notListed": "引擎列出的前若干错误中没有这种。",
   "scratch.title": "草稿纸",
   "scratch.lead": "写几行张量算式，每个值都会得到梯度。",
   "scratch.example": "例子",

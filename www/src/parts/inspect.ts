@@ -5,12 +5,13 @@ import { walk } from "../state/walk.js";
 import { isWelcome, scratchOpen, tab } from "../state/store.js";
 import "./explain.js";
 import "./numbers.js";
+import "./health.js";
 import "./optimizer.js";
 import "./slots.js";
 import "./walk-explain.js";
 import "./evaluate.js";
 
-const TABS = ["explain", "numbers", "optimizer", "evaluate"] as const;
+const TABS = ["explain", "numbers", "health", "optimizer", "evaluate"] as const;
 
 /** The tabs that there is something in. */
 const shown = (): readonly (typeof TABS)[number][] => (scratchOpen.value ? ["explain", "optimizer"] : TABS);
@@ -33,6 +34,8 @@ class Inspect extends View {
         return html`<gs-walk-explain></gs-walk-explain>${program ? nothing : html`<details class="lesson-below" ?open=${isWelcome.value}><summary>${t("explain.model")}</summary><gs-explain></gs-explain></details>`}`;
       case "numbers":
         return html`<gs-numbers></gs-numbers>`;
+      case "health":
+        return html`<gs-health></gs-health>`;
       case "optimizer":
         return html`${walk.value ? html`<gs-slots></gs-slots>` : nothing}${program ? nothing : html`<gs-optimizer></gs-optimizer>`}`;
       case "evaluate":

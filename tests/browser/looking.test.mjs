@@ -1,0 +1,141 @@
+// Health, the examples of a confusion's cell, attributions and the loss's landscape, through the package and on the page.
+
+import assert from "node:assert/strict";
+import { engineTest } from "./engine.mjs";
+import { pageTest } from "./support.mjs";
+
+const ready = (page) => page.locator(".card-in").first().waitFor({ timeout: 60_000 });
+
+/** Trains for about so long, then waits until it stands still. */
+const trainFor = async (page, milliseconds) => {
+  await page.getByRole("button", { name: "Train", exact: true }).click();
+  await page.getByText(/Epoch 1 · batch \d+/).waitFor({ timeout: 60_000 });
+  await page.waitForTimeout(milliseconds);
+  await page.getByRole("button", { name: "Pause" }).click();
+  await page.getByRole("button", { name: "Train on" }).waitFor();
+};
+
+engineTest(
+  "looking leaves the state as it was, and both backends see the same",
+  { timeout: 300_000 },
+  {},
+  async ({ gradscope }) => {
+    const results = {};
+    for (const backend of ["cpu", "webgpu"]) {
+      const session = await gradscope.createSession({ model: "mnist-cnn-small", backend, seed: 2 });
+      await session.train({ steps: 6, shuffle: false });
+      const before = (await session.snapshot()).bytes;
+      const health = await session.health();
+      const maps = {};
+      for (const method of ["saliency", "inputGradient", "integratedGradients", "gradCam", "occlusion"]) {
+        const { values, shape, gap, score, baseline } = await session.attribute({ split: "test", index: 3 }, { method, class: 0 });
+        maps[method] = { values: [...values], shape, gap, score, baseline };
+      }
+      const line = [...(await session.landscape("test", [[-0.5, 0], [0, 0], [0.5, 0], [0.5, 0.5]], 1))];
+      const after = (await session.snapshot()).bytes;
+      results[backend] = { health, maps, line, same: before.length === after.length && before.every((byte, k) => byte === after[k]) };
+      await session.dispose();
+    }
+    return results;
+  },
+  ({ cpu, webgpu }) => {
+    const near = (a, b, tolerance, what) => assert.ok(Math.abs(a - b) <= tolerance * Math.max(Math.abs(a), 1e-3), `${what}: ${a} and ${b}`);
+    for (const { same, health, maps } of [cpu, webgpu]) {
+      assert.ok(same, "the same bytes before and after");
+      assert.equal(health.step, 6);
+      assert.deepEqual(health.layers.map(({ layer }) => layer), ["conv2d", "max_pooling2d", "flatten", "dense", "dense_1"]);
+      assert.equal(health.layers[0].value.bins.reduce((a, b) => a + b), 32 * 26 * 26 * 32);
+      assert.deepEqual(maps.saliency.shape, [28, 28, 1]);
+      assert.deepEqual(maps.gradCam.shape, [13, 13]);
+      const { gap, score, baseline } = maps.integratedGradients;
+      assert.ok(Math.abs(gap) < 0.02 * Math.abs(score - baseline), `gap ${gap} of ${score - baseline}`);
+    }
+    near(cpu.health.gradientNorm, webgpu.health.gradientNorm, 1e-2, "gradient norm");
+    cpu.health.parameters.forEach(({ name, ratio }, k) => near(ratio, webgpu.health.parameters[k].ratio, 2e-2, `ratio of ${name}`));
+    cpu.line.forEach((loss, k) => near(loss, webgpu.line[k], 1e-2, `loss at point ${k}`));
+  },
+);
+
+engineTest(
+  "health is measured while training runs",
+  {},
+  {},
+  async ({ gradscope }) => {
+    const session = await gradscope.createSession({ model: "mnist-cnn-small", backend: "cpu", seed: 2 });
+    const stop = new AbortController();
+    const running = session.train({ epochs: 5, signal: stop.signal });
+    const reports = [];
+    for (let k = 0; k < 3; k++) {
+      await new Promise((done) => setTimeout(done, 300));
+      reports.push(await session.health());
+    }
+    stop.abort();
+    const { steps } = await running;
+    await session.dispose();
+    return { steps: reports.map(({ step }) => step), milliseconds: reports.map(({ milliseconds }) => milliseconds), taken: steps };
+  },
+  ({ steps, milliseconds, taken }) => {
+    assert.ok(steps[0] < steps[1] && steps[1] < steps[2] && steps[2] <= taken, `${steps} of ${taken}`);
+    console.log(`    a report takes ${milliseconds.map((ms) => ms.toFixed(0)).join(", ")} ms`);
+  },
+);
+
+pageTest("a cell's examples are listed, one is pinned, and its answer is attributed", { timeout: 240_000 }, async ({ page, url }) => {
+  await page.goto(`${url}/#/mnist-cnn-small?backend=cpu`);
+  await ready(page);
+  await trainFor(page, 1000);
+  await page.getByRole("tab", { name: "Evaluate" }).click();
+  await page.getByRole("button", { name: "Evaluate now" }).click();
+  const cell = page.locator(".confusion button[aria-label*='taken for what they are']").first();
+  await cell.waitFor({ timeout: 60_000 });
+  const count = Number((await cell.innerText()).replace(/\D/g, ""));
+  await cell.click();
+  await page.locator(".examples small").getByText(`${Math.min(24, count)} of ${count.toLocaleString("en")}`).waitFor();
+  if (count > 24) {
+    await page.getByRole("button", { name: "More" }).click();
+    await page.locator(".mistakes li").nth(24).waitFor();
+  }
+  await page.locator(".mistakes button").nth(1).click();
+  await page.locator(".mistakes button[aria-pressed=true]").waitFor();
+  const label = await page.locator(".mistakes button[aria-pressed=true]").getAttribute("aria-label");
+  const index = /\(([\d,]+)\)/.exec(label)[1];
+  await page.locator(".sample h2").getByText(`test ${index} · `).waitFor();
+  await page.getByText("Precision, recall and F1 of each class").click();
+  assert.equal(await page.locator(".numbers tfoot tr").count(), 2);
+  await page.getByText("Gap of the sum").waitFor();
+  for (const method of ["saliency", "inputGradient", "gradCam", "occlusion"]) {
+    await page.getByLabel("Method").selectOption(method);
+    await page.locator(`gs-attribution-map canvas[aria-label^="${{ saliency: "Saliency", inputGradient: "Input", gradCam: "Grad-CAM", occlusion: "Occlusion" }[method]}"]`).waitFor();
+  }
+});
+
+pageTest("the loss is walked along a line; a walk over a plane is cancelled", { timeout: 240_000 }, async ({ page, url }) => {
+  await page.goto(`${url}/#/sigmoid-2-2-1`);
+  await ready(page);
+  await page.getByRole("tab", { name: "Evaluate" }).click();
+  await page.getByRole("button", { name: "Along a line" }).click();
+  await page.locator("gs-landscape-picture canvas[aria-label^='Loss along a line']").waitFor();
+  await page.getByRole("button", { name: "Along a line" }).waitFor();
+  await page.goto(`${url}/#/mnist-cnn?backend=cpu`);
+  await page.getByText("93,322 parameters", { exact: true }).waitFor({ timeout: 60_000 });
+  await page.getByRole("tab", { name: "Evaluate" }).click();
+  assert.equal(await page.locator("gs-landscape-picture").count(), 0, "another session's is forgotten");
+  await page.getByRole("button", { name: "Over a plane" }).click();
+  await page.locator("gs-landscape-picture canvas[aria-label^='Loss over a plane']").waitFor({ timeout: 60_000 });
+  await page.locator(".landscape").getByRole("button", { name: "Cancel" }).click();
+  await page.getByRole("button", { name: "Over a plane" }).waitFor();
+});
+
+pageTest("dead units are told in words, and lead to the unit", { timeout: 120_000 }, async ({ page, url }) => {
+  await page.goto(`${url}/#/mnist-cnn-small?backend=cpu&learning_rate=0.5`);
+  await ready(page);
+  await page.getByRole("tab", { name: "Health" }).click();
+  await page.locator("gs-strip canvas").first().waitFor();
+  await trainFor(page, 1500);
+  const warning = page.locator(".warnings li").filter({ hasText: "units of dense are dead" });
+  await warning.waitFor();
+  await warning.locator(".warning").click();
+  await page.locator(".card.on").getByText("dense", { exact: true }).waitFor();
+  await page.getByRole("button", { name: "Gradients" }).click();
+  await page.locator("gs-strip canvas[aria-label^='Gradient at the output of conv2d']").waitFor();
+});
