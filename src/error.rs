@@ -65,6 +65,30 @@ codes! {
     DeviceLost => "the GPU was lost: {reason}",
     /// The worker died.
     WorkerDied => "the engine's worker stopped: {reason}",
+    /// A program with something else than its grammar wants.
+    Unexpected => "{expected} is expected, but there is {found}",
+    /// A character that the language does not know, or a bracket that closes nothing.
+    UnexpectedCharacter => "{found} cannot stand here",
+    /// A bracket without its partner.
+    UnclosedBracket => "{bracket} is never closed",
+    /// A program without a statement.
+    EmptyProgram => "there is nothing to compute",
+    /// A name that gets its value only later.
+    UsedBeforeDefined => "{name} is used here, but gets its value in line {defined}",
+    /// A function with too few or too many values.
+    WrongArguments => "{function} takes {expected} values, but gets {got}",
+    /// Something else than a whole number that is written out.
+    WholeNumber => "a whole number is expected here, written out",
+    /// A number beyond 32-bit floats.
+    NumberTooLarge => "{got} is more than a 32-bit float can hold",
+    /// Positions beyond a tensor's end.
+    OutOfRange => "{got} is outside axis {axis} of shape {shape}",
+    /// Gradients can flow only from one number.
+    NotScalar => "gradients flow from one number, but {name} has shape {shape}",
+    /// Brackets or operators within one another.
+    TooDeep => "this is nested more than {most} deep",
+    /// More than a page should hold or compute.
+    TooLarge => "there may be at most {most} {what}",
     /// A request that makes no sense now.
     WrongState => "{what} is not possible now: {reason}",
 }

@@ -13,6 +13,7 @@ pub mod nn;
 pub mod ops;
 pub mod optim;
 pub mod plan;
+pub mod scratch;
 #[cfg(any(feature = "selftest", not(target_arch = "wasm32")))]
 pub mod selftest;
 pub mod simd;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("wire", &[]),
     ("error", &[]),
+    ("wire", &[]),
     ("simd", &[]),
     ("tensor", &["error"]),
     ("graph", &["error", "tensor"]),
@@ -16,10 +17,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("backend", &["error", "tensor", "graph", "ops", "simd", "plan"]),
     ("fields", &["error"]),
     ("optim", &["error", "fields", "tensor", "graph", "ops"]),
+    ("scratch", &["error", "tensor", "graph", "ops", "autograd", "optim"]),
     ("nn", &["error", "fields", "tensor", "graph", "ops", "optim"]),
     ("data", &["error", "fields", "tensor"]),
     ("trace", &["error", "tensor", "graph", "ops", "plan", "backend"]),
-    ("train", &["error", "tensor", "graph", "ops", "autograd", "plan", "backend", "trace", "nn", "optim", "data"]),
+    ("train", &["error", "tensor", "graph", "ops", "autograd", "plan", "backend", "trace", "scratch", "nn", "optim", "data"]),
 ];
 
 /// The only places that may touch the browser.

@@ -13,7 +13,10 @@
 import { Connection, type Places } from "./connection.js";
 import { resolve, type CreateOptions } from "./options.js";
 import { Session } from "./session.js";
-import type { BackendReport, DatasetInfo, ModelDescription, ModelSpec, OptimizerSpec, Preset, SessionInfo } from "./generated/protocol.js";
+import { Walk } from "./stepper.js";
+import type {
+  BackendReport, DatasetInfo, ModelDescription, ModelSpec, OptimizerSpec, Preset, Request, ScratchReport, SessionInfo,
+} from "./generated/protocol.js";
 
 export { GradscopeError } from "./errors.js";
 export { Session } from "./session.js";
@@ -38,13 +41,15 @@ export function configure(where: Partial<Places>): void {
 /** A worker without a session, for questions that need none; it starts with the first of them. */
 let helper: Connection | undefined;
 
-async function ask<T>(request: Parameters<Connection["request"]>[0]): Promise<T> {
+function helping(): Connection {
   if (!helper) {
     helper = new Connection(places);
     helper.onDeath(() => (helper = undefined));
   }
-  return (await helper.request(request)).ok as T;
+  return helper;
 }
+
+const ask = async <T>(request: Request): Promise<T> => (await helping().request(request)).ok as T;
 
 /** What this machine offers to train on. */
 export const backends = (): Promise<BackendReport> => ask({ type: "backends" });
@@ -60,6 +65,21 @@ export const describeModel = (model: ModelSpec): Promise<ModelDescription> => as
 
 /** The learning rate of an optimizer at some steps, 0 being the first: what a schedule comes to. */
 export const learningRates = (optimizer: OptimizerSpec, steps: number[]): Promise<number[]> => ask({ type: "rates", optimizer, steps });
+
+/**
+ * Reads and runs a program of the scratchpad, such as `x = 3; loss = x^2`: every node with its value and its gradient. A mistake rejects with
+ * the place as `where` (`"line:column"`) and `line`, `column`, `width`, `caret` and perhaps `hint` in `args`.
+ */
+export const readScratch = (source: string, seed = 0): Promise<ScratchReport> => ask({ type: "scratch", source, seed });
+
+/**
+ * Opens a program of the scratchpad as a walk, without a session: its variables are the parameters, its statements the layers, and going on to
+ * the next batch is a step of gradient descent. Another program that is open is left. A mistake rejects as with {@link readScratch}.
+ */
+export async function scratch(source: string, seed = 0): Promise<Walk> {
+  const connection = helping();
+  return Walk.openScratch((walk, buffers = []) => connection.request({ type: "walk", walk }, buffers), source, seed);
+}
 
 /**
  * Builds a model on a backend of its own worker, with its data at hand.

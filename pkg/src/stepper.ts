@@ -46,6 +46,11 @@ export class Walk {
     return new Walk(ask, (await ask({ type: "open", subject }, [wanted.x])).ok as TraceInfo);
   }
 
+  /** @internal */
+  static async openScratch(ask: Ask, source: string, seed: number): Promise<Walk> {
+    return new Walk(ask, (await ask({ type: "openScratch", source, seed })).ok as TraceInfo);
+  }
+
   /** The graph, its ops in order, and where the walk stands. */
   get info(): TraceInfo {
     return this.#info;

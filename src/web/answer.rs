@@ -16,7 +16,8 @@ use crate::data::{Dataset, Part, Split};
 use crate::error::{Error, ErrorCode, Result};
 use crate::graph::{Kind, Phase};
 use crate::nn;
-use crate::train::{Session, Settings, Snapshot};
+use crate::scratch;
+use crate::train::{ProgramWalk, Session, Settings, Snapshot};
 
 /// A value and the arrays beside it.
 pub(super) type Answer = Result<(JsValue, Vec<Buffer>)>;
@@ -26,6 +27,8 @@ pub(super) struct Desk {
     pub(super) post: Post,
     data_url: String,
     pub(super) session: Option<Session<Device>>,
+    /// The program of the scratchpad that is walked through.
+    pub(super) program: Option<ProgramWalk>,
     pub(super) training: Option<Training>,
     /// Evaluations asked for, the oldest first.
     pub(super) evaluations: VecDeque<Evaluating>,
@@ -41,6 +44,7 @@ impl Desk {
             post,
             data_url,
             session: None,
+            program: None,
             training: None,
             evaluations: VecDeque::new(),
             views: Vec::new(),
@@ -113,6 +117,7 @@ impl Desk {
             Request::Presets => plain(to_js(&nn::presets())),
             Request::Datasets => plain(to_js(&fetch::datasets(&self.data_url).await)),
             Request::Describe { model } => plain(to_js(&nn::describe(&model)?)),
+            Request::Scratch { source, seed } => plain(to_js(&scratch::report(&scratch::compile(&source, seed)?))),
             Request::Rates { optimizer, steps } => {
                 optimizer.check()?;
                 let rates: Vec<f64> = steps.iter().map(|&step| optimizer.learning_rate().at(step)).collect();
@@ -239,7 +244,7 @@ impl Desk {
             }
             Request::Dispose => {
                 self.finish_run().await;
-                (self.session, self.safe) = (None, None);
+                (self.session, self.program, self.safe) = (None, None, None);
                 (self.views, self.pinned) = (Vec::new(), Vec::new());
                 plain(JsValue::NULL)
             }

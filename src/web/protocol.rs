@@ -249,6 +249,13 @@ wire! {
             /// Of which parameter.
             parameter: String,
         },
+        /// Opens a program of the scratchpad in place of any other walk; it needs no session -> `TraceInfo`. Batches and epochs are then steps.
+        OpenScratch {
+            /// The program.
+            source: String,
+            /// Seed of its random numbers.
+            seed: u32,
+        },
         /// Leaves the walk.
         Close,
     }
@@ -266,6 +273,13 @@ wire! {
         Describe {
             /// The model.
             model: ModelSpec,
+        },
+        /// Reads and runs a program of the scratchpad, without a session -> `ScratchReport`. A mistake is an error whose place is `line:column`.
+        Scratch {
+            /// The program.
+            source: String,
+            /// Seed of its random numbers.
+            seed: u32,
         },
         /// The learning rate at some steps -> number[].
         Rates {
@@ -476,6 +490,8 @@ mod tests {
         NodeInfo::export_all(&config)?;
         TrainResult::export_all(&config)?;
         Memory::export_all(&config)?;
+        crate::scratch::ScratchReport::export_all(&config)?;
+        crate::scratch::Hint::export_all(&config)?;
         ReadValue::export_all(&config)?;
         TraceInfo::export_all(&config)?;
         Explanation::export_all(&config)?;

@@ -72,11 +72,15 @@ function ownsKey(event: KeyboardEvent): boolean {
   return presses && element?.closest("button, a, summary, [role=tab], [role=application]") != null;
 }
 
+/** Whether a key is for something that the scratchpad hides: a network, or a walk where none is open. */
+const rests = (binding: string): boolean =>
+  store.scratchOpen.peek() && binding !== "Shift+?" && !(walk.peek() && STEP_KEYS.some((key) => key.binding === binding));
+
 export function bindKeys(): void {
   const bindings = [...KEYS, ...STEP_KEYS].map(({ binding, run }) => [
     binding,
     (event: KeyboardEvent) => {
-      if (ownsKey(event)) return;
+      if (ownsKey(event) || rests(binding)) return;
       event.preventDefault();
       run();
     },

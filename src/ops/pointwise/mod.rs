@@ -11,7 +11,7 @@ pub use chain::{Arg, Chain, Instr};
 use super::kernel::broadcast_index;
 use super::{Cost, CpuCx, Expr, GradCx, Graph, KernelCx, OpDef, Pass, Real, Sample, View};
 use crate::error::{Error, ErrorCode, Result};
-use crate::graph::NodeId;
+use crate::graph::{Kind, Leaf, NodeId};
 use crate::tensor::{Meta, Shape};
 
 /// Gradients with respect to both operands, before broadcasting is undone.
@@ -134,9 +134,14 @@ table! {
             let less = g.sub(b, one)?;
             let power = g.pow(a, less)?;
             let slope = g.mul(b, power)?;
+            let da = g.mul(dy, slope)?;
+            // Nobody asks for a written exponent's gradient, which is not even a number where a < 0.
+            if matches!(g.node(b).kind, Kind::Leaf(Leaf::Constant(_))) {
+                return Ok([Some(da), None]);
+            }
             let log = g.log(a)?;
             let db = g.mul(y, log)?;
-            Ok([Some(g.mul(dy, slope)?), Some(g.mul(dy, db)?)])
+            Ok([Some(da), Some(g.mul(dy, db)?)])
         };
     /// The larger of a and b; at a tie each gets half of the gradient, as in PyTorch
     Max "maximum" 2 r"\max(a, b)"

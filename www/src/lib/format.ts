@@ -38,6 +38,16 @@ export function general(value: number | null | undefined): string {
   return significant.value.format(value).replace("-", "−");
 }
 
+/** Two or three significant digits in no more than seven letters: for the cells of small tensors. */
+export function brief(value: number | null | undefined): string {
+  if (!known(value)) return NONE;
+  const special = finite(value);
+  if (special) return special;
+  const size = Math.abs(value);
+  const text = size !== 0 && (size < 1e-3 || size >= 1e5) ? value.toExponential(1).replace("e+", "e").replace("e-", "e−") : String(Number(value.toPrecision(size >= 100 ? 5 : size < 0.01 ? 2 : 3)));
+  return text.replace("-", "−");
+}
+
 /** 1.23e9 -> "1.23B". */
 export const short = (value: number): string => compact.value.format(value);
 

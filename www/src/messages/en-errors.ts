@@ -1,4 +1,4 @@
-import type { ErrorTexts } from "./types.js";
+import type { ErrorTexts, HintTexts } from "./types.js";
 
 export const errors: ErrorTexts = {
   shape_mismatch: "{op} cannot take shapes {left} and {right} together.",
@@ -21,5 +21,35 @@ export const errors: ErrorTexts = {
   gpu: "The GPU refused {what}: {reason}",
   device_lost: "The GPU was lost: {reason}",
   worker_died: "The engine stopped: {reason}",
+  unexpected: "{expected} is expected here, but there is {found}.",
+  unexpected_character: "{found} cannot stand here.",
+  unclosed_bracket: "{bracket} is never closed.",
+  empty_program: "There is nothing to compute.",
+  used_before_defined: "{name} is used here, but gets its value in line {defined}.",
+  wrong_arguments: "{function} takes {expected} values, but gets {got}.",
+  whole_number: "A whole number is expected here, written out.",
+  number_too_large: "{got} is more than a 32-bit float can hold.",
+  out_of_range: "{got} is outside axis {axis} of shape {shape}.",
+  not_scalar: "Gradients flow from one number, but {name} has shape {shape}.",
+  too_deep: "This is nested more than {most} deep.",
+  too_large: "There may be at most {most} {what}.",
   wrong_state: "{what} is not possible now: {reason}",
+};
+
+/** What may help with a mistake in a program. */
+export const hints: HintTexts = {
+  did_you_mean: "Did you mean {suggestion}?",
+  call_it: "{got} is a function: write {got}(...).",
+  usage: "Write {usage}.",
+  mat_mul: "{left_source} is {left} and {right_source} is {right}: the last extent on the left must be the last but one on the right.",
+  broadcast: "{left_source} is {left} and {right_source} is {right}: counted from the right, extents must be equal or 1.",
+  ragged: "All parts of a list need one shape.",
+  cells: "A reshape keeps the number of elements.",
+  sum_it: "Make it one number: mean({source}) or sum({source}).",
+  move_up: "Move line {defined} above this one.",
+  opened: "The bracket was opened in line {opened}.",
+  try_this: "Try: x = 3; loss = x^2",
+  power: "A power is written x^2.",
+  no_comparison: "There are no comparisons; greater(a, b) and equal(a, b) give 1 or 0.",
+  extent: "This axis has {extent} positions, counted from 0.",
 };

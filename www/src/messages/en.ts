@@ -1,4 +1,4 @@
-import { errors } from "./en-errors.js";
+import { errors, hints } from "./en-errors.js";
 import { lessons } from "./en-lessons.js";
 import { looking } from "./en-looking.js";
 import { walk } from "./en-walk.js";
@@ -266,6 +266,42 @@ const texts = {
   "evaluate.mistakesOf": "{truth} taken for {prediction}",
   "evaluate.mistake": "{truth} taken for {prediction}, with {probability}",
 
+  "scratch.title": "Scratchpad",
+  "scratch.lead": "Write a few lines of tensor arithmetic. Every value gets its gradient.",
+  "scratch.example": "Example",
+  "scratch.own": "Your own program",
+  "scratch.run": "Run",
+  "scratch.runKeys": "Run (Ctrl Enter in the editor)",
+  "scratch.step": "Step",
+  "scratch.stepWhy": "Walk through it op by op: forward, backward, update",
+  "scratch.editor": "The program",
+  "scratch.at": "Line {line}, column {column}:",
+  "scratch.graph": "The program's graph: {n} values, left to right; the table of all numbers has the same",
+  "scratch.picture": "Graph",
+  "scratch.table": "All numbers as a table",
+  "scratch.name": "name",
+  "scratch.shape": "shape",
+  "scratch.value": "value",
+  "scratch.gradient": "gradient",
+  "scratch.noGradient": "none",
+  "scratch.variable": "variable",
+  "scratch.data": "data",
+  "scratch.scalar": "step size",
+  "scratch.constant": "number",
+  "scratch.language": "The language",
+  "scratch.grammar": "name = expression, a line or a ; each. What is written out or random is a variable; data(...) stays as it is. Operators: + - * / ^ and @ for matrix products, x.T, slices x[0, 1:3]. Shapes broadcast as in NumPy. Gradients flow from loss, or from the last single number. # begins a comment.",
+  "scratch.functions": "randn rand zeros ones eye linspace data · exp log sqrt abs sign sigmoid tanh relu leaky_relu gelu silu softplus maximum minimum pow · sum mean max min var (axis=, keepdims=) · softmax log_softmax cross_entropy mse · reshape transpose concat · conv2d max_pool2d avg_pool2d (strides=, padding=)",
+  "scratch.title.neuron": "One neuron",
+  "scratch.title.xor": "XOR",
+  "scratch.title.softmax": "Softmax and cross-entropy",
+  "scratch.title.broadcast": "A broadcast sum",
+  "scratch.title.hand": "Backpropagation by hand",
+  "scratch.about.neuron": "Three inputs, one weight each, a bias, tanh. The gradient of each weight is its input times the gradient of z.",
+  "scratch.about.xor": "Four points that no line separates. Three hidden units are enough. The random weights are the same at every run.",
+  "scratch.about.softmax": "The cross-entropy twice: written out, and as one operation. Either way the gradient of z is p − t.",
+  "scratch.about.broadcast": "b is added to both rows, so its gradient is the sum of theirs: what was copied forward is summed backward.",
+  "scratch.about.hand": "The worked example of an article, whose numbers do not add up, beside the true ones. Look at h, J and the gradient of z, which is δ.",
+
   "help.open": "Keys",
   "help.title": "Keys",
   "help.text": "They are off while a text field has the focus.",
@@ -279,4 +315,4 @@ const texts = {
 } as const;
 
 /** The English catalogue: its keys are the keys. */
-export const en = { texts, errors, words: {}, lessons } as const;
+export const en = { texts, errors, hints, words: {}, lessons } as const;

@@ -1,5 +1,5 @@
 import { computed } from "@preact/signals-core";
-import type { GradscopeError } from "gradscope";
+import type { GradscopeError, Hint } from "gradscope";
 import { language } from "../state/settings.js";
 import { count } from "../lib/format.js";
 import { en } from "./en.js";
@@ -28,10 +28,19 @@ export function phrase(text: string): string {
   return Object.hasOwn(words, pattern) ? words[pattern]!.replace(/#/g, () => numbers.shift() ?? "#") : text;
 }
 
+/** An error's values in the language of the page. */
+function argumentsOf({ args }: Pick<GradscopeError, "args">): Record<string, string> {
+  return Object.fromEntries(Object.entries(args).map(([key, value]) => [key, phrase(value)]));
+}
+
 /** An error's sentence in the language of the page. */
-export function errorText(error: Pick<GradscopeError, "code" | "args">): string {
-  const args = Object.entries(error.args).map(([key, value]) => [key, phrase(value)]);
-  return fill(catalogue.value.errors[error.code], Object.fromEntries(args) as Record<string, string>);
+export const errorText = (error: Pick<GradscopeError, "code" | "args">): string => fill(catalogue.value.errors[error.code], argumentsOf(error));
+
+/** What may help with an error of the scratchpad, if anything is known. */
+export function hintText(error: Pick<GradscopeError, "args">): string | undefined {
+  const { hints } = catalogue.value;
+  const { hint } = error.args;
+  return hint !== undefined && Object.hasOwn(hints, hint) ? fill(hints[hint as Hint], argumentsOf(error)) : undefined;
 }
 
 /** What the page teaches about a preset, if it does. */

@@ -1,4 +1,4 @@
-import type { ErrorCode } from "gradscope";
+import type { ErrorCode, Hint } from "gradscope";
 import type { en } from "./en.js";
 
 /** Key of a text. */
@@ -18,6 +18,9 @@ export type Arguments<K extends Key> = Names<(typeof en)["texts"][K]> extends ne
 
 /** A sentence for each error, with the arguments that the engine gives. */
 export type ErrorTexts = Readonly<Record<ErrorCode, string>>;
+
+/** A sentence for each hint of the scratchpad. */
+export type HintTexts = Readonly<Record<Hint, string>>;
 
 /** Presets that the page teaches something about. */
 export type Taught =
@@ -42,6 +45,7 @@ type Texts = (typeof en)["texts"];
 export interface Catalogue {
   texts: { readonly [K in keyof Texts]: string };
   errors: ErrorTexts;
+  hints: HintTexts;
   /** Translations of phrases that the engine gives as arguments. */
   words: Readonly<Record<string, string>>;
   lessons: Lessons;

@@ -1,4 +1,4 @@
-import type { ErrorTexts } from "./types.js";
+import type { ErrorTexts, HintTexts } from "./types.js";
 
 export const errors: ErrorTexts = {
   shape_mismatch: "{op} 不能同时接受形状 {left} 和 {right}。",
@@ -21,7 +21,37 @@ export const errors: ErrorTexts = {
   gpu: "GPU 拒绝了 {what}：{reason}",
   device_lost: "GPU 已丢失：{reason}",
   worker_died: "引擎已停止：{reason}",
+  unexpected: "这里应为 {expected}，却是 {found}。",
+  unexpected_character: "{found} 不能出现在这里。",
+  unclosed_bracket: "{bracket} 没有配对的括号。",
+  empty_program: "没有可计算的内容。",
+  used_before_defined: "这里用到了 {name}，它在第 {defined} 行才有值。",
+  wrong_arguments: "{function} 需要 {expected} 个值，得到 {got} 个。",
+  whole_number: "这里应直接写出一个整数。",
+  number_too_large: "{got} 超出了 32 位浮点数的范围。",
+  out_of_range: "{got} 超出了形状 {shape} 的第 {axis} 轴。",
+  not_scalar: "梯度从单个数出发，而 {name} 的形状是 {shape}。",
+  too_deep: "嵌套超过 {most} 层。",
+  too_large: "最多只能有 {most} {what}。",
   wrong_state: "现在不能 {what}：{reason}",
+};
+
+/** What may help with a mistake in a program. */
+export const hints: HintTexts = {
+  did_you_mean: "是否想写 {suggestion}？",
+  call_it: "{got} 是函数，请写成 {got}(...)。",
+  usage: "写法：{usage}。",
+  mat_mul: "{left_source} 是 {left}，{right_source} 是 {right}：左边最后一轴须等于右边倒数第二轴。",
+  broadcast: "{left_source} 是 {left}，{right_source} 是 {right}：从右往左，各轴须相等，或其中之一为 1。",
+  ragged: "列表的各部分须形状相同。",
+  cells: "reshape 不改变元素个数。",
+  sum_it: "先变成一个数：mean({source}) 或 sum({source})。",
+  move_up: "把第 {defined} 行移到这一行之前。",
+  opened: "这个括号在第 {opened} 行打开。",
+  try_this: "试试：x = 3; loss = x^2",
+  power: "乘方写作 x^2。",
+  no_comparison: "没有比较运算；greater(a, b) 与 equal(a, b) 给出 1 或 0。",
+  extent: "这一轴有 {extent} 个位置，从 0 数起。",
 };
 
 /** Phrases of the engine's, word for word, with `#` for each number; what is not here stays as it is. */
@@ -68,6 +98,23 @@ export const words: Readonly<Record<string, string>> = {
   "an image [height, width, channels]": "图像 [高, 宽, 通道]",
   "images [N, H, W, C]": "图像 [N, H, W, C]",
   "a last axis of classes": "最后一轴为类别",
+  "name": "名字",
+  "function": "函数",
+  "a value": "一个值",
+  "a position": "一个位置",
+  "a tensor": "一个张量",
+  "numbers": "数",
+  "two values": "两个值",
+  "an operator or the end of the line": "运算符或行尾",
+  "the end": "结尾",
+  "the end of the line": "行尾",
+  "'same', 'valid' or a number": "'same'、'valid' 或一个数",
+  ") or ,": ") 或 ,",
+  "] or ,": "] 或 ,",
+  "characters": "个字符",
+  "operations": "个运算",
+  "cells in all tensors together": "个元素（所有张量合计）",
+  "floating-point operations a step": "次浮点运算（每步）",
   "there is no session": "没有会话",
   "training is under way": "训练正在进行",
   "it was disposed of": "它已被释放",

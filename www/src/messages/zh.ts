@@ -1,4 +1,4 @@
-import { errors, words } from "./zh-errors.js";
+import { errors, hints, words } from "./zh-errors.js";
 import { lessons } from "./zh-lessons.js";
 import { looking } from "./zh-looking.js";
 import { walk } from "./zh-walk.js";
@@ -250,6 +250,42 @@ const texts = {
   "evaluate.mistakes": "认错的：真实 → 预测",
   "evaluate.mistakesOf": "{truth} 被认作 {prediction}",
   "evaluate.mistake": "{truth} 被认作 {prediction}，概率 {probability}",
+  "scratch.title": "草稿纸",
+  "scratch.lead": "写几行张量算式，每个值都会得到梯度。",
+  "scratch.example": "例子",
+  "scratch.own": "你的程序",
+  "scratch.run": "运行",
+  "scratch.runKeys": "运行（在编辑框中按 Ctrl Enter）",
+  "scratch.step": "单步",
+  "scratch.stepWhy": "逐个运算走一遍：前向、反向、更新",
+  "scratch.editor": "程序",
+  "scratch.at": "第 {line} 行第 {column} 列：",
+  "scratch.graph": "程序的计算图：{n} 个值，从左到右；数值总表内容相同",
+  "scratch.picture": "计算图",
+  "scratch.table": "所有数值列成表",
+  "scratch.name": "名字",
+  "scratch.shape": "形状",
+  "scratch.value": "值",
+  "scratch.gradient": "梯度",
+  "scratch.noGradient": "无",
+  "scratch.variable": "变量",
+  "scratch.data": "数据",
+  "scratch.scalar": "步长",
+  "scratch.constant": "数",
+  "scratch.language": "语法",
+  "scratch.grammar": "每行（或每个 ; 之前）写 名字 = 算式。直接写出的数或随机数是变量；data(...) 保持不变。运算符：+ - * / ^，矩阵乘法 @，转置 x.T，切片 x[0, 1:3]。形状按 NumPy 的规则广播。梯度从 loss 出发，没有 loss 就从最后一个单独的数出发。# 之后是注释。",
+  "scratch.functions": "randn rand zeros ones eye linspace data · exp log sqrt abs sign sigmoid tanh relu leaky_relu gelu silu softplus maximum minimum pow · sum mean max min var (axis=, keepdims=) · softmax log_softmax cross_entropy mse · reshape transpose concat · conv2d max_pool2d avg_pool2d (strides=, padding=)",
+  "scratch.title.neuron": "一个神经元",
+  "scratch.title.xor": "异或",
+  "scratch.title.softmax": "Softmax 与交叉熵",
+  "scratch.title.broadcast": "带广播的加法",
+  "scratch.title.hand": "手算反向传播",
+  "scratch.about.neuron": "三个输入各有一个权重，再加偏置，经过 tanh。每个权重的梯度等于它的输入乘以 z 的梯度。",
+  "scratch.about.xor": "没有一条直线能分开这四个点，三个隐藏单元就够了。随机权重每次运行都相同。",
+  "scratch.about.softmax": "交叉熵写了两遍：一遍展开，一遍用一个运算。两种写法下 z 的梯度都是 p − t。",
+  "scratch.about.broadcast": "b 加到了两行上，所以它的梯度是两行梯度之和：前向复制的，反向求和。",
+  "scratch.about.hand": "某篇文章的算例，其中的数对不上；真实的数列在旁边。请看 h、J 和 z 的梯度（即 δ）。",
+
   "help.open": "按键",
   "help.title": "按键",
   "help.text": "焦点在文本框中时不起作用。",
@@ -263,7 +299,7 @@ const texts = {
 } as const;
 
 /** The Chinese catalogue. */
-export const zh: Catalogue = { texts, errors, words, lessons };
+export const zh: Catalogue = { texts, errors, hints, words, lessons };
 
 /** `tsc` fails here if a text names an argument that the English one lacks, or lacks one that it names, or has a key of its own. */
 export const sameArguments: Misnamed<typeof texts> extends never ? Exclude<keyof typeof texts, keyof Catalogue["texts"]> extends never ? true : never : never = true;

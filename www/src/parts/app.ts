@@ -2,7 +2,8 @@ import { html } from "lit";
 import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
 import type { PlainKey } from "../messages/types.js";
-import { pane } from "../state/store.js";
+import { pane, scratchOpen } from "../state/store.js";
+import { walk } from "../state/walk.js";
 import "./topbar.js";
 import "./notices.js";
 import "./sample.js";
@@ -12,6 +13,7 @@ import "./centre.js";
 import "./inspect.js";
 import "./transport.js";
 import "./help.js";
+import "./scratchpad.js";
 
 const PANES: readonly { name: typeof pane.value; text: PlainKey }[] = [
   { name: "network", text: "pane.network" },
@@ -22,19 +24,26 @@ const PANES: readonly { name: typeof pane.value; text: PlainKey }[] = [
 /** The whole page. */
 class App extends View {
   override render() {
+    if (scratchOpen.value && !walk.value) {
+      return html`
+        <gs-topbar></gs-topbar>
+        <gs-notices></gs-notices>
+        <main class="panes alone"><gs-scratchpad></gs-scratchpad></main>
+        <gs-help></gs-help>
+      `;
+    }
+    const program = scratchOpen.value;
     return html`
       <gs-topbar></gs-topbar>
       <gs-notices></gs-notices>
       <nav class="panes-strip" aria-label=${t("pane.label")}>
         ${PANES.map(({ name, text }) => html`<button aria-pressed=${pane.value === name} @click=${() => (pane.value = name)}>${t(text)}</button>`)}
       </nav>
-      <main class="panes" data-pane=${pane.value}>
+      <main class="panes ${program ? "program" : ""}" data-pane=${pane.value}>
         <section class="pane-model" aria-label=${t("pane.model")}>
-          <gs-sample></gs-sample>
-          <gs-hyper></gs-hyper>
-          <gs-layers></gs-layers>
+          ${program ? html`<gs-scratch-program></gs-scratch-program>` : html`<gs-sample></gs-sample><gs-hyper></gs-hyper><gs-layers></gs-layers>`}
         </section>
-        <section class="pane-network" aria-label=${t("pane.network")}><gs-centre></gs-centre></section>
+        <section class="pane-network" aria-label=${t("pane.network")}>${program ? html`<gs-stepper></gs-stepper>` : html`<gs-centre></gs-centre>`}</section>
         <section class="pane-inspect" aria-label=${t("pane.inspect")}><gs-inspect></gs-inspect></section>
       </main>
       <gs-transport></gs-transport>

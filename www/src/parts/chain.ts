@@ -73,7 +73,7 @@ class Chain extends View {
     const chosen = nodes.value[selected.value?.node ?? -1];
     const now = nodes.value[current.value ?? -1];
     const cards = [
-      { node: of.x, name: t("cards.x"), layer: "x" },
+      { node: of.x, name: store.scratchOpen.value ? label(of.x) : t("cards.x"), layer: "x" },
       ...of.layers.map(({ name, output }) => ({ node: output, name: shortName(name), layer: name })),
       { node: of.loss, name: t("walk.loss"), layer: "" },
     ];

@@ -2,7 +2,7 @@ import { html, nothing } from "lit";
 import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
 import { walk } from "../state/walk.js";
-import { isWelcome, tab } from "../state/store.js";
+import { isWelcome, scratchOpen, tab } from "../state/store.js";
 import "./explain.js";
 import "./numbers.js";
 import "./health.js";
@@ -13,42 +13,47 @@ import "./evaluate.js";
 
 const TABS = ["explain", "numbers", "health", "optimizer", "evaluate"] as const;
 
+/** The tabs that there is something in. */
+const shown = (): readonly (typeof TABS)[number][] => (scratchOpen.value ? ["explain", "optimizer"] : TABS);
+
 /** The right side: one of the tabs. */
 class Inspect extends View {
   #keys(event: KeyboardEvent): void {
     const by = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
     if (!by || event.altKey) return;
     event.preventDefault();
-    tab.value = TABS[(TABS.indexOf(tab.value) + by + TABS.length) % TABS.length]!;
+    const tabs = shown();
+    tab.value = tabs[(tabs.indexOf(tab.value) + by + tabs.length) % tabs.length]!;
     void this.updateComplete.then(() => this.querySelector<HTMLElement>("[aria-selected=true]")?.focus());
   }
 
-  #panel() {
-    switch (tab.value) {
+  #panel(open: (typeof TABS)[number], program: boolean) {
+    switch (open) {
       case "explain":
-        return walk.value
-          ? html`<gs-walk-explain></gs-walk-explain><details class="lesson-below" ?open=${isWelcome.value}><summary>${t("explain.model")}</summary><gs-explain></gs-explain></details>`
-          : html`<gs-explain></gs-explain>`;
+        if (!walk.value) return html`<gs-explain></gs-explain>`;
+        return html`<gs-walk-explain></gs-walk-explain>${program ? nothing : html`<details class="lesson-below" ?open=${isWelcome.value}><summary>${t("explain.model")}</summary><gs-explain></gs-explain></details>`}`;
       case "numbers":
         return html`<gs-numbers></gs-numbers>`;
       case "health":
         return html`<gs-health></gs-health>`;
       case "optimizer":
-        return html`${walk.value ? html`<gs-slots></gs-slots>` : nothing}<gs-optimizer></gs-optimizer>`;
+        return html`${walk.value ? html`<gs-slots></gs-slots>` : nothing}${program ? nothing : html`<gs-optimizer></gs-optimizer>`}`;
       case "evaluate":
         return html`<gs-evaluate></gs-evaluate>`;
     }
   }
 
   override render() {
-    const open = tab.value;
+    const program = scratchOpen.value;
+    const tabs = shown();
+    const open = tabs.includes(tab.value) ? tab.value : "explain";
     return html`
       <div class="tabs" role="tablist" aria-label=${t("pane.inspect")} @keydown=${(event: KeyboardEvent) => this.#keys(event)}>
-        ${TABS.map((name) => html`<button role="tab" id="tab-${name}" aria-controls="tab-panel" aria-selected=${open === name} tabindex=${open === name ? 0 : -1}
+        ${tabs.map((name) => html`<button role="tab" id="tab-${name}" aria-controls="tab-panel" aria-selected=${open === name} tabindex=${open === name ? 0 : -1}
           @click=${() => (tab.value = name)}>${t(`tab.${name}`)}</button>`)}
       </div>
       <div class="tab-panel" role="tabpanel" id="tab-panel" aria-labelledby="tab-${open}" tabindex="0"><h2 class="unseen">${t(`tab.${open}`)}</h2>
-        ${this.#panel()}
+        ${this.#panel(open, program)}
       </div>`;
   }
 }

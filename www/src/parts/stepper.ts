@@ -120,7 +120,7 @@ class Stepper extends View {
   override render() {
     if (!info.value) return nothing;
     return html`
-      <div class="walk-head">${this.#crumb()}${this.#subject()}</div>
+      <div class="walk-head">${this.#crumb()}${store.scratchOpen.value ? nothing : this.#subject()}</div>
       <gs-chain></gs-chain>
       ${zoom.value === "network" ? this.#network() : zoom.value === "layer" ? this.#layer() : html`<gs-cell-panel></gs-cell-panel>`}`;
   }

@@ -192,7 +192,7 @@ class Timeline extends View {
         <div class="buttons">
           ${this.#breakpoints()}
           <button class="small" aria-pressed=${predicting.value} title=${t("keys.predict")} @click=${togglePredict}>${t("predict.title")} <kbd>H</kbd></button>
-          ${welcome ? nothing : html`<button class="small" title=${t("keys.play")} @click=${() => play()}>${icons.play}${t("transport.play")}</button>`}
+          ${welcome || store.scratchOpen.value ? nothing : html`<button class="small" title=${t("keys.play")} @click=${() => play()}>${icons.play}${t("transport.play")}</button>`}
           <button class="small" @click=${() => leave()}>${icons.remove}${t("walk.leave")}</button>
         </div>
       </div>

@@ -37,11 +37,13 @@ class TopBar extends View {
 
   override render() {
     const setup = store.setup.value;
-    const chosen = setup?.preset ?? "";
+    const scratch = store.scratchOpen.value;
+    const chosen = scratch ? "scratch" : (setup?.preset ?? "");
     const option = (of: string, text: string, selected: boolean) => html`<option value=${of} ?selected=${selected}>${text}</option>`;
     const models = html`
       ${option("welcome", t("model.welcome"), chosen === "welcome")}
-      ${store.presets.value.map(({ name }) => option(name, lesson(name)?.title ?? name, chosen === name))}`;
+      ${store.presets.value.map(({ name }) => option(name, lesson(name)?.title ?? name, chosen === name))}
+      ${option("scratch", t("scratch.title"), scratch)}`;
     const sets = html`
       ${setup && !setup.data ? option("", t("data.digit"), true) : nothing}
       ${store.datasets.value.map(({ name, title, installed }) =>
@@ -52,9 +54,9 @@ class TopBar extends View {
     return html`<header class="topbar">
       <h1 class="brand"><a href="#/" title=${t("brand")}>grad<i>scope</i></a></h1>
       ${this.#pick(t("pick.model"), models, chosen, (name) => (name === "welcome" ? (location.hash = "#/") : goTo(name)))}
-      ${this.#pick(t("pick.data"), sets, setup?.data ?? "", chooseData)}
+      ${scratch ? nothing : this.#pick(t("pick.data"), sets, setup?.data ?? "", chooseData)}
       <span class="gap"></span>
-      <label class="pick badge ${session ? "on" : ""}" title=${t("backend.switch")}>
+      ${scratch ? nothing : html`<label class="pick badge ${session ? "on" : ""}" title=${t("backend.switch")}>
         <span class="shown">${badge()}</span>
         <select aria-label=${t("backend.switch")} .value=${backend} @change=${(event: Event) => {
           store.change({ backend: value(event) as BackendChoice });
@@ -62,7 +64,7 @@ class TopBar extends View {
         }}>
           ${(["auto", "webgpu", "cpu"] as const).map((kind) => option(kind, t(`backend.${kind}.choice`), backend === kind))}
         </select>
-      </label>
+      </label>`}
       ${this.#pick(t("pick.language"), LANGUAGES.map((of) => option(of, of === "en" ? "English" : "简体中文", language.value === of)), language.value,
         (of) => (language.value = of as Language), "quiet")}
       ${this.#pick(t("pick.theme"), THEMES.map((of) => option(of, t(`theme.${of}`), theme.value === of)), theme.value,

@@ -1,9 +1,12 @@
 import { effect } from "@preact/signals-core";
 import type { BackendChoice, OptimizerSpec, Preset } from "gradscope";
 import { build } from "./engine.js";
+import { t } from "../messages/index.js";
 import { withRate } from "./schedule.js";
+import { openScratch } from "./scratch.js";
 import { OPTIMIZERS } from "./spec.js";
 import * as store from "./store.js";
+import { leave } from "./walk.js";
 import { openWelcome } from "./welcome.js";
 
 /** What an address asks for, and the first part of it that makes no sense. */
@@ -58,7 +61,19 @@ export function parse(hash: string, presets: readonly Preset[]): Address {
   return { preset, changes: optimizer ? { ...changes, optimizer } : changes, wrong };
 }
 
+/** The program in an address of the scratchpad, `#/scratch?program=...` or `?scratch=...`: none where it opens something else. */
+function scratchAddress(): { program: string | undefined } | undefined {
+  const [path = "", query = ""] = location.hash.replace(/^#\/?/, "").split("?");
+  if (path === "scratch") return { program: new URLSearchParams(query).get("program") ?? undefined };
+  const program = new URLSearchParams(location.search).get("scratch");
+  return path === "" && program !== null ? { program: program || undefined } : undefined;
+}
+
 async function open(): Promise<void> {
+  const scratch = scratchAddress();
+  if (scratch) return openScratch(scratch.program);
+  if (store.scratchOpen.peek()) await leave();
+  store.scratchOpen.value = false;
   const { preset, changes, wrong } = parse(location.hash, store.presets.value);
   if (preset) {
     store.setup.value = { ...setupOf(preset), ...changes };
@@ -75,11 +90,11 @@ export function followAddress(): void {
   addEventListener("hashchange", () => void open());
   void open();
   effect(() => {
-    document.title = store.setup.value && !store.isWelcome.value ? `${store.setup.value.preset} · Gradscope` : "Gradscope";
+    document.title = store.scratchOpen.value ? `${t("scratch.title")} · Gradscope` : store.setup.value && !store.isWelcome.value ? `${store.setup.value.preset} · Gradscope` : "Gradscope";
   });
 }
 
-/** Goes to a preset, even if the address says it already. */
+/** Goes to a preset or to the scratchpad, even if the address says it already. */
 export function goTo(preset: string): void {
   const hash = `#/${preset}`;
   if (location.hash === hash) void open();

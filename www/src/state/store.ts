@@ -77,6 +77,8 @@ export const hyper = signal<{ learningRate?: number; momentum?: number; weightDe
 /** Which pane a narrow screen shows, and which tab is open. */
 export const pane = signal<"model" | "network" | "inspect">("network");
 export const tab = signal<"explain" | "numbers" | "health" | "optimizer" | "evaluate">("explain");
+/** Whether the scratchpad is open, in place of a network. */
+export const scratchOpen = signal(false);
 export const helpOpen = signal(false);
 
 export const busy = computed(() => status.value === "training" || status.value === "evaluating" || status.value === "loading");

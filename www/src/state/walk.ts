@@ -1,5 +1,5 @@
 import { batch, computed, effect, signal } from "@preact/signals-core";
-import type { Breakpoint, TraceInfo, TraceNode, TraceState, Walk, WalkSubject } from "gradscope";
+import type { Breakpoint, Session, TraceInfo, TraceNode, TraceState, Walk } from "gradscope";
 import { latest } from "../lib/latest.js";
 import { fail } from "./engine.js";
 import { pinExample, pinNext } from "./pictures.js";
@@ -80,7 +80,8 @@ export function setBreakpoint(point: Exclude<Breakpoint, { type: "op" }>, on: bo
 
 // Opening and leaving
 
-function adopt(opened: Walk): void {
+/** Shows a walk that was opened, in place of any other. */
+export function adopt(opened: Walk): void {
   batch(() => {
     walk.value = opened;
     look(opened);
@@ -127,7 +128,7 @@ function forget(): void {
 }
 
 /** What the page would walk through: the batch that comes next, or the pinned sample. */
-function subject(): WalkSubject {
+function subject(): Parameters<Session["walk"]>[0] {
   const pinned = store.pinned.peek();
   if (ofBatch.peek() || !pinned) return { type: "batch" };
   if (pinned.from) return { type: "example", ...pinned.from };
