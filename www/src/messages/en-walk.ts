@@ -24,6 +24,7 @@ export const walk = {
   "walk.tensors": "Every tensor of {layer}",
   "walk.opTensors": "What this op reads and makes",
   "walk.lock": "lock scales",
+  "walk.computing": "computing…",
   "walk.choose": "Choose a cell of a tensor.",
   "walk.itsGradient": "Its gradient:",
   "walk.goesInto": "Later numbers made from it: {n}, in {names}.",

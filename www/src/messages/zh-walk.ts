@@ -24,6 +24,7 @@ export const walk = {
   "walk.tensors": "{layer} 的全部张量",
   "walk.opTensors": "这个运算的输入与结果",
   "walk.lock": "锁定色标",
+  "walk.computing": "正在计算…",
   "walk.choose": "请选择张量中的一个格子。",
   "walk.itsGradient": "它的梯度：",
   "walk.goesInto": "由它得出的后续的数：{n} 个，在 {names}。",

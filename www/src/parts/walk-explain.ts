@@ -5,7 +5,7 @@ import { View } from "../lib/view.js";
 import { errorText, t } from "../messages/index.js";
 import type { PlainKey } from "../messages/types.js";
 import {
-  askWhyZero, cellLabel, cellOf, edit, editable, editing, editProblem, explanation, isGradient, looked, most, nudge, nudged, pins, reasons,
+  asking, askWhyZero, cellLabel, cellOf, edit, editable, editing, editProblem, explanation, isGradient, looked, most, nudge, nudged, pins, reasons,
   same, select, selected, togglePin, wholeElement, type Cell,
 } from "../state/cell.js";
 import { hidden, predict, question, togglePredict } from "../state/predict.js";
@@ -152,7 +152,7 @@ class WalkExplain extends View {
           <button ?disabled=${node.lane !== "forward" || !there} title=${t("action.nudgeWhy")} @click=${() => void nudge()}>${t("action.nudge")} <kbd>N</kbd></button>
           <button ?disabled=${!editable(cell.node)} aria-expanded=${editing.value} @click=${() => (editing.value = !editing.value)}>${t("action.edit")} <kbd>E</kbd></button>
           <button ?disabled=${!there || shownValue === undefined || Math.abs(shownValue) > 1e-12 || covered} @click=${() => void askWhyZero()}>${t("action.why")}</button>
-        </div>${editing.value && same(cell, selected.value) ? this.#edit(cell) : nothing}</section>
+        </div>${asking.value ? html`<p class="hint" role="status">${t("walk.computing")}</p>` : nothing}${editing.value && same(cell, selected.value) ? this.#edit(cell) : nothing}</section>
       ${this.#nudged(cell)}
       ${this.#why(cell)}
       ${now && !leaf && !covered && now.term.type !== "element"
