@@ -338,3 +338,52 @@ fn a_thousand_steps_forth_and_back_take_no_memory() {
     assert_eq!(bytes(&session), before);
     assert!(info.nodes.iter().any(|node| node.role == Role::Optimizer));
 }
+
+/// Steps on examples from outside cannot be taken again: a state between them is refused, one before them is not.
+#[test]
+fn going_back_never_lies_about_steps_on_examples_from_outside() {
+    let mut session = cpu(MLP);
+    train(&mut session, 3);
+    let third = bits(&session);
+    for k in 0..3 {
+        let x: Vec<f32> = (0..8 * 4).map(|i| ((i + k) as f32).sin()).collect();
+        block_on(session.train_batch(&x, &[1.0; 8])).expect("a step");
+    }
+    let sixth = bits(&session);
+    train(&mut session, 2);
+    open(&mut session);
+    assert_eq!(block_on(session.walk_batches(-3)).expect_err("among them").code, ErrorCode::WrongState);
+    block_on(session.walk_to(1, &[])).expect("the walk is still open");
+    block_on(session.walk_batches(-2)).expect("behind them");
+    assert!(bits(&session) == sixth);
+    block_on(session.walk_batches(-3)).expect("before them");
+    assert!(bits(&session) == third);
+}
+
+/// After going back before a change by hand, the steps taken anew are without it, and going back over them shows them so.
+#[test]
+fn a_change_that_was_gone_back_over_is_gone() {
+    let mut session = cpu(MLP);
+    train(&mut session, 3);
+    let kernel = block_on(session.parameter("dense.kernel")).expect("a kernel");
+    session.set_parameter("dense.kernel", &vec![0.5; kernel.len()]).expect("as many numbers");
+    train(&mut session, 5);
+    open(&mut session);
+    block_on(session.walk_batches(-7)).expect("back before the change");
+    block_on(session.walk_batches(4)).expect("forward without it");
+    let fifth = bits(&session);
+    block_on(session.walk_batches(3)).expect("on");
+    block_on(session.walk_batches(-3)).expect("back");
+    assert!(bits(&session) == fifth, "the change is back");
+}
+
+#[test]
+fn a_state_from_elsewhere_has_no_past() {
+    let mut session = cpu(MLP);
+    train(&mut session, 4);
+    let fourth = block_on(session.snapshot()).expect("a snapshot");
+    train(&mut session, 4);
+    session.restore(&fourth).expect("the same model");
+    open(&mut session);
+    assert_eq!(block_on(session.walk_batches(-1)).expect_err("no past").code, ErrorCode::WrongState);
+}

@@ -1,6 +1,6 @@
 //! The way back: snapshots at some steps, and the steps in between taken again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Session;
 use super::snapshot::Snapshot;
@@ -30,6 +30,8 @@ pub(super) struct Kept {
 #[derive(Debug)]
 pub(super) struct History {
     entries: BTreeMap<usize, Kept>,
+    /// Steps that cannot be taken again, since their examples came from outside, by the number of steps done before each.
+    lost: BTreeSet<usize>,
     /// Whether some were given up for memory.
     pub thinned: bool,
     /// Something was changed by hand: the next step begins with a snapshot.
@@ -42,7 +44,7 @@ pub(super) struct History {
 
 impl Default for History {
     fn default() -> Self {
-        Self { entries: BTreeMap::new(), thinned: false, changed: true, due: 0.0, budget: BUDGET, gap: FIRST_GAP }
+        Self { entries: BTreeMap::new(), lost: BTreeSet::new(), thinned: false, changed: true, due: 0.0, budget: BUDGET, gap: FIRST_GAP }
     }
 }
 
@@ -73,6 +75,7 @@ impl History {
     pub fn keep(&mut self, step: usize, snapshot: Snapshot, overrides: BTreeMap<String, f32>) {
         if self.changed {
             self.entries.split_off(&step);
+            self.lost.split_off(&step);
             self.gap = if self.entries.is_empty() { FIRST_GAP } else { self.gap };
         }
         let base = self.changed || self.entries.get(&step).is_some_and(|entry| entry.base);
@@ -81,9 +84,30 @@ impl History {
         self.thin();
     }
 
-    /// The snapshot at that step, or the nearest before it.
-    pub fn before(&self, step: usize) -> Option<(usize, Kept)> {
-        self.entries.range(..=step).next_back().map(|(&step, entry)| (step, entry.clone()))
+    /// The snapshot at that step, or the nearest before it, if all steps in between can be taken again.
+    pub fn before(&self, step: usize) -> Option<Kept> {
+        let (&from, entry) = self.entries.range(..=step).next_back()?;
+        self.lost.range(from..step).next().is_none().then(|| entry.clone())
+    }
+
+    /// The step after `step` steps was taken on examples from outside.
+    pub fn lose(&mut self, step: usize) {
+        self.lost.insert(step);
+        self.changed = true;
+    }
+
+    /// The session stands at `step` again. What was done by hand later has not happened any more: what was kept from there on is of another past.
+    pub fn stand_at(&mut self, step: usize) {
+        self.lost.split_off(&step);
+        let later = self.entries.range(step.saturating_add(1)..).find(|(_, entry)| entry.base).map(|(&later, _)| later);
+        if let Some(later) = later {
+            self.entries.split_off(&later);
+        }
+    }
+
+    /// The session took up a state from elsewhere: it has no past.
+    pub fn forget(&mut self) {
+        *self = Self { budget: self.budget, ..Self::default() };
     }
 
     /// While they are too many or take too much: every second of those between which steps can be taken again goes, then the oldest.

@@ -233,7 +233,7 @@ impl<B: Backend> Session<B> {
     pub fn reset(&mut self, seed: Option<u32>) -> Result<()> {
         self.settings.seed = seed.unwrap_or(self.settings.seed);
         (self.step, self.epoch, self.position) = (0, 0, 0);
-        self.history.changed = true;
+        self.history.forget();
         self.recent.clear();
         self.forget_order();
         let Some(compiled) = self.train.values().next() else { return Ok(()) };
@@ -441,8 +441,8 @@ impl<B: Backend> Session<B> {
         let Some(compiled) = self.train.get_mut(&batch) else { return Ok(f32::NAN) };
         self.backend.write_input(&mut compiled.exec, 0, x)?;
         self.backend.write_input(&mut compiled.exec, 1, y)?;
+        self.history.lose(self.step);
         self.run_step(batch, Feed::Kept)?;
-        self.history.changed = true;
         let Some(compiled) = self.train.get_mut(&batch) else { return Ok(f32::NAN) };
         let metrics = self.backend.drain(&mut compiled.exec).await?;
         Ok(metrics.first().copied().unwrap_or(f32::NAN))

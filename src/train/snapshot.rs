@@ -70,7 +70,7 @@ impl<B: Backend> Session<B> {
     /// Back to a snapshot of a session of the same model and optimizer; nothing changes if it does not fit.
     pub fn restore(&mut self, snapshot: &Snapshot) -> Result<()> {
         self.take_up(snapshot)?;
-        self.history.changed = true;
+        self.history.forget();
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! Walking through the step that comes next, and going back over steps that were taken.
 
 use super::Session;
+use super::history::Kept;
 use super::session::{TEST, TRAIN};
 use crate::autograd::differentiate_with;
 use crate::backend::{Backend, Feed};
@@ -269,6 +270,10 @@ impl<B: Backend> Session<B> {
     async fn walk_at(&mut self, step: usize) -> Result<TraceInfo> {
         let walk = self.walk.as_ref().ok_or_else(no_walk)?;
         let (subject, x) = (walk.subject.clone(), walk.x.clone());
+        if step < self.step {
+            // A walk that cannot go there stays open where it is.
+            self.way_back(step)?;
+        }
         self.close_walk()?;
         self.go_to_step(step).await?;
         self.open_walk(subject, x).await
@@ -282,13 +287,19 @@ impl<B: Backend> Session<B> {
         self.walk_state(hit).await
     }
 
+    /// The snapshot from which a step is reached.
+    fn way_back(&self, step: usize) -> Result<Kept> {
+        let missing = || Error::new(ErrorCode::WrongState, &[("what", &"going back"), ("reason", &"no snapshot leads to that step")]);
+        self.history.before(step).ok_or_else(missing)
+    }
+
     /// Trains to a later step, or goes back to an earlier one: from the nearest snapshot before it, the steps in between are taken again, bit for bit.
     pub async fn go_to_step(&mut self, step: usize) -> Result<()> {
         self.remember().await?;
         if step < self.step {
-            let missing = || Error::new(ErrorCode::WrongState, &[("what", &"going back"), ("reason", &"no snapshot is that old")]);
-            let (_, entry) = self.history.before(step).ok_or_else(missing)?;
+            let entry = self.way_back(step)?;
             self.go_back_to(&entry)?;
+            self.history.stand_at(step);
         }
         while self.step < step {
             let pending = self.submit(step - self.step).await?;
