@@ -91,7 +91,6 @@ export const walk = {
   "terms.title": "Largest of {n} terms",
   "terms.paths": "Upstream × local, the largest of {n} paths",
   "terms.parts": "Parts",
-  "terms.within": "This sum within the expression is {value}.",
   "terms.show": "Show {n}",
   "check.same": "✓ added again: the same",
   "check.close": "✓ added again: {value} apart, 32-bit rounding",

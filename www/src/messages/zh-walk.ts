@@ -87,7 +87,6 @@ export const walk = {
   "terms.title": "{n} 项中最大的",
   "terms.paths": "上游 × 局部，{n} 条路径中最大的",
   "terms.parts": "组成部分",
-  "terms.within": "表达式中的这个和为 {value}。",
   "terms.show": "显示 {n} 项",
   "check.same": "✓ 另行相加：相同",
   "check.close": "✓ 另行相加：相差 {value}，为 32 位舍入",

@@ -156,10 +156,10 @@ class WalkExplain extends View {
       ${this.#nudged(cell)}
       ${this.#why(cell)}
       ${now && !leaf && !covered && now.term.type !== "element"
-        ? html`<section><h3>${sum && sum.count > 1 ? (gradient ? t("terms.paths", { n: sum.count }) : t("terms.title", { n: sum.count })) : t("terms.parts")}</h3>
-            ${list(sum ?? now.term, gradient)}
-            ${sum && sum.count > sum.terms.length ? html`<button class="small" @click=${() => (most.value = Math.min(400, most.peek() * 4))}>${t("terms.show", { n: Math.min(sum.count, most.value * 4, 400) })}</button>` : nothing}
-            ${sum && sum !== now.term ? html`<p class="hint">${t("terms.within", { value: general(sum.value) })}</p>` : nothing}</section>`
+        ? html`<section><h3>${now.term.type === "sum" && now.term.count > 1
+              ? gradient ? t("terms.paths", { n: now.term.count }) : t("terms.title", { n: now.term.count }) : t("terms.parts")}</h3>
+            ${list(now.term, gradient)}
+            ${sum && sum.count > sum.terms.length ? html`<button class="small" @click=${() => (most.value = Math.min(400, most.peek() * 4))}>${t("terms.show", { n: Math.min(sum.count, most.value * 4, 400) })}</button>` : nothing}</section>`
         : nothing}
       ${this.#pins()}
       ${now && !covered ? html`<section class="teaching">${teachings(now).map((key) => html`<p>${t(key)}</p>`)}
