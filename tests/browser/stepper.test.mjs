@@ -164,6 +164,44 @@ pageTest("zoom, gradients, pins, predictions and breakpoints by keyboard", {}, a
   await page.keyboard.press("Home");
 });
 
+pageTest("batches on and back show the same numbers again; the timeline is pressed; a step asked for while training ends the run", {}, async ({ page, url }) => {
+  await openWalk(page, `${url}/#/sigmoid-2-2-1?seed=7&learning_rate=0.1&backend=cpu`);
+  const where = (epoch) => page.locator(".outer-text b").getByText(`Epoch ${epoch} · batch 1 of 1`, { exact: true }).waitFor();
+  const lossShown = async () => {
+    await page.keyboard.press("f");
+    await page.waitForFunction(() => /^\d/.test(document.querySelector(".walk-side dd").textContent));
+    return page.locator(".walk-side dd").first().innerText();
+  };
+  await page.keyboard.press("Alt+ArrowRight");
+  await where(2);
+  const before = await lossShown();
+  for (const epoch of [3, 4]) {
+    await page.keyboard.press("Alt+ArrowRight");
+    await where(epoch);
+  }
+  const later = await lossShown();
+  assert.notEqual(later, before);
+  for (const epoch of [3, 2]) {
+    await page.keyboard.press("Alt+ArrowLeft");
+    await where(epoch);
+  }
+  assert.equal(await lossShown(), before);
+
+  const box = await page.locator(".ops").boundingBox();
+  const ops = Number(await page.locator(".ops").getAttribute("aria-valuemax"));
+  await page.mouse.click(box.x + (2.5 / ops) * box.width, box.y + 10);
+  await page.locator(".position b").getByText("dense", { exact: true }).waitFor();
+  assert.equal(await page.locator(".ops").getAttribute("aria-valuenow"), "3");
+
+  await page.mouse.move(10, 10);
+  await page.getByRole("button", { name: "Leave" }).click();
+  await page.getByText("1 of 1 epochs done").waitFor();
+  await page.keyboard.press("Space");
+  await page.getByRole("button", { name: "Pause" }).waitFor();
+  await page.keyboard.press("ArrowRight");
+  await page.locator(".walk-head").waitFor();
+});
+
 for (const colorScheme of ["light", "dark"]) {
   pageTest(`the stepper is accessible, ${colorScheme}`, { context: { colorScheme, viewport: { width: 1440, height: 900 } } }, async ({ page, url }) => {
     await openWalk(page, `${url}/#/sigmoid-2-2-1?seed=7&backend=cpu`);

@@ -73,6 +73,11 @@ export function fitted(value: number, characters: number): string {
   if (value === 0) return "0";
   const size = Math.abs(value);
   const sign = value < 0 ? 1 : 0;
+  if (characters <= 4 && size < 1) {
+    // Too narrow for a leading zero or a power of ten.
+    const digits = characters - sign - 1;
+    return size < 0.5 * 10 ** -digits ? "≈0" : value.toFixed(digits).replace("-", "−").replace("0.", ".");
+  }
   const digits = Math.min(4, characters - sign - 1 - Math.max(1, Math.floor(Math.log10(size)) + 1));
   if (size >= 10 ** (characters - sign) || (digits > 0 ? size < 0.5 * 10 ** -digits : size < 0.5)) {
     return value.toExponential(characters - sign >= 7 ? 1 : 0).replace("-", "−").replace("e+", "e").replace("e-", "e−");

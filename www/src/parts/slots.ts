@@ -7,7 +7,7 @@ import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
 import type { PlainKey } from "../messages/types.js";
 import { select, selected } from "../state/cell.js";
-import { fail } from "../state/engine.js";
+import { failWalking } from "../state/engine.js";
 import { generation, gradientOf, info, nodes, state, walk } from "../state/walk.js";
 
 type Table = Awaited<ReturnType<import("gradscope").Walk["optimizer"]>>;
@@ -51,7 +51,7 @@ const refresh = latest(async () => {
     const now = await open.optimizer(name);
     if (walk.peek() === open && chosen.peek() === name) table.value = now;
   } catch (error) {
-    if (walk.peek() === open) fail(error);
+    if (walk.peek() === open) failWalking(error);
   }
 });
 

@@ -33,7 +33,7 @@ export function line(term: Term, style: Style, depth = 0, outer = 0): TemplateRe
     case "random": return style === "numbers" ? general(term.value) : t("term.random");
     case "sum": {
       if (term.count === 0) return "0";
-      if (depth > 2) return general(term.value);
+      if (depth > 2) return style === "numbers" || !term.terms[0] ? general(term.value) : html`Σ(${line(term.terms[0], style, depth + 1)}, …)`;
       const shown = term.terms.slice(0, depth === 0 ? 2 : 1);
       const parts = shown.map((inner, k) => html`${k ? " + " : ""}${line(inner, style, depth + 1, 1)}`);
       const more = term.count > shown.length;

@@ -5,7 +5,7 @@ import { View } from "../lib/view.js";
 import { errorText, t } from "../messages/index.js";
 import type { PlainKey } from "../messages/types.js";
 import {
-  askWhyZero, cellLabel, cellOf, edit, editable, editing, editProblem, explanation, isGradient, looked, most, nudge, nudged, pins, reasons,
+  asking, askWhyZero, cellLabel, cellOf, edit, editable, editing, editProblem, explanation, isGradient, looked, most, nudge, nudged, pins, reasons,
   same, select, selected, togglePin, wholeElement, type Cell,
 } from "../state/cell.js";
 import { hidden, predict, question, togglePredict } from "../state/predict.js";
@@ -151,15 +151,15 @@ class WalkExplain extends View {
           <button aria-pressed=${pins.value.some((pin) => same(pin, selected.value))} @click=${togglePin}>${t("action.pin")} <kbd>P</kbd></button>
           <button ?disabled=${node.lane !== "forward" || !there} title=${t("action.nudgeWhy")} @click=${() => void nudge()}>${t("action.nudge")} <kbd>N</kbd></button>
           <button ?disabled=${!editable(cell.node)} aria-expanded=${editing.value} @click=${() => (editing.value = !editing.value)}>${t("action.edit")} <kbd>E</kbd></button>
-          <button ?disabled=${!there || shownValue === undefined || Math.abs(shownValue) > 1e-12 || covered} @click=${() => void askWhyZero()}>${t("action.why")}</button>
-        </div>${editing.value && same(cell, selected.value) ? this.#edit(cell) : nothing}</section>
+          <button ?disabled=${!there || !(Math.abs(shownValue ?? NaN) <= 1e-12) || covered} @click=${() => void askWhyZero()}>${t("action.why")}</button>
+        </div>${asking.value ? html`<p class="hint" role="status">${t("walk.computing")}</p>` : nothing}${editing.value && same(cell, selected.value) ? this.#edit(cell) : nothing}</section>
       ${this.#nudged(cell)}
       ${this.#why(cell)}
       ${now && !leaf && !covered && now.term.type !== "element"
-        ? html`<section><h3>${sum ? (gradient ? t("terms.paths", { n: sum.count }) : t("terms.title", { n: sum.count })) : t("terms.parts")}</h3>
-            ${list(sum ?? now.term, gradient)}
-            ${sum && sum.count > sum.terms.length ? html`<button class="small" @click=${() => (most.value = Math.min(400, most.peek() * 4))}>${t("terms.show", { n: Math.min(sum.count, most.value * 4, 400) })}</button>` : nothing}
-            ${sum && sum !== now.term ? html`<p class="hint">${t("terms.within", { value: general(sum.value) })}</p>` : nothing}</section>`
+        ? html`<section><h3>${now.term.type === "sum" && now.term.count > 1
+              ? gradient ? t("terms.paths", { n: now.term.count }) : t("terms.title", { n: now.term.count }) : t("terms.parts")}</h3>
+            ${list(now.term, gradient)}
+            ${sum && sum.count > sum.terms.length ? html`<button class="small" @click=${() => (most.value = Math.min(400, most.peek() * 4))}>${t("terms.show", { n: Math.min(sum.count, most.value * 4, 400) })}</button>` : nothing}</section>`
         : nothing}
       ${this.#pins()}
       ${now && !covered ? html`<section class="teaching">${teachings(now).map((key) => html`<p>${t(key)}</p>`)}

@@ -1,11 +1,11 @@
 import { batch, computed, effect, signal } from "@preact/signals-core";
-import { GradscopeError, type Nudge, type Reason } from "gradscope";
+import { GradscopeError, type Nudge, type Reason, type TraceNode } from "gradscope";
 import { latest } from "../lib/latest.js";
 import { layoutOf, sliceOf, type Layout } from "../lib/tensor.js";
-import { fail } from "./engine.js";
+import { failWalking } from "./engine.js";
 import * as store from "./store.js";
 import { valueOf } from "./values.js";
-import { adoptState, computedYet, current, example, generation, gradientOf, info, nodes, state, walk } from "./walk.js";
+import { adoptState, computedYet, current, example, generation, gradientOf, info, nodes, sameNode, state, walk } from "./walk.js";
 
 /** One element of a node: its row-major place in the slice of one example, or in the whole where the node has no examples. */
 export interface Cell {
@@ -171,7 +171,7 @@ const explain = latest(async () => {
   } catch (error) {
     if (keyNow.peek() !== key || walk.peek() !== open) return;
     explanation.value = undefined;
-    if (!(error instanceof GradscopeError && error.code === "wrong_state")) fail(error);
+    if (!(error instanceof GradscopeError && error.code === "wrong_state")) failWalking(error);
   }
 });
 
@@ -217,16 +217,22 @@ export const reasons = signal<{ cell: Cell; chain: readonly Reason[] } | undefin
 export const editing = signal(false);
 export const editProblem = signal<GradscopeError | string | undefined>(undefined);
 
+/** Whether an answer about the chosen cell is being computed. */
+export const asking = signal(false);
+
 /** Asks something about the chosen cell; an answer that comes after the cell has changed is dropped. */
 async function ask<T>(question: (cell: Cell) => Promise<T> | undefined, use: (answer: T, cell: Cell) => void): Promise<void> {
   const cell = selected.peek();
   if (!cell) return;
   const before = generation.peek();
+  asking.value = true;
   try {
     const answer = await question(cell);
     if (answer !== undefined && same(selected.peek(), cell) && generation.peek() === before) use(answer, cell);
   } catch (error) {
-    fail(error);
+    failWalking(error);
+  } finally {
+    asking.value = false;
   }
 }
 
@@ -262,7 +268,7 @@ export async function edit(value: number): Promise<void> {
     });
   } catch (error) {
     if (error instanceof GradscopeError) editProblem.value = error;
-    else fail(error);
+    else failWalking(error);
   }
 }
 
@@ -274,22 +280,28 @@ export function watchCell(): void {
     explain();
   });
   let before: number | undefined;
-  let graph = 0;
+  let graph: readonly TraceNode[] = [];
   effect(() => {
     const at = current.value;
     const moved = at !== before;
     before = at;
     if (!info.value) {
       batch(() => (selected.value = hovered.value = explanation.value = nudged.value = reasons.value = undefined));
-      graph = 0;
       return;
     }
-    // Another batch has the same graph, and its cells keep their places.
-    const other = graph !== nodes.peek().length;
-    graph = nodes.peek().length;
-    if (other) pins.value = [];
+    // The graph of another batch or subject has nodes of the same names: what was chosen and pinned stays.
+    const [old, now] = [graph, nodes.peek()];
+    graph = now;
+    if (old !== now) {
+      const carry = (cell: Cell): Cell[] => {
+        const node = sameNode(old, now, cell.node);
+        return node === undefined || cell.element >= sizeOf(node) ? [] : [{ ...cell, node }];
+      };
+      pins.value = pins.peek().flatMap(carry);
+      selected.value = selected.peek() && carry(selected.peek()!)[0];
+    }
     if (moved && at !== undefined) queueMicrotask(() => at === current.peek() && follow(at));
-    else if (selected.peek() === undefined || other) queueMicrotask(() => info.peek() && seek(current.peek() ?? info.peek()!.x));
+    else if (selected.peek() === undefined) queueMicrotask(() => info.peek() && seek(current.peek() ?? info.peek()!.x));
   });
   effect(() => {
     const node = sought.value;

@@ -12,6 +12,11 @@ export function fail(error: unknown): void {
   else throw error;
 }
 
+/** The same for what a walk asks: a lost device is told by its event, and the walk is opened again. */
+export function failWalking(error: unknown): void {
+  if (!(error instanceof GradscopeError && error.code === "device_lost")) fail(error);
+}
+
 /** Asks the engine what there is to choose from. */
 export async function start(): Promise<void> {
   try {

@@ -1,7 +1,7 @@
 import { batch, computed, effect, signal } from "@preact/signals-core";
 import type { Breakpoint, Session, TraceInfo, TraceNode, TraceState, Walk } from "gradscope";
 import { latest } from "../lib/latest.js";
-import { fail } from "./engine.js";
+import { fail, failWalking } from "./engine.js";
 import { pinExample, pinNext } from "./pictures.js";
 import * as store from "./store.js";
 
@@ -107,10 +107,27 @@ function tellProgress(step: number): void {
   store.progress.value = step === 0 ? undefined : { ...unknown, ...before, step, epoch, stepsPerEpoch: stepsPerEpoch.peek() };
 }
 
+/** The node of another graph that has a node's name: the batch's graph and one sample's are not numbered alike. */
+export function sameNode(before: readonly TraceNode[], now: readonly TraceNode[], node: number): number | undefined {
+  const name = before[node]?.name;
+  const found = now.findIndex((other) => other.name === name);
+  return found < 0 ? undefined : found;
+}
+
+/** The nodes that breakpoints are numbered by. */
+let graph: readonly TraceNode[] = [];
+
 /** Takes over what the walk says of itself, after it was opened or went to another batch. */
 function look(opened: Walk): void {
   batch(() => {
     generation.value++;
+    const before = graph;
+    graph = opened.info.nodes;
+    breakpoints.value = breakpoints.peek().flatMap((point): Breakpoint[] => {
+      if (point.type !== "op") return [point];
+      const node = sameNode(before, graph, point.node);
+      return node === undefined ? [] : [{ ...point, node }];
+    });
     info.value = opened.info;
     state.value = opened.info.state;
     goal.value = undefined;
@@ -136,21 +153,24 @@ function subject(): Parameters<Session["walk"]>[0] {
   return label === undefined ? { type: "pinned", x: pinned.x } : { type: "pinned", x: pinned.x, label };
 }
 
-let wanted = { at: 0 };
+/** Where the walk that is opened shall stand: at an op of that name, else at that cursor. */
+let wanted: { at: number; op: string | undefined } = { at: 0, op: undefined };
 
 const openLatest = latest(async () => {
   const session = store.session.peek();
   if (!session) return;
   travelling.value = true;
-  const { at } = wanted;
+  const { at, op } = wanted;
   try {
     const opened = await session.walk(subject());
     if (store.session.peek() !== session) return;
     adopt(opened);
-    if (at > 0) go(Math.min(at, opened.info.ops.length));
+    const { ops, nodes } = opened.info;
+    const same = op === undefined ? -1 : ops.findIndex((id) => nodes[id]!.name === op);
+    if (at > 0) go(same < 0 ? Math.min(at, ops.length) : same + 1);
   } catch (error) {
     forget();
-    fail(error);
+    failWalking(error);
   } finally {
     travelling.value = false;
   }
@@ -159,7 +179,7 @@ const openLatest = latest(async () => {
 /** Opens the walk through the next step, at a cursor; a training run is ended first. */
 export function open(at = 0): void {
   if (!store.session.peek() || store.status.peek() === "loading" || store.status.peek() === "evaluating" || store.dirty.peek()) return;
-  wanted = { at };
+  wanted = { at, op: at > 0 ? info.peek()?.nodes[info.peek()!.ops[at - 1] ?? -1]?.name : undefined };
   openLatest();
 }
 
@@ -191,6 +211,7 @@ export function watchWalk(): void {
     // The engine opens another session on the CPU and closes the walk; it is opened again where it stood.
     session?.on("deviceLost", () => {
       if (!walk.peek() || store.session.peek() !== session) return;
+      // The same graph on another device has the same ops.
       const at = state.peek()?.cursor ?? 0;
       forget();
       open(at);
@@ -247,7 +268,7 @@ const travel = latest(async () => {
   } catch (error) {
     if (walk.peek() !== open) return;
     goal.value = undefined;
-    fail(error);
+    failWalking(error);
   }
 });
 
@@ -285,7 +306,7 @@ const travelFar = latest(async () => {
     look(open);
     tellProgress(open.info.state.step);
   } catch (error) {
-    if (walk.peek() === open) fail(error);
+    if (walk.peek() === open) failWalking(error);
   } finally {
     travelling.value = false;
   }
