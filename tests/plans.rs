@@ -119,7 +119,13 @@ fn a_training_step_of_two_dense_layers_takes_few_kernels() -> Result<()> {
     assert!(plan.steps.len() <= 16, "{} kernels: {names:#?}", plan.steps.len());
     let inspect = Plan::new(&graph, Mode::Inspect, &[loss])?;
     assert!(inspect.steps.len() > plan.steps.len());
-    assert!(graph.ids().all(|id| inspect.place(id).is_some()), "a value of the inspect plan is nowhere");
+    // All values stay, but for what a gradient's rule emitted for an input whose gradient nobody asked for.
+    let wanted = |id: &NodeId| {
+        let node = graph.node(*id);
+        let read = graph.nodes().iter().any(|other| other.inputs.contains(id)) || graph.ids().any(|of| graph.gradient_of(of) == Some(*id));
+        !matches!(node.phase, Phase::Backward { .. }) || read
+    };
+    assert!(graph.ids().filter(wanted).all(|id| inspect.place(id).is_some()), "a value of the inspect plan is nowhere");
     assert!(inspect.slot_cells() > plan.slot_cells());
     Ok(())
 }

@@ -1,7 +1,9 @@
 //! What of a graph has to be computed: aliases resolved, constants folded (in the plan `Train`), dead nodes left out.
 
+use std::collections::HashSet;
+
 use super::Mode;
-use crate::graph::{Kind, Leaf, NodeId};
+use crate::graph::{Kind, Leaf, NodeId, Phase};
 use crate::ops::pointwise::Pointwise;
 use crate::ops::{Graph, Op};
 use crate::tensor::Shape;
@@ -156,7 +158,13 @@ impl<'a> Simplified<'a> {
         let gradients = self.graph.gradients().iter().map(|&(_, node)| node);
         let all: Vec<NodeId> = match mode {
             Mode::Train => asked.chain(written).chain(gradients).collect(),
-            Mode::Inspect => self.graph.ids().collect(),
+            // Everything but what a gradient's rule emitted for an input whose gradient nobody asks for.
+            Mode::Inspect => {
+                let wanted: HashSet<NodeId> =
+                    self.graph.ids().filter_map(|id| self.graph.gradient_of(id)).chain(asked).chain(gradients).collect();
+                let backward = |id: &NodeId| matches!(self.graph.node(*id).phase, Phase::Backward { .. });
+                self.graph.ids().filter(|id| !backward(id) || wanted.contains(id)).collect()
+            }
         };
         for id in all {
             if let Value::Node(node) = self.values[id.index()] {
@@ -169,6 +177,7 @@ impl<'a> Simplified<'a> {
                 continue;
             }
             self.computed[id.index()] = true;
+            self.kept[id.index()] |= mode == Mode::Inspect;
             for input in &self.inputs[id.index()] {
                 if let Value::Node(node) = self.values[input.index()] {
                     stack.push(node);
