@@ -7,7 +7,7 @@ use gradscope::autograd::differentiate;
 use gradscope::backend::cpu::Cpu;
 use gradscope::backend::{Backend, StepData};
 use gradscope::error::Result;
-use gradscope::graph::{Group, Initializer, Leaf, NodeId, Target};
+use gradscope::graph::{Group, Initializer, Leaf, NodeId, Phase, Target};
 use gradscope::ops::eval::evaluate;
 use gradscope::ops::reduce::Reduction;
 use gradscope::ops::{CpuCx, Graph};
