@@ -11,6 +11,7 @@ mod program;
 mod run;
 mod session;
 mod snapshot;
+mod step;
 mod walk;
 mod watch;
 
@@ -19,7 +20,8 @@ pub use evaluate::{Answered, Cell, Evaluation, Evaluator};
 pub use health::{Distribution, HealthReport, LayerHealth, ParameterHealth};
 pub use program::ProgramWalk;
 pub use run::{EpochEnd, Run, RunOptions, RunResult, Status};
-pub use session::{Compiled, Pending, Session, Settings, StepMetrics};
+pub use session::{Compiled, Session, Settings};
 pub use snapshot::Snapshot;
+pub use step::{Pending, StepMetrics};
 pub use walk::{OptimizerTable, Subject, TraceInfo, TraceLayer, TraceState, Travel};
 pub use watch::Watched;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::session::{Pending, StepMetrics};
+use super::step::{Pending, StepMetrics};
 use super::{Evaluation, Evaluator, Session};
 use crate::backend::Backend;
 use crate::data::Split;

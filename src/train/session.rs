@@ -1,16 +1,15 @@
 //! A model, its data and its state on one backend.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::future::Future;
-use std::pin::Pin;
 use std::rc::Rc;
 
 use super::history::History;
+use super::step::metrics;
 use super::walk::Walk;
 use super::watch::Watch;
 use crate::autograd::differentiate;
-use crate::backend::{Backend, Column, Feed, RING, StepData};
-use crate::data::{self, Dataset, Part, Split, epoch_order, validation_start};
+use crate::backend::{Backend, Column, Feed, StepData};
+use crate::data::{self, Dataset, Part, Split, validation_start};
 use crate::error::{Error, ErrorCode, Result};
 use crate::graph::{Group, NodeId, Target};
 use crate::nn::{self, Built, LossSpec, ModelSpec};
@@ -45,31 +44,6 @@ pub struct Compiled<B: Backend> {
     pub exec: B::Exec,
 }
 
-/// Loss and number of right answers of one step.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct StepMetrics {
-    /// Mean loss over the batch, with regularisers.
-    pub loss: f32,
-    /// Right answers in the batch, where the task is classification.
-    pub correct: Option<f32>,
-    /// Examples in the batch.
-    pub examples: usize,
-}
-
-/// Metrics of steps that were submitted: waiting for them does not hold the session.
-pub struct Pending {
-    parts: Vec<Draining>,
-}
-
-/// Steps of one batch size whose metrics are on their way.
-struct Draining {
-    batch: usize,
-    steps: usize,
-    /// Numbers a step.
-    width: usize,
-    metrics: Pin<Box<dyn Future<Output = Result<Vec<f32>>>>>,
-}
-
 /// A part of the data set on the backend, as numbered in [`Backend::set_data`].
 pub(super) const TRAIN: usize = 0;
 pub(super) const TEST: usize = 1;
@@ -86,7 +60,7 @@ pub struct Session<B: Backend> {
     pub(super) walk: Option<Walk<B>>,
     pub(super) history: History,
     /// Losses of the last steps that were waited for.
-    recent: VecDeque<f32>,
+    pub(super) recent: VecDeque<f32>,
     /// Steps done.
     pub(super) step: usize,
     /// Whole epochs done.
@@ -98,7 +72,7 @@ pub struct Session<B: Backend> {
     held_out: usize,
     /// Slots of the optimizer.
     pub(super) slots: u8,
-    order: Option<(usize, bool, Vec<u32>)>,
+    pub(super) order: Option<(usize, bool, Vec<u32>)>,
     pub(super) last_rows: Vec<u32>,
     pub(super) overrides: BTreeMap<String, f32>,
     /// What was answered to each example of a part when it was last evaluated, by [`Split`]: the class and its probability.
@@ -187,7 +161,7 @@ impl<B: Backend> Session<B> {
         parts.into_iter().filter(|part| classes > 0 && part.y.width() == 1).try_for_each(|part| part.check_labels(classes))
     }
 
-    fn training_graph(&self, batch: usize) -> Result<Built> {
+    pub(super) fn training_graph(&self, batch: usize) -> Result<Built> {
         let settings = &self.settings;
         let mut built = nn::build(&settings.model, batch, nn::Mode::Train, Some(&settings.loss))?;
         if let Some(loss) = built.loss {
@@ -197,7 +171,7 @@ impl<B: Backend> Session<B> {
         Ok(built)
     }
 
-    async fn compile_training(&mut self, built: Built) -> Result<Compiled<B>> {
+    pub(super) async fn compile_training(&mut self, built: Built) -> Result<Compiled<B>> {
         let metrics = metrics(&built);
         self.compile(built, Mode::Train, &metrics, &metrics).await
     }
@@ -356,130 +330,12 @@ impl<B: Backend> Session<B> {
     pub(super) fn step_data(&self, built: &Built, feed: Feed) -> StepData {
         StepData { seed: self.settings.seed, step: self.step as u32, scalars: self.scalars(&built.graph), feed }
     }
-
-    /// Takes note of losses, to know what is usual.
-    pub(super) fn note_losses(&mut self, metrics: &[StepMetrics]) {
-        const MOST: usize = 20;
-        self.recent.extend(metrics.iter().map(|metrics| metrics.loss));
-        self.recent.drain(..self.recent.len().saturating_sub(MOST));
-    }
-
-    /// Mean loss of the last steps, if there were any.
-    pub(super) fn usual_loss(&self) -> Option<f32> {
-        (!self.recent.is_empty()).then(|| self.recent.iter().sum::<f32>() / self.recent.len() as f32)
-    }
-
-    /// Rows of the next batch.
-    pub(super) fn next_rows(&mut self) -> Vec<u32> {
-        let count = self.count(Split::Train);
-        let wanted = (self.epoch, self.shuffle);
-        let order = match self.order.take() {
-            Some((epoch, shuffle, order)) if (epoch, shuffle) == wanted => order,
-            _ => epoch_order(count, self.settings.seed, self.epoch, self.shuffle),
-        };
-        let end = (self.position + self.settings.batch_size).min(count);
-        let rows = order[self.position..end].to_vec();
-        self.order = Some((self.epoch, self.shuffle, order));
-        rows
-    }
-
-    /// Submits up to `most` training steps, to the end of the epoch at the furthest. Waiting for their metrics is the caller's business.
-    pub async fn submit(&mut self, most: usize) -> Result<Pending> {
-        let mut parts: Vec<(usize, usize)> = Vec::new();
-        let submitted = self.submit_steps(most, &mut parts).await;
-        // Drained even after an error, or the metrics would be taken for the next run's.
-        let mut pending = Pending { parts: Vec::new() };
-        for (batch, steps) in parts {
-            if let Some(compiled) = self.train.get_mut(&batch) {
-                let width = metrics(&compiled.built).len();
-                let future = self.backend.drain(&mut compiled.exec);
-                pending.parts.push(Draining { batch, steps, width, metrics: Box::pin(future) });
-            }
-        }
-        submitted.map(|()| pending)
-    }
-
-    async fn submit_steps(&mut self, most: usize, parts: &mut Vec<(usize, usize)>) -> Result<()> {
-        for _ in 0..most.min(RING) {
-            let rows = self.next_rows();
-            let batch = rows.len();
-            if !self.train.contains_key(&batch) {
-                let built = self.training_graph(batch)?;
-                let compiled = self.compile_training(built).await?;
-                self.train.insert(batch, compiled);
-            }
-            self.last_rows.clone_from(&rows);
-            self.run_step(batch, Feed::Rows { part: TRAIN, rows })?;
-            match parts.last_mut() {
-                Some((size, steps)) if *size == batch => *steps += 1,
-                _ => parts.push((batch, 1)),
-            }
-            self.position += batch;
-            if self.position >= self.count(Split::Train) {
-                (self.epoch, self.position) = (self.epoch + 1, 0);
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn run_step(&mut self, batch: usize, feed: Feed) -> Result<()> {
-        let Some(mut compiled) = self.train.remove(&batch) else { return Ok(()) };
-        let data = self.step_data(&compiled.built, feed);
-        let range = 0..compiled.plan.steps.len();
-        let done = self.backend.run(&mut compiled.exec, &data, range);
-        self.train.insert(batch, compiled);
-        done?;
-        self.step += 1;
-        Ok(())
-    }
-
-    /// One training step on examples from outside; returns its loss. They must be as many as a batch.
-    pub async fn train_batch(&mut self, x: &[f32], y: &[f32]) -> Result<f32> {
-        let batch = self.settings.batch_size;
-        let Some(compiled) = self.train.get(&batch) else { return Ok(f32::NAN) };
-        let classes = self.classes(&compiled.built);
-        if classes > 0 && y.len() == batch {
-            data::Column::floats(&[], y.to_vec()).check_labels(classes)?;
-        }
-        let Some(compiled) = self.train.get_mut(&batch) else { return Ok(f32::NAN) };
-        self.backend.write_input(&mut compiled.exec, 0, x)?;
-        self.backend.write_input(&mut compiled.exec, 1, y)?;
-        self.history.lose(self.step);
-        self.run_step(batch, Feed::Kept)?;
-        let Some(compiled) = self.train.get_mut(&batch) else { return Ok(f32::NAN) };
-        let metrics = self.backend.drain(&mut compiled.exec).await?;
-        Ok(metrics.first().copied().unwrap_or(f32::NAN))
-    }
 }
 
 /// What a backend keeps of a part: the examples, and the labels in the form that the loss takes.
 fn columns(part: &Part, label: &[usize]) -> Result<[Column; 2]> {
     let column = |column: data::Column| Column { width: column.width(), cells: column.cells };
     Ok([column(part.x.clone()), column(part.targets(label)?)])
-}
-
-/// The nodes whose values are kept for every step: the loss, and the number of right answers where there is one.
-fn metrics(built: &Built) -> Vec<NodeId> {
-    built.loss.into_iter().chain(built.correct).collect()
-}
-
-impl Pending {
-    /// The metrics of each step, in order.
-    pub async fn wait(self) -> Result<Vec<StepMetrics>> {
-        let mut all = Vec::new();
-        for Draining { batch: examples, steps, width, metrics } in self.parts {
-            let mut values = metrics.await?;
-            // Only the newest: steps of a run that failed may stand before them.
-            values.drain(..values.len().saturating_sub(steps * width));
-            all.extend(values.chunks_exact(width.max(1)).map(|metrics| StepMetrics {
-                loss: metrics[0],
-                correct: metrics.get(1).copied(),
-                examples,
-            }));
-        }
-        Ok(all)
-    }
 }
 
 pub(super) fn bad(name: &str, expected: &str, got: &dyn std::fmt::Display) -> Error {

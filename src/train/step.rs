@@ -1,0 +1,157 @@
+//! Training steps: which rows come next, submitting them, and their metrics.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use super::Session;
+use super::session::TRAIN;
+use crate::backend::{Backend, Feed, RING};
+use crate::data::{self, Split, epoch_order};
+use crate::error::Result;
+use crate::graph::NodeId;
+use crate::nn::Built;
+
+/// Loss and number of right answers of one step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepMetrics {
+    /// Mean loss over the batch, with regularisers.
+    pub loss: f32,
+    /// Right answers in the batch, where the task is classification.
+    pub correct: Option<f32>,
+    /// Examples in the batch.
+    pub examples: usize,
+}
+
+/// Metrics of steps that were submitted: waiting for them does not hold the session.
+pub struct Pending {
+    parts: Vec<Draining>,
+}
+
+/// Steps of one batch size whose metrics are on their way.
+struct Draining {
+    batch: usize,
+    steps: usize,
+    /// Numbers a step.
+    width: usize,
+    metrics: Pin<Box<dyn Future<Output = Result<Vec<f32>>>>>,
+}
+
+impl<B: Backend> Session<B> {
+    /// Takes note of losses, to know what is usual.
+    pub(super) fn note_losses(&mut self, metrics: &[StepMetrics]) {
+        const MOST: usize = 20;
+        self.recent.extend(metrics.iter().map(|metrics| metrics.loss));
+        self.recent.drain(..self.recent.len().saturating_sub(MOST));
+    }
+
+    /// Mean loss of the last steps, if there were any.
+    pub(super) fn usual_loss(&self) -> Option<f32> {
+        (!self.recent.is_empty()).then(|| self.recent.iter().sum::<f32>() / self.recent.len() as f32)
+    }
+
+    /// Rows of the next batch.
+    pub(super) fn next_rows(&mut self) -> Vec<u32> {
+        let count = self.count(Split::Train);
+        let wanted = (self.epoch, self.shuffle);
+        let order = match self.order.take() {
+            Some((epoch, shuffle, order)) if (epoch, shuffle) == wanted => order,
+            _ => epoch_order(count, self.settings.seed, self.epoch, self.shuffle),
+        };
+        let end = (self.position + self.settings.batch_size).min(count);
+        let rows = order[self.position..end].to_vec();
+        self.order = Some((self.epoch, self.shuffle, order));
+        rows
+    }
+
+    /// Submits up to `most` training steps, to the end of the epoch at the furthest. Waiting for their metrics is the caller's business.
+    pub async fn submit(&mut self, most: usize) -> Result<Pending> {
+        let mut parts: Vec<(usize, usize)> = Vec::new();
+        let submitted = self.submit_steps(most, &mut parts).await;
+        // Drained even after an error, or the metrics would be taken for the next run's.
+        let mut pending = Pending { parts: Vec::new() };
+        for (batch, steps) in parts {
+            if let Some(compiled) = self.train.get_mut(&batch) {
+                let width = metrics(&compiled.built).len();
+                let future = self.backend.drain(&mut compiled.exec);
+                pending.parts.push(Draining { batch, steps, width, metrics: Box::pin(future) });
+            }
+        }
+        submitted.map(|()| pending)
+    }
+
+    async fn submit_steps(&mut self, most: usize, parts: &mut Vec<(usize, usize)>) -> Result<()> {
+        for _ in 0..most.min(RING) {
+            let rows = self.next_rows();
+            let batch = rows.len();
+            if !self.train.contains_key(&batch) {
+                let built = self.training_graph(batch)?;
+                let compiled = self.compile_training(built).await?;
+                self.train.insert(batch, compiled);
+            }
+            self.last_rows.clone_from(&rows);
+            self.run_step(batch, Feed::Rows { part: TRAIN, rows })?;
+            match parts.last_mut() {
+                Some((size, steps)) if *size == batch => *steps += 1,
+                _ => parts.push((batch, 1)),
+            }
+            self.position += batch;
+            if self.position >= self.count(Split::Train) {
+                (self.epoch, self.position) = (self.epoch + 1, 0);
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn run_step(&mut self, batch: usize, feed: Feed) -> Result<()> {
+        let Some(mut compiled) = self.train.remove(&batch) else { return Ok(()) };
+        let data = self.step_data(&compiled.built, feed);
+        let range = 0..compiled.plan.steps.len();
+        let done = self.backend.run(&mut compiled.exec, &data, range);
+        self.train.insert(batch, compiled);
+        done?;
+        self.step += 1;
+        Ok(())
+    }
+
+    /// One training step on examples from outside; returns its loss. They must be as many as a batch.
+    pub async fn train_batch(&mut self, x: &[f32], y: &[f32]) -> Result<f32> {
+        let batch = self.settings.batch_size;
+        let Some(compiled) = self.train.get(&batch) else { return Ok(f32::NAN) };
+        let classes = self.classes(&compiled.built);
+        if classes > 0 && y.len() == batch {
+            data::Column::floats(&[], y.to_vec()).check_labels(classes)?;
+        }
+        let Some(compiled) = self.train.get_mut(&batch) else { return Ok(f32::NAN) };
+        self.backend.write_input(&mut compiled.exec, 0, x)?;
+        self.backend.write_input(&mut compiled.exec, 1, y)?;
+        self.history.lose(self.step);
+        self.run_step(batch, Feed::Kept)?;
+        let Some(compiled) = self.train.get_mut(&batch) else { return Ok(f32::NAN) };
+        let metrics = self.backend.drain(&mut compiled.exec).await?;
+        Ok(metrics.first().copied().unwrap_or(f32::NAN))
+    }
+}
+
+/// The nodes whose values are kept for every step: the loss, and the number of right answers where there is one.
+pub(super) fn metrics(built: &Built) -> Vec<NodeId> {
+    built.loss.into_iter().chain(built.correct).collect()
+}
+
+impl Pending {
+    /// The metrics of each step, in order.
+    pub async fn wait(self) -> Result<Vec<StepMetrics>> {
+        let mut all = Vec::new();
+        for Draining { batch: examples, steps, width, metrics } in self.parts {
+            let mut values = metrics.await?;
+            // Only the newest: steps of a run that failed may stand before them.
+            values.drain(..values.len().saturating_sub(steps * width));
+            all.extend(values.chunks_exact(width.max(1)).map(|metrics| StepMetrics {
+                loss: metrics[0],
+                correct: metrics.get(1).copied(),
+                examples,
+            }));
+        }
+        Ok(all)
+    }
+}
