@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::walk::{OptimizerTable, Subject, TraceInfo, TraceLayer, TraceState};
 use crate::backend::cpu::Cpu;
-use crate::backend::{Backend, StepData};
+use crate::backend::{Backend, Device, StepData};
 use crate::error::{Error, ErrorCode, Result};
 use crate::graph::{Group, Kind, Leaf, NodeId, Phase};
 use crate::optim;
@@ -24,8 +24,8 @@ const FLATS: [Group; 2] = [Group::Parameters, Group::Statistics];
 pub struct ProgramWalk {
     program: Program,
     seed: u32,
-    backend: Cpu,
-    trace: Trace<Cpu>,
+    backend: Device,
+    trace: Trace<Device>,
     step: usize,
     /// States to go back to, by step.
     history: BTreeMap<usize, Flats>,
@@ -37,7 +37,7 @@ impl ProgramWalk {
     pub async fn open(source: &str, seed: u32) -> Result<Self> {
         let program = scratch::compile(source, seed)?;
         let graph = &program.graph;
-        let mut backend = Cpu::new();
+        let mut backend = Device::Cpu(Cpu::new());
         let groups = [Group::Parameters, Group::Gradients, Group::Statistics];
         backend.allocate(&groups.map(|group| (group, graph.flat_len(group))))?;
         for variable in graph.variables() {
@@ -48,7 +48,7 @@ impl ProgramWalk {
     }
 
     /// The walk with its backend.
-    pub fn trace(&mut self) -> (&mut Cpu, &mut Trace<Cpu>) {
+    pub fn trace(&mut self) -> (&mut Device, &mut Trace<Device>) {
         (&mut self.backend, &mut self.trace)
     }
 

@@ -35,7 +35,7 @@ const SELFTESTS: [Variant; 2] = [
 ];
 
 const OPTIMIZER: &[&str] = &[
-    "-O3",
+    "-Os",
     "--enable-simd",
     "--enable-bulk-memory",
     "--enable-nontrapping-float-to-int",

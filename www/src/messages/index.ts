@@ -1,12 +1,23 @@
-import { computed } from "@preact/signals-core";
+import { effect, signal } from "@preact/signals-core";
 import type { GradscopeError, Hint } from "gradscope";
-import { language } from "../state/settings.js";
+import { language, type Language } from "../state/settings.js";
 import { count } from "../lib/format.js";
-import { en } from "./en.js";
-import { zh } from "./zh.js";
 import type { Arguments, Catalogue, Key, Lesson } from "./types.js";
 
-const catalogue = computed((): Catalogue => (language.value === "zh" ? zh : en));
+/** Only the language that is read is loaded. */
+const LOAD: Readonly<Record<Language, () => Promise<Catalogue>>> = {
+  en: async () => (await import("./en.js")).en,
+  zh: async () => (await import("./zh.js")).zh,
+};
+
+const catalogue = signal(await LOAD[language.peek()]());
+
+effect(() => {
+  const wanted = language.value;
+  void LOAD[wanted]().then((loaded) => {
+    if (language.peek() === wanted) catalogue.value = loaded;
+  });
+});
 
 const fill = (template: string, args: Readonly<Record<string, string | number>>): string =>
   template.replace(/\{(\w+)\}/g, (all, key: string) => {

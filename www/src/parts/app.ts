@@ -13,7 +13,6 @@ import "./centre.js";
 import "./inspect.js";
 import "./transport.js";
 import "./help.js";
-import "./scratchpad.js";
 
 const PANES: readonly { name: typeof pane.value; text: PlainKey }[] = [
   { name: "network", text: "pane.network" },
@@ -24,6 +23,8 @@ const PANES: readonly { name: typeof pane.value; text: PlainKey }[] = [
 /** The whole page. */
 class App extends View {
   override render() {
+    // What few visitors open is loaded when they do.
+    if (scratchOpen.value) void import("./scratchpad.js");
     if (scratchOpen.value && !walk.value) {
       return html`
         <gs-topbar></gs-topbar>

@@ -5,11 +5,9 @@ import { walk } from "../state/walk.js";
 import { isWelcome, scratchOpen, tab } from "../state/store.js";
 import "./explain.js";
 import "./numbers.js";
-import "./health.js";
 import "./optimizer.js";
 import "./slots.js";
 import "./walk-explain.js";
-import "./evaluate.js";
 
 const TABS = ["explain", "numbers", "health", "optimizer", "evaluate"] as const;
 
@@ -27,6 +25,7 @@ class Inspect extends View {
     void this.updateComplete.then(() => this.querySelector<HTMLElement>("[aria-selected=true]")?.focus());
   }
 
+  // What not everybody opens is loaded when it is opened.
   #panel(open: (typeof TABS)[number], program: boolean) {
     switch (open) {
       case "explain":
@@ -35,10 +34,12 @@ class Inspect extends View {
       case "numbers":
         return html`<gs-numbers></gs-numbers>`;
       case "health":
+        void import("./health.js");
         return html`<gs-health></gs-health>`;
       case "optimizer":
         return html`${walk.value ? html`<gs-slots></gs-slots>` : nothing}${program ? nothing : html`<gs-optimizer></gs-optimizer>`}`;
       case "evaluate":
+        void import("./evaluate.js");
         return html`<gs-evaluate></gs-evaluate>`;
     }
   }
