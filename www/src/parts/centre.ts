@@ -12,10 +12,8 @@ import { icons } from "./icons.js";
 import { tileOf } from "./maps.js";
 import { FEW } from "./weights.js";
 import "./cards.js";
-import "./curves.js";
 import "./maps.js";
 import "./missing.js";
-import "./plane.js";
 import "./stepper.js";
 import "./weights.js";
 import "./window.js";
@@ -61,6 +59,7 @@ class Centre extends View {
     const line = axes === 1 && store.session.value?.info.outputShape[0] === 1;
     const plane = more.length === 0 && (line || (axes === 2 && store.dataset.value?.kind === "points"));
     const weights = tiny ? html`<gs-weights></gs-weights>` : nothing;
+    if (plane) void import("./plane.js");
     return plane ? html`<div class=${tiny ? "pair" : ""}><gs-plane></gs-plane>${weights}</div>` : weights;
   }
 
@@ -99,6 +98,8 @@ class Centre extends View {
       const window = store.isWelcome.value && firstIsConvolution && zoom.value === "network";
       return html`${store.isWelcome.value ? this.#title() : nothing}<gs-stepper></gs-stepper>${window ? html`<gs-window></gs-window>` : nothing}`;
     }
+    // The opening page shows neither: loaded when wanted.
+    if (!store.isWelcome.value) void import("./curves.js");
     return html`
       ${this.#title()}
       <gs-cards></gs-cards>
