@@ -170,6 +170,12 @@ impl Dataset {
             let file = files.first().map_or(name, |(file, _)| file);
             return Err(bad_file(file, "idx", "one file of images and one of labels are needed, for the test part too if it is given"));
         }
+        let counts = |idx: &[(&str, Idx)]| idx.iter().map(|(_, idx)| idx.count()).collect::<Vec<_>>();
+        if let [one, other] = counts(&images)[..]
+            && one == other
+        {
+            return Err(bad_file(images[0].0, "idx", "both parts have as many images, so that nothing tells which labels are whose"));
+        }
         let mut parts = images.into_iter().zip(labels).map(|(images, labels)| pair(&info, known.max, images, labels));
         let none = || Part::new(Column::bytes(&known.shape, Vec::new()), Column::bytes(&[], Vec::new()), 0);
         let train = parts.next().unwrap_or_else(none)?;

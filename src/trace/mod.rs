@@ -311,14 +311,15 @@ impl<B: Backend> Trace<B> {
         self.run_to(backend, self.cursor)
     }
 
-    /// Whether an op changes what outlives the step.
+    /// Whether an op writes what is not the walk's alone.
     fn updates(&self, position: usize) -> bool {
         let steps = &self.plan.steps[self.ops[position].1.clone()];
-        let outlives = |place: &Place| match self.plan.buffers[place.buffer].kind {
-            BufferKind::Flat(group) => group != Group::Gradients,
+        let shared = |place: &Place| match self.plan.buffers[place.buffer].kind {
+            // The gradients too: whoever looks from outside runs a backward pass of his own into them.
+            BufferKind::Flat(_) => true,
             BufferKind::Slot | BufferKind::Input(_) => false,
         };
-        steps.iter().flat_map(|step| &step.outputs).any(outlives)
+        steps.iter().flat_map(|step| &step.outputs).any(shared)
     }
 
     /// Puts a number into an element: of an input or a computed value for this walk, of a parameter or a statistic for good. The cursor then

@@ -263,7 +263,7 @@ wire! {
         Masked,
         /// Terms that are not 0 cancel out.
         Cancelled,
-        /// It is simply 0.
+        /// It is simply 0: nothing computed it, or it was put there by hand.
         Leaf,
         /// It is not computed yet.
         NotComputed,

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::{Lane, ReadItem, Trace, refused};
 use crate::backend::Backend;
-use crate::error::Result;
+use crate::error::{Error, ErrorCode, Result};
 use crate::graph::{Group, Kind, Leaf, NodeId};
 use crate::plan::{Operand, Place};
 
@@ -40,7 +40,7 @@ impl<B: Backend> Trace<B> {
         };
         let width: usize = rest.iter().product();
         if example >= examples {
-            self.element(item.node, example * width)?;
+            return Err(Error::new(ErrorCode::UnknownName, &[("kind", &"example"), ("got", &example)]));
         }
         if !self.is_known(id) {
             return Err(refused("read", "it is not computed yet"));

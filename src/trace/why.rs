@@ -32,6 +32,10 @@ impl<B: Backend> Trace<B> {
                 reason(Cause::NotZero);
                 break;
             }
+            if self.edits.get(&id).is_some_and(|edits| edits.contains_key(&element)) {
+                reason(Cause::Leaf);
+                break;
+            }
             let Some((expr, inputs)) = self.expression(backend, id, element).await? else {
                 reason(Cause::Leaf);
                 break;

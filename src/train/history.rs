@@ -11,7 +11,7 @@ use crate::error::Result;
 const BUDGET: usize = 64 << 20;
 /// Share of the time that may go into snapshots, as its inverse.
 const PATIENCE: f64 = 50.0;
-/// Steps between two snapshots at first; twice as many each time that they become too many.
+/// Steps between two snapshots at first; more where a run is long.
 const FIRST_GAP: usize = 50;
 /// Most snapshots: steps between them are quickly taken again.
 const MOST: usize = 12;
@@ -113,10 +113,14 @@ impl History {
     /// While they are too many or take too much: every second of those between which steps can be taken again goes, then the oldest.
     fn thin(&mut self) {
         let bytes = |entries: &BTreeMap<usize, Kept>| entries.values().map(|entry| entry.snapshot.0.len()).sum::<usize>();
+        let newest = self.entries.keys().next_back().copied();
         while self.entries.len() > 1 && (self.entries.len() > MOST || bytes(&self.entries) > self.budget) {
             self.thinned |= bytes(&self.entries) > self.budget;
-            self.gap *= 2;
-            let between: Vec<usize> = self.entries.iter().filter(|(_, entry)| !entry.base).map(|(&step, _)| step).collect();
+            // A run's snapshots are as far apart as there is room for, over all that it has covered.
+            let covered = newest.unwrap_or(0) - self.entries.keys().next().copied().unwrap_or(0);
+            self.gap = FIRST_GAP.max(2 * covered / MOST);
+            let kept = |(step, entry): &(&usize, &Kept)| !entry.base && Some(**step) != newest;
+            let between: Vec<usize> = self.entries.iter().filter(kept).map(|(&step, _)| step).collect();
             match between.len() {
                 0 => drop(self.entries.pop_first()),
                 _ => between.into_iter().step_by(2).for_each(|step| drop(self.entries.remove(&step))),

@@ -13,6 +13,8 @@ use crate::trace::{Breakpoint, Hit, Lane, Trace};
 
 /// Bytes that the states before earlier steps may take together.
 const BUDGET: usize = 64 << 20;
+/// Most states to go back to.
+const MOST_KEPT: usize = 256;
 /// Most steps that one travel takes.
 const MOST_STEPS: usize = 10_000;
 
@@ -103,7 +105,7 @@ impl ProgramWalk {
         let flats = FLATS.map(|group| self.trace.before(group).to_vec());
         let bytes = 4 * flats.iter().map(Vec::len).sum::<usize>().max(1);
         self.history.insert(self.step, flats);
-        if self.history.len() * bytes > BUDGET {
+        if self.history.len() > MOST_KEPT || self.history.len() * bytes > BUDGET {
             let mut odd = false;
             self.history.retain(|&step, _| {
                 odd = !odd;
@@ -180,6 +182,7 @@ impl ProgramWalk {
             hit,
             snapshots: self.history.keys().copied().collect(),
             thinned: self.thinned,
+            hyper: BTreeMap::new(),
         })
     }
 

@@ -1,5 +1,7 @@
 //! Walking through the step that comes next, and going back over steps that were taken.
 
+use std::collections::BTreeMap;
+
 use super::Session;
 use super::history::Kept;
 use super::session::{TEST, TRAIN};
@@ -86,6 +88,8 @@ wire! {
         pub snapshots: Vec<usize>,
         /// Whether some snapshots were given up for memory.
         pub thinned: bool,
+        /// Hyper-parameters that were changed by hand, as they stand at this step: `"learning_rate"`, ...
+        pub hyper: BTreeMap<String, f32>,
     }
 
     /// Everything about a walk that does not change with the cursor.
@@ -133,6 +137,9 @@ wire! {
         pub kind: String,
     }
 }
+
+/// Most steps forward that one travel takes: a few epochs of any data set here.
+const MOST_STEPS: usize = 10_000;
 
 /// A walk that is open.
 pub(super) struct Walk<B: Backend> {
@@ -251,7 +258,7 @@ impl<B: Backend> Session<B> {
 
     /// Goes to another batch; the walk is opened anew there, on what was walked through before.
     pub async fn walk_batches(&mut self, by: i32) -> Result<TraceInfo> {
-        self.walk_at(self.step.saturating_add_signed(by as isize)).await
+        self.walk_at(self.step.saturating_add_signed(by as isize).min(self.step.saturating_add(MOST_STEPS))).await
     }
 
     /// Goes to the beginning of another epoch; going back, that of the current one comes first.
@@ -259,10 +266,12 @@ impl<B: Backend> Session<B> {
         let count = self.steps_per_epoch();
         let begun = self.position.div_ceil(self.settings.batch_size.max(1));
         let start = self.step.saturating_sub(begun);
+        let steps = |epochs: usize| epochs.saturating_mul(count);
         let epochs = by.unsigned_abs() as usize;
         let target = match by {
-            0.. => start + epochs * count,
-            _ => start.saturating_sub((epochs - usize::from(begun > 0)) * count),
+            0 => self.step,
+            1.. => start.saturating_add(steps(epochs)).min(self.step.saturating_add(MOST_STEPS)),
+            _ => start.saturating_sub(steps(epochs - usize::from(begun > 0))),
         };
         self.walk_at(target).await
     }
@@ -346,15 +355,17 @@ impl<B: Backend> Session<B> {
     async fn walk_state(&mut self, hit: Option<Hit>) -> Result<TraceState> {
         let (step, epoch, position, steps_per_epoch) = (self.step, self.epoch, self.position, self.steps_per_epoch());
         let (snapshots, thinned) = (self.history.steps().collect(), self.history.thinned);
+        let hyper = self.overrides.clone();
         let (backend, trace) = self.trace()?;
         let loss = trace.loss(backend).await?;
         let edited = trace.edited().map(NodeId::index).collect();
-        Ok(TraceState { cursor: trace.cursor(), step, epoch, position, steps_per_epoch, loss, edited, hit, snapshots, thinned })
+        Ok(TraceState { cursor: trace.cursor(), step, epoch, position, steps_per_epoch, loss, edited, hit, snapshots, thinned, hyper })
     }
 
     /// What the optimizer does to a parameter in the step that is walked through.
     pub async fn optimizer_table(&mut self, parameter: &str) -> Result<(OptimizerTable, Vec<Vec<f32>>)> {
-        let variable = self.named(parameter)?;
+        let missing = || Error::new(ErrorCode::UnknownName, &[("kind", &"parameter"), ("got", &parameter)]);
+        let variable = self.parameters().find(|variable| variable.name == parameter).cloned().ok_or_else(missing)?;
         let (slots, learning_rate) = (self.slots, self.learning_rate());
         let kind = self.settings.optimizer.kind().to_owned();
         let range = variable.offset..variable.offset + variable.shape.numel();

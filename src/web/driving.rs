@@ -119,7 +119,7 @@ impl Desk {
         let event = Event::DeviceLost { reason: reason.message.clone(), step: session.step_count(), info: info(&session) };
         self.session = Some(session);
         self.post.event(&event, Vec::new());
-        Ok(())
+        self.begin_evaluations_anew()
     }
 
     fn send_progress(&mut self, time: f64) {

@@ -20,7 +20,7 @@ pub(super) struct Evaluating {
 pub(super) fn only_looks(request: &Request) -> bool {
     use Request::{
         Attribute, Backends, Cell, Datasets, Describe, Evaluate, Examples, Frame, GetParameter, Health, Landscape, Memory, Nodes,
-        Parameters, Pin, Predict, Presets, Rates, Read, Snapshot, Train, Watch,
+        Parameters, Pin, Predict, Presets, Rates, Read, Scratch, Snapshot, Train, Watch,
     };
     matches!(
         request,
@@ -33,6 +33,7 @@ pub(super) fn only_looks(request: &Request) -> bool {
             | GetParameter { .. }
             | Evaluate { .. }
             | Predict
+            | Scratch { .. }
             | Cell { .. }
             | Health
             | Attribute { .. }
@@ -75,6 +76,14 @@ impl Desk {
             }
             Err(error) => self.post.answer(current.id, Err(error)),
         }
+    }
+
+    /// After a lost GPU the parameters are others: every evaluation under way begins anew.
+    pub(super) fn begin_evaluations_anew(&mut self) -> Result<()> {
+        for Evaluating { id, split, .. } in std::mem::take(&mut self.evaluations) {
+            self.begin_evaluation(id, split)?;
+        }
+        Ok(())
     }
 
     /// Makes way for a request: what would change parameters waits for the evaluations, what ends the session cuts them off.

@@ -33,6 +33,21 @@ impl Desk {
         if let Some(program) = &mut self.program {
             return walk_program(program, request).await;
         }
+        let moves = matches!(
+            request,
+            WalkRequest::Edit { .. } | WalkRequest::Travel { travel: Travel::Batches { .. } | Travel::Epochs { .. }, .. }
+        );
+        let answer = self.walk_session(request).await?;
+        if moves {
+            // What was done by walking is not to be lost with a GPU.
+            self.session()?.settle_walk()?;
+            self.keep_safe(true).await?;
+        }
+        Ok(answer)
+    }
+
+    async fn walk_session(&mut self, request: WalkRequest) -> Answer {
+        let plain = |value: JsValue| Ok((value, Vec::new()));
         let session = self.session()?;
         match request {
             WalkRequest::Open { .. } | WalkRequest::OpenScratch { .. } | WalkRequest::Close => {

@@ -14,15 +14,21 @@ const fromSlider = (at: number): number => Number((10 ** (at / 20 - 5)).toPrecis
 
 /** What can be changed while training: it takes effect from the next step. */
 class HyperParameters extends View {
-  #set(hyper: Hyper): void {
+  /** Shows a value while it is dragged. */
+  #show(hyper: Hyper): void {
     store.hyper.value = { ...store.hyper.value, ...hyper };
+  }
+
+  #set(hyper: Hyper): void {
+    this.#show(hyper);
     store.session.value?.setHyper(hyper).catch(fail);
   }
 
   #slider(name: keyof Hyper, label: string, value: number, least: number, most: number, step: number, of: (at: number) => number = (at) => at, at = value) {
+    const chosen = (event: Event): Hyper => ({ [name]: of(Number((event.target as HTMLInputElement).value)) });
     return html`<label class="slider"><span>${label}</span><output>${general(value)}</output>
       <input type="range" min=${least} max=${most} step=${step} .value=${String(at)} aria-valuetext=${general(value)}
-        @input=${(event: Event) => this.#set({ [name]: of(Number((event.target as HTMLInputElement).value)) })}></label>`;
+        @input=${(event: Event) => this.#show(chosen(event))} @change=${(event: Event) => this.#set(chosen(event))}></label>`;
   }
 
   override render() {

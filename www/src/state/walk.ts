@@ -2,7 +2,7 @@ import { batch, computed, effect, signal } from "@preact/signals-core";
 import type { Breakpoint, Session, TraceInfo, TraceNode, TraceState, Walk } from "gradscope";
 import { latest } from "../lib/latest.js";
 import { fail, failWalking } from "./engine.js";
-import { pinExample, pinNext } from "./pictures.js";
+import { pinDrawn, pinExample, pinNext } from "./pictures.js";
 import * as store from "./store.js";
 
 /** The walk through the next training step; none while the stepper is closed. */
@@ -130,6 +130,10 @@ function look(opened: Walk): void {
     });
     info.value = opened.info;
     state.value = opened.info.state;
+    // Going back over a change of hyper-parameters takes it back: the controls say what holds.
+    const { learning_rate, momentum, weight_decay, dropout } = opened.info.state.hyper;
+    const rates = { learningRate: learning_rate, momentum, weightDecay: weight_decay, dropout };
+    if (!store.scratchOpen.peek()) store.hyper.value = Object.fromEntries(Object.entries(rates).filter(([, rate]) => rate !== undefined));
     goal.value = undefined;
     furthest.value = Math.max(furthest.peek(), opened.info.state.step);
     example.value = Math.min(example.peek(), Math.max(0, opened.info.batch - 1));
@@ -227,18 +231,19 @@ export function watchWalk(): void {
     else if (!(now.from?.split === "train" && info.peek()?.rows.includes(now.from.index))) setSubject(false);
   });
   // The sample beside the network is the example that is walked through; the visitor's own comes back when the walk is left.
-  let own: store.Pinned["from"];
+  let own: store.Pinned | undefined;
   effect(() => {
     const of = info.value;
     const row = of?.subject.type === "batch" ? of.rows[example.value] : undefined;
-    const { from } = store.pinned.peek() ?? {};
+    const shown = store.pinned.peek();
+    const from = shown?.from;
     if (row !== undefined && !(from?.split === "train" && from.index === row)) {
-      own ??= from;
+      own ??= shown;
       pinExample("train", row).catch(fail);
     } else if (!of && own && store.session.peek()) {
-      const { split, index } = own;
+      const { from: source, x } = own;
       own = undefined;
-      pinExample(split, index).catch(fail);
+      (source ? pinExample(source.split, source.index) : pinDrawn(x)).catch(fail);
     }
   });
 }
