@@ -126,7 +126,7 @@ class Optimizer extends View {
         ${whole("epochs", 1, t("optimizer.epochs"))}
         <p class="none">${t("optimizer.steps", { n: count(plannedSteps(setup)) })}</p>
         ${whole("seed", 0, t("optimizer.seed"))}
-        <label><span>${t("optimizer.validation")}</span><input type="number" min="0" max="0.9" step="any" .value=${String(setup.validationSplit)}
+        <label><span>${t("optimizer.validation")}</span><input type="number" min="0" max="0.9" step="any" .value=${String(Number(setup.validationSplit.toPrecision(6)))}
           @change=${(event: Event) => store.change({ validationSplit: Math.min(0.9, Math.max(0, Number((event.target as HTMLInputElement).value))) })}></label>
         <label><span title=${t("optimizer.patienceText")}>${t("optimizer.patience")}</span><input type="number" min="1" step="1" .value=${String(setup.patience ?? "")} placeholder=${t("field.none")}
           @change=${(event: Event) => {
