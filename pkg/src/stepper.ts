@@ -28,7 +28,8 @@ export interface WalkOptimizer extends OptimizerTable {
 /**
  * One training step, op by op. Nodes go by their index in `info.nodes`, elements by their row-major position.
  *
- * Everything rejects with `wrong_state` once the walk is closed, by another walk or a lost device too.
+ * Everything rejects with `wrong_state` once no walk is open, after a lost device too. A session has one walk at a time: another that is opened takes
+ * this one's place.
  */
 export class Walk {
   readonly #ask: Ask;
