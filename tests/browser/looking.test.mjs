@@ -145,7 +145,7 @@ pageTest("dead units are told in words, and lead to the unit", { timeout: 120_00
 
 for (const colorScheme of ["light", "dark"]) {
   for (const viewport of [{ width: 1440, height: 900 }, { width: 1024, height: 768 }, { width: 390, height: 844 }]) {
-    pageTest(`accessible, ${colorScheme}, ${viewport.width} wide: health and evaluate`, { context: { colorScheme, viewport } }, async ({ page, url }) => {
+    pageTest(`accessible, ${colorScheme}, ${viewport.width} wide: health and evaluate`, { context: { colorScheme, viewport, reducedMotion: "reduce" } }, async ({ page, url }) => {
       await page.goto(`${url}/#/sigmoid-2-2-1?learning_rate=0.1`);
       await ready(page);
       if (viewport.width < 700) await page.locator(".panes-strip button").nth(2).click();
