@@ -1,4 +1,4 @@
-import { effect } from "@preact/signals-core";
+import { effect, signal } from "@preact/signals-core";
 import { LitElement } from "lit";
 
 /**
@@ -35,5 +35,21 @@ export abstract class View extends LitElement {
     super.disconnectedCallback();
     this.#stop?.();
     this.#stop = undefined;
+  }
+}
+
+/** A component whose arrangement depends on its width, which it follows. */
+export abstract class WideView extends View {
+  protected readonly width = signal(800);
+  readonly #observer = new ResizeObserver(([entry]) => (this.width.value = entry!.contentRect.width || 800));
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.#observer.observe(this);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#observer.disconnect();
   }
 }

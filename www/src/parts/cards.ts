@@ -1,10 +1,9 @@
-import { signal } from "@preact/signals-core";
 import { html, nothing } from "lit";
 import { Drawing } from "../lib/drawing.js";
 import { drawImage } from "../lib/draw.js";
 import { general, shape } from "../lib/format.js";
 import { css, diverging, palette } from "../lib/palette.js";
-import { View } from "../lib/view.js";
+import { WideView } from "../lib/view.js";
 import { t } from "../messages/index.js";
 import { ON_CARD } from "../state/pictures.js";
 import * as store from "../state/store.js";
@@ -45,27 +44,14 @@ const shortName = (name: string): string =>
 const CARD = 76;
 
 /** The network as a chain of tensor cards, in rows of equal length. */
-class Cards extends View {
-  readonly #width = signal(800);
-  readonly #observer = new ResizeObserver(([entry]) => (this.#width.value = entry!.contentRect.width || 800));
-
-  override connectedCallback(): void {
-    super.connectedCallback();
-    this.#observer.observe(this);
-  }
-
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    this.#observer.disconnect();
-  }
-
+class Cards extends WideView {
   override render() {
     const built = store.built.value;
     if (!built) return nothing;
     const output = store.frame.value?.output;
     const { layers } = built.description;
     const small = [built.setup.model.input, ...layers.map(({ outputShape }) => outputShape ?? [])].every((of) => of.length === 1 && of[0]! <= 4);
-    const rows = Math.ceil(((layers.length + 1) * CARD) / this.#width.value);
+    const rows = Math.ceil(((layers.length + 1) * CARD) / this.width.value);
     const columns = Math.ceil((layers.length + 1) / rows);
     return html`<ol class="cards ${small ? "small" : ""}" style="grid-template-columns:repeat(${columns},minmax(0,128px))" aria-label=${t("cards.label")}>
       <li class="card"><div class="card-in">

@@ -1,7 +1,6 @@
-import { signal } from "@preact/signals-core";
 import { html, nothing } from "lit";
 import { shape } from "../lib/format.js";
-import { View } from "../lib/view.js";
+import { WideView } from "../lib/view.js";
 import { t } from "../messages/index.js";
 import { hidden } from "../state/predict.js";
 import { label, select, selected, shapeOf } from "../state/cell.js";
@@ -48,20 +47,7 @@ export function tensorCard(node: number, name: string, options: { gradient: numb
 const CARD = 79;
 
 /** The network as a chain of tensor cards: the input, each layer's output, the loss. */
-class Chain extends View {
-  readonly #width = signal(800);
-  readonly #observer = new ResizeObserver(([entry]) => (this.#width.value = entry!.contentRect.width || 800));
-
-  override connectedCallback(): void {
-    super.connectedCallback();
-    this.#observer.observe(this);
-  }
-
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    this.#observer.disconnect();
-  }
-
+class Chain extends WideView {
   protected override updated(): void {
     const list = this.firstElementChild;
     if (list && list.scrollWidth > list.clientWidth) this.querySelector(".now")?.scrollIntoView({ inline: "nearest", block: "nearest" });
@@ -79,7 +65,7 @@ class Chain extends View {
     ];
     const isIn = (facts: typeof now, layer: string): boolean =>
       facts !== undefined && facts.lane !== "update" && (layer === "x" ? facts === nodes.value[of.x] : facts.layer === layer && facts !== nodes.value[of.x]);
-    const rows = Math.ceil((cards.length * CARD) / this.#width.value);
+    const rows = Math.ceil((cards.length * CARD) / this.width.value);
     const columns = Math.ceil(cards.length / rows);
     const small = store.built.value?.setup.model.input.length === 1 && of.layers.every(({ output }) => shapeOf(output).every((size) => size <= 4));
     return html`<ol class="chain ${small ? "small" : ""}" style="grid-template-columns:repeat(${columns},minmax(0,128px))" aria-label=${t("cards.label")}>
