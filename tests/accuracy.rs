@@ -14,8 +14,8 @@ fn mnist() -> Dataset {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/mnist");
     let text = fs::read_to_string(folder.join("dataset.json")).expect("MNIST is not installed: cargo xtask data mnist");
     let manifest = Manifest::parse(&text).expect("a manifest");
-    let files = manifest.files.each_ref().map(|file| fs::read(folder.join(file)).expect("a file of MNIST"));
-    Dataset::from_idx(&manifest, files.each_ref().map(Vec::as_slice)).expect("MNIST")
+    let files: Vec<_> = manifest.files().iter().map(|file| fs::read(folder.join(file)).expect("a file of MNIST")).collect();
+    Dataset::from_files(&manifest, &files).expect("MNIST")
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn files() -> [Vec<u8>; 4] {
 
 fn read(files: &[Vec<u8>; 4]) -> Result<Dataset, Error> {
     let manifest = Manifest::parse(MANIFEST).expect("a manifest");
-    Dataset::from_idx(&manifest, [&files[0], &files[1], &files[2], &files[3]])
+    Dataset::from_files(&manifest, files)
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn every_truncation_is_an_error_that_names_the_file() {
             cut[which].truncate(len);
             let error = read(&cut).expect_err("truncated");
             assert_eq!(error.code, ErrorCode::BadFile, "file {which} cut to {len} bytes: {error}");
-            assert_eq!(error.at.as_deref(), Some(Manifest::parse(MANIFEST).expect("a manifest").files[which].as_str()));
+            assert_eq!(error.at.as_deref(), Some(Manifest::parse(MANIFEST).expect("a manifest").files()[which].as_str()));
         }
     }
 }
@@ -239,6 +239,11 @@ fn bad_manifests_are_refused() {
         let error = Manifest::parse(text).expect_err("a bad manifest");
         assert_eq!((error.code, error.at.as_deref()), (code, Some(place)), "{error}");
     }
+    let text = r#"{ "name": "words", "title": "Words", "source": "here", "licence": "none", "kind": "text", "text": "text.txt.gz", "characters": -1 }"#;
+    let error = Manifest::parse(text).expect_err("a negative number of characters");
+    assert_eq!((error.code, error.at.as_deref()), (ErrorCode::BadValue, Some("dataset.json.characters")));
+    let words = Manifest::parse(&text.replace("-1", "100")).expect("a text's manifest");
+    assert_eq!((words.info.kind, words.info.train, words.files()), (DataKind::Text, 100, &["text.txt.gz".to_owned()][..]));
     assert_eq!(Manifest::parse_index(&format!("[{MANIFEST}, {MANIFEST}]")).expect("two sets").len(), 2);
     assert_eq!(Manifest::parse_index("{}").expect_err("no list").code, ErrorCode::BadFile);
 }

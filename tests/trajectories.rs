@@ -50,8 +50,8 @@ fn mnist() -> Rc<Dataset> {
     };
     let text = String::from_utf8(read("dataset.json")).expect("a manifest is text");
     let manifest = Manifest::parse(&text).expect("a manifest");
-    let files = manifest.files.clone().map(|file| read(&file));
-    Rc::new(Dataset::from_idx(&manifest, [&files[0], &files[1], &files[2], &files[3]]).expect("MNIST as the set-up writes it"))
+    let files: Vec<_> = manifest.files().iter().map(|file| read(file)).collect();
+    Rc::new(Dataset::from_files(&manifest, &files).expect("MNIST as the set-up writes it"))
 }
 
 /// Norm of each parameter.

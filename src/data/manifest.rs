@@ -1,4 +1,4 @@
-//! Installed data sets: a manifest `dataset.json` and four gzipped idx files, as the set-up writes them.
+//! Installed data sets: a manifest `dataset.json` beside four gzipped idx files, or a gzipped text, as the set-up writes them.
 
 use serde_json::Value;
 
@@ -13,12 +13,27 @@ use crate::tensor::Cells;
 pub struct Manifest {
     /// What the page says.
     pub info: DatasetInfo,
-    /// Largest value of a cell: cells are divided by it.
-    pub max: f32,
     /// Bytes of all files, for progress; 0 if unknown.
     pub bytes: f64,
-    /// Images and labels to train on, then to test on.
-    pub files: [String; 4],
+    /// Its files.
+    pub contents: Contents,
+}
+
+/// The files of an installed set, by name within its folder.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Contents {
+    /// Examples with a label each.
+    Labelled {
+        /// Largest value of a cell: cells are divided by it.
+        max: f32,
+        /// Examples and labels to train on, then to test on.
+        files: [String; 4],
+    },
+    /// One text in UTF-8.
+    Text {
+        /// The file.
+        file: String,
+    },
 }
 
 /// The files of a part.
@@ -41,7 +56,8 @@ impl FromValue for DataKind {
             Some("image") => Ok(Self::Image),
             Some("points") => Ok(Self::Points),
             Some("values") => Ok(Self::Values),
-            _ => Err(bad_value(name, "image, points or values", value).at(at)),
+            Some("text") => Ok(Self::Text),
+            _ => Err(bad_value(name, "image, points, values or text", value).at(at)),
         }
     }
 }
@@ -62,32 +78,59 @@ impl Manifest {
     /// Keys that it does not know are for others.
     fn from_json(value: &Value, at: &str) -> Result<Self> {
         let mut fields = Fields::new(value, "a data set's manifest", at)?;
-        let train: Files = fields.required("train")?;
-        let test: Files = fields.required("test")?;
-        let info = DatasetInfo {
+        let mut info = DatasetInfo {
             name: fields.required("name")?,
             title: fields.required("title")?,
             kind: fields.required("kind")?,
             installed: true,
             source: fields.required("source")?,
             licence: fields.required("licence")?,
-            train: train.count,
-            test: test.count,
-            shape: fields.required("shape")?,
-            classes: fields.required("classes")?,
+            train: 0,
+            test: 0,
+            shape: Vec::new(),
+            classes: Vec::new(),
         };
-        let max: f64 = fields.required("max")?;
-        if max <= 0.0 {
-            return Err(out_of_range("max", "above 0", max).at(format!("{at}.max")));
-        }
-        let cells = info.shape.iter().try_fold(train.count.max(test.count), |product, &extent| product.checked_mul(extent));
-        if cells.is_none_or(|cells| cells > LARGEST * 64) || info.shape.contains(&0) {
-            let shape = format!("{} times {:?}", train.count.max(test.count), info.shape);
-            return Err(out_of_range("shape", &format!("at least 1 and at most {} cells", LARGEST * 64), shape).at(format!("{at}.shape")));
-        }
+        let contents = match info.kind {
+            DataKind::Text => {
+                info.train = fields.required("characters")?;
+                check_size(at, "characters", info.train, &[])?;
+                Contents::Text { file: fields.required("text")? }
+            }
+            DataKind::Image | DataKind::Points | DataKind::Values => {
+                let train: Files = fields.required("train")?;
+                let test: Files = fields.required("test")?;
+                (info.train, info.test) = (train.count, test.count);
+                info.shape = fields.required("shape")?;
+                info.classes = fields.required("classes")?;
+                check_size(at, "shape", train.count.max(test.count), &info.shape)?;
+                let max: f64 = fields.required("max")?;
+                if max <= 0.0 {
+                    return Err(out_of_range("max", "above 0", max).at(format!("{at}.max")));
+                }
+                Contents::Labelled { max: max as f32, files: [train.x, train.y, test.x, test.y] }
+            }
+        };
         let bytes = fields.optional("bytes")?.unwrap_or(0.0);
-        Ok(Self { info, max: max as f32, bytes, files: [train.x, train.y, test.x, test.y] })
+        Ok(Self { info, bytes, contents })
     }
+
+    /// Names of its files.
+    pub fn files(&self) -> &[String] {
+        match &self.contents {
+            Contents::Labelled { files, .. } => files,
+            Contents::Text { file } => std::slice::from_ref(file),
+        }
+    }
+}
+
+/// A manifest cannot make the engine allocate what no page can hold.
+fn check_size(at: &str, field: &str, count: usize, shape: &[usize]) -> Result<()> {
+    let cells = shape.iter().try_fold(count, |product, &extent| product.checked_mul(extent));
+    if cells.is_none_or(|cells| cells > LARGEST * 64) || shape.contains(&0) {
+        let expected = format!("at least 1 and at most {} cells", LARGEST * 64);
+        return Err(out_of_range(field, &expected, format!("{count} times {shape:?}")).at(format!("{at}.{field}")));
+    }
+    Ok(())
 }
 
 fn read_json(file: &str, text: &str) -> Result<Value> {
@@ -95,28 +138,34 @@ fn read_json(file: &str, text: &str) -> Result<Value> {
 }
 
 impl Dataset {
-    /// Reads an installed set from its four files, in the order of [`Manifest::files`].
-    pub fn from_idx(manifest: &Manifest, files: [&[u8]; 4]) -> Result<Self> {
-        let [train_x, train_y, test_x, test_y] = files;
-        let train = read_part(manifest, 0, train_x, train_y)?;
-        let test = read_part(manifest, 2, test_x, test_y)?;
-        Ok(Self { info: manifest.info.clone(), train, test })
+    /// Reads an installed set from its files, in the order of [`Manifest::files`].
+    pub fn from_files(manifest: &Manifest, files: &[Vec<u8>]) -> Result<Self> {
+        match (&manifest.contents, files) {
+            (Contents::Labelled { max, files: names }, [train_x, train_y, test_x, test_y]) => {
+                let [a, b, c, d] = names;
+                let train = read_part(&manifest.info, *max, manifest.info.train, (a, train_x), (b, train_y))?;
+                let test = read_part(&manifest.info, *max, manifest.info.test, (c, test_x), (d, test_y))?;
+                Ok(Self { info: manifest.info.clone(), train, test })
+            }
+            (Contents::Labelled { .. } | Contents::Text { .. }, _) => {
+                let got = format!("{} files", files.len());
+                Err(bad_value("data", "examples with labels", &Value::from(got)).at(&*manifest.info.name))
+            }
+        }
     }
 }
 
-/// Reads the files `first` and `first + 1` of a manifest.
-fn read_part(manifest: &Manifest, first: usize, x: &[u8], y: &[u8]) -> Result<Part> {
-    let (x_file, y_file) = (&manifest.files[first], &manifest.files[first + 1]);
-    let count = if first == 0 { manifest.info.train } else { manifest.info.test };
-    let width: usize = manifest.info.shape.iter().product();
+/// Reads a part of so many examples from its two files.
+fn read_part(info: &DatasetInfo, max: f32, count: usize, (x_file, x): (&str, &[u8]), (y_file, y): (&str, &[u8])) -> Result<Part> {
+    let width: usize = info.shape.iter().product();
     let images = unpack(x_file, x, count * width)?;
     let labels = unpack(y_file, y, count)?;
-    let expected = [&[count], &manifest.info.shape[..]].concat();
+    let expected = [&[count], &info.shape[..]].concat();
     if images.count() == labels.count() && (images.count() != count || images.shape.iter().product::<usize>() != count * width) {
         let reason = format!("it holds {:?} values where the manifest says {expected:?}", images.shape);
         return Err(bad_file(x_file, "idx", &reason));
     }
-    pair(&manifest.info, manifest.max, (x_file, images), (y_file, labels))
+    pair(info, max, (x_file, images), (y_file, labels))
 }
 
 /// An idx file of at most so many values, gzipped or not.
@@ -153,7 +202,7 @@ impl Dataset {
     /// The set of that name from its publisher's own idx files, gzipped or not, by their names and in any order: images and labels to train on
     /// (the larger part), and to test on if they are there.
     pub fn from_official(name: &str, files: &[(String, Vec<u8>)]) -> Result<Self> {
-        let known = KNOWN.iter().find(|known| known.name == name);
+        let known = KNOWN.iter().find(|known| known.name == name && known.kind == DataKind::Image);
         let known = known.ok_or_else(|| Error::new(ErrorCode::UnknownName, &[("kind", &"data set"), ("got", &name)]))?;
         let mut info = DatasetInfo { installed: true, source: "the files given".into(), ..known.info() };
         let (mut images, mut labels) = (Vec::new(), Vec::new());
@@ -177,7 +226,7 @@ impl Dataset {
             return Err(bad_file(images[0].0, "idx", "both parts have as many images, so that nothing tells which labels are whose"));
         }
         let mut parts = images.into_iter().zip(labels).map(|(images, labels)| pair(&info, known.max, images, labels));
-        let none = || Part::new(Column::bytes(&known.shape, Vec::new()), Column::bytes(&[], Vec::new()), 0);
+        let none = || Part::new(Column::bytes(known.shape, Vec::new()), Column::bytes(&[], Vec::new()), 0);
         let train = parts.next().unwrap_or_else(none)?;
         let test = parts.next().unwrap_or_else(none)?;
         (info.train, info.test) = (train.count, test.count);
@@ -199,31 +248,43 @@ pub fn catalogue(installed: &[Manifest]) -> Vec<DatasetInfo> {
 struct Known {
     name: &'static str,
     title: &'static str,
+    kind: DataKind,
+    /// Examples to train on and to test on; a text's characters.
     counts: [usize; 2],
-    shape: [usize; 3],
+    shape: &'static [usize],
     /// Largest value of a cell.
     max: f32,
 }
 
 const KNOWN: &[Known] = &[
-    Known { name: "mnist", title: "MNIST, handwritten digits", counts: [60_000, 10_000], shape: [28, 28, 1], max: 255.0 },
-    Known { name: "digits", title: "8x8 digits, small and quick", counts: [1437, 360], shape: [8, 8, 1], max: 16.0 },
-    Known { name: "fashion-mnist", title: "Fashion-MNIST, articles of clothing", counts: [60_000, 10_000], shape: [28, 28, 1], max: 255.0 },
+    images("mnist", "MNIST, handwritten digits", [60_000, 10_000], &[28, 28, 1], 255.0),
+    images("digits", "8x8 digits, small and quick", [1437, 360], &[8, 8, 1], 16.0),
+    text("shakespeare", "Shakespeare, 38 plays", 4_785_195),
+    text("names", "English first names", 59_167),
+    images("fashion-mnist", "Fashion-MNIST, articles of clothing", [60_000, 10_000], &[28, 28, 1], 255.0),
 ];
+
+const fn images(name: &'static str, title: &'static str, counts: [usize; 2], shape: &'static [usize], max: f32) -> Known {
+    Known { name, title, kind: DataKind::Image, counts, shape, max }
+}
+
+const fn text(name: &'static str, title: &'static str, characters: usize) -> Known {
+    Known { name, title, kind: DataKind::Text, counts: [characters, 0], shape: &[], max: 1.0 }
+}
 
 impl Known {
     fn info(&self) -> DatasetInfo {
         DatasetInfo {
             name: self.name.into(),
             title: self.title.into(),
-            kind: DataKind::Image,
+            kind: self.kind,
             installed: false,
             source: String::new(),
             licence: String::new(),
             train: self.counts[0],
             test: self.counts[1],
             shape: self.shape.to_vec(),
-            classes: (0..10).map(|class| class.to_string()).collect(),
+            classes: if self.kind == DataKind::Image { (0..10).map(|class| class.to_string()).collect() } else { Vec::new() },
         }
     }
 }

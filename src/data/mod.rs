@@ -9,7 +9,7 @@ mod order;
 use std::ops::Range;
 
 pub use idx::{Idx, gunzip};
-pub use manifest::{Manifest, catalogue};
+pub use manifest::{Contents, Manifest, catalogue};
 pub use order::{epoch_order, validation_start};
 
 use crate::error::{Error, ErrorCode, Result};
@@ -36,6 +36,8 @@ wire! {
         Points,
         /// Numbers.
         Values,
+        /// One text, which a model learns to go on with.
+        Text,
     }
 
     /// What the page says of a data set.
@@ -52,7 +54,7 @@ wire! {
         pub source: String,
         /// Its licence.
         pub licence: String,
-        /// Examples in the training part.
+        /// Examples in the training part; the characters of a text.
         pub train: usize,
         /// Examples in the test part.
         pub test: usize,

@@ -33,16 +33,17 @@ pub(super) async fn dataset(base: &str, name: &str, post: &Post) -> Result<Datas
             false => Error::new(ErrorCode::UnknownName, &[("kind", &"data set"), ("got", &name)]),
         });
     };
-    let mut files: [Vec<u8>; 4] = Default::default();
+    let mut files = Vec::new();
     let mut before = 0.0;
-    for (bytes, file) in files.iter_mut().zip(&manifest.files) {
+    for file in manifest.files() {
         let progress = |loaded: f64| {
             post.event(&Event::Loading { data: name.into(), loaded: before + loaded, total: manifest.bytes }, Vec::new());
         };
-        *bytes = fetch(&format!("{base}{name}/{file}"), progress).await?;
+        let bytes = fetch(&format!("{base}{name}/{file}"), progress).await?;
         before += bytes.len() as f64;
+        files.push(bytes);
     }
-    Dataset::from_idx(manifest, files.each_ref().map(Vec::as_slice))
+    Dataset::from_files(manifest, &files)
 }
 
 /// The bytes at an address; `progress(loaded)` is called as they come.

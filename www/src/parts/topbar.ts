@@ -46,7 +46,7 @@ class TopBar extends View {
       ${option("scratch", t("scratch.title"), scratch)}`;
     const sets = html`
       ${setup && !setup.data ? option("", t("data.digit"), true) : nothing}
-      ${store.datasets.value.map(({ name, title, installed }) =>
+      ${store.datasets.value.filter(({ kind }) => kind !== "text").map(({ name, title, installed }) =>
         option(name, installed ? phrase(title) : t("data.missing", { title: phrase(title) }), setup?.data === name))}`;
     const backend = setup?.backend ?? "auto";
     const session = store.session.value;

