@@ -12,6 +12,7 @@ mod run;
 mod session;
 mod snapshot;
 mod step;
+mod team;
 mod walk;
 mod watch;
 
@@ -23,5 +24,6 @@ pub use run::{EpochEnd, Run, RunOptions, RunResult, Status};
 pub use session::{Compiled, Session, Settings};
 pub use snapshot::Snapshot;
 pub use step::{Pending, StepMetrics};
+pub use team::Team;
 pub use walk::{OptimizerTable, Subject, TraceInfo, TraceLayer, TraceState, Travel};
 pub use watch::Watched;

@@ -42,6 +42,7 @@ impl<B: Backend> Session<B> {
             ));
         }
         self.history.changed = true;
+        self.team_is_behind = true;
         self.backend.write(variable.group, variable.offset, values)
     }
 }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::history::History;
 use super::step::metrics;
+use super::team::Team;
 use super::walk::Walk;
 use super::watch::Watch;
 use crate::autograd::differentiate;
@@ -77,6 +78,10 @@ pub struct Session<B: Backend> {
     pub(super) overrides: BTreeMap<String, f32>,
     /// What was answered to each example of a part when it was last evaluated, by [`Split`]: the class and its probability.
     pub(super) answers: [Vec<(u32, f32)>; 3],
+    /// Those that training is shared with.
+    pub(super) team: Option<Box<dyn Team>>,
+    /// Whether the others do not hold this state.
+    pub(super) team_is_behind: bool,
 }
 
 impl<B: Backend> Session<B> {
@@ -104,6 +109,8 @@ impl<B: Backend> Session<B> {
             last_rows: Vec::new(),
             answers: Default::default(),
             overrides: BTreeMap::new(),
+            team: None,
+            team_is_behind: true,
         };
         session.check()?;
         let batch = session.settings.batch_size.min(session.count(Split::Train).max(1));
@@ -211,6 +218,7 @@ impl<B: Backend> Session<B> {
     pub fn reset(&mut self, seed: Option<u32>) -> Result<()> {
         self.settings.seed = seed.unwrap_or(self.settings.seed);
         (self.step, self.epoch, self.position) = (0, 0, 0);
+        self.team_is_behind = true;
         self.history.forget();
         self.recent.clear();
         self.forget_order();

@@ -16,7 +16,7 @@ pub struct Snapshot(pub Vec<u8>);
 /// Key of the counters in the file's metadata.
 const STATE: &str = "session";
 
-fn unreadable(reason: &dyn std::fmt::Display) -> Error {
+pub(super) fn unreadable(reason: &dyn std::fmt::Display) -> Error {
     Error::new(ErrorCode::BadFile, &[("file", &"snapshot"), ("format", &"safetensors"), ("reason", &reason.to_string())])
 }
 
@@ -102,6 +102,7 @@ impl<B: Backend> Session<B> {
             self.backend.write(entry.group, entry.variable.offset, &cells)?;
         }
         (self.step, self.epoch, self.position) = (step, epoch, position);
+        self.team_is_behind = true;
         self.settings.seed = seed;
         self.forget_order();
         self.shuffle = metadata.get("shuffle").is_none_or(|text| text == "true");

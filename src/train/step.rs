@@ -24,6 +24,8 @@ pub struct StepMetrics {
 
 /// Metrics of steps that were submitted: waiting for them does not hold the session.
 pub struct Pending {
+    /// What a team brought, which is there at once.
+    known: Vec<StepMetrics>,
     parts: Vec<Draining>,
 }
 
@@ -65,10 +67,17 @@ impl<B: Backend> Session<B> {
 
     /// Submits up to `most` training steps, to the end of the epoch at the furthest. Waiting for their metrics is the caller's business.
     pub async fn submit(&mut self, most: usize) -> Result<Pending> {
+        if self.team.is_some() {
+            let known = self.lead(most).await?;
+            // A team that broke before its first step: this worker goes on alone.
+            if !known.is_empty() || self.team.is_some() {
+                return Ok(Pending { known, parts: Vec::new() });
+            }
+        }
         let mut parts: Vec<(usize, usize)> = Vec::new();
         let submitted = self.submit_steps(most, &mut parts).await;
         // Drained even after an error, or the metrics would be taken for the next run's.
-        let mut pending = Pending { parts: Vec::new() };
+        let mut pending = Pending { known: Vec::new(), parts: Vec::new() };
         for (batch, steps) in parts {
             if let Some(compiled) = self.train.get_mut(&batch) {
                 let width = metrics(&compiled.built).len();
@@ -83,24 +92,38 @@ impl<B: Backend> Session<B> {
         for _ in 0..most.min(RING) {
             let rows = self.next_rows();
             let batch = rows.len();
-            if !self.train.contains_key(&batch) {
-                let built = self.training_graph(batch)?;
-                let compiled = self.compile_training(built).await?;
-                self.train.insert(batch, compiled);
-            }
+            self.prepare(batch).await?;
             self.last_rows.clone_from(&rows);
             self.run_step(batch, Feed::Rows { part: TRAIN, rows })?;
             match parts.last_mut() {
                 Some((size, steps)) if *size == batch => *steps += 1,
                 _ => parts.push((batch, 1)),
             }
-            self.position += batch;
-            if self.position >= self.count(Split::Train) {
-                (self.epoch, self.position) = (self.epoch + 1, 0);
+            if self.advance_position(batch) {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Compiles the training step for so many examples, if it is not there yet.
+    pub(super) async fn prepare(&mut self, batch: usize) -> Result<()> {
+        if !self.train.contains_key(&batch) {
+            let built = self.training_graph(batch)?;
+            let compiled = self.compile_training(built).await?;
+            self.train.insert(batch, compiled);
+        }
+        Ok(())
+    }
+
+    /// So many examples more are done; whether that ends the epoch.
+    pub(super) fn advance_position(&mut self, examples: usize) -> bool {
+        self.position += examples;
+        let ended = self.position >= self.count(Split::Train);
+        if ended {
+            (self.epoch, self.position) = (self.epoch + 1, 0);
+        }
+        ended
     }
 
     fn run_step(&mut self, batch: usize, feed: Feed) -> Result<()> {
@@ -111,6 +134,7 @@ impl<B: Backend> Session<B> {
         self.train.insert(batch, compiled);
         done?;
         self.step += 1;
+        self.team_is_behind = true;
         Ok(())
     }
 
@@ -141,7 +165,7 @@ pub(super) fn metrics(built: &Built) -> Vec<NodeId> {
 impl Pending {
     /// The metrics of each step, in order.
     pub async fn wait(self) -> Result<Vec<StepMetrics>> {
-        let mut all = Vec::new();
+        let mut all = self.known;
         for Draining { batch: examples, steps, width, metrics } in self.parts {
             let mut values = metrics.await?;
             // Only the newest: steps of a run that failed may stand before them.

@@ -251,6 +251,7 @@ impl<B: Backend> Session<B> {
         let id = NodeId(node as u32);
         if matches!(trace.graph().node(id).kind, crate::graph::Kind::Leaf(crate::graph::Leaf::Variable(_))) {
             self.history.changed = true;
+            self.team_is_behind = true;
             self.remember().await?;
         }
         self.walk_state(None).await

@@ -1,0 +1,207 @@
+//! Data-parallel training: several workers, each with its own memory and its own copy of a session, take a share of every batch, add up their
+//! gradients, and apply the same update. The sums are taken in the order of the ranks, so that every worker holds the same bits after each
+//! step, and the same number of workers gives the same bits again.
+//!
+//! The mean over a batch of B is Σ (bᵣ / B) gᵣ, with bᵣ the share of worker r and gᵣ its mean gradient; a regulariser, which is part of every
+//! worker's loss, comes out once. Batch norm normalises within a share; its moving statistics are averaged in the same way. Dropout draws
+//! from a stream of each worker's own.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use super::session::TRAIN;
+use super::snapshot::{Snapshot, unreadable};
+use super::step::{StepMetrics, metrics};
+use super::{Compiled, Session};
+use crate::backend::{Backend, Feed, RING, StepData};
+use crate::error::Result;
+use crate::graph::Group;
+use crate::plan::{BufferKind, Operand, Plan};
+
+/// The workers, as one of them sees them.
+pub trait Team {
+    /// How many they are.
+    fn size(&self) -> usize;
+
+    /// Which one this is; 0 leads.
+    fn rank(&self) -> usize;
+
+    /// Gives the others a job, as the leader.
+    fn call(&mut self, job: &[u8]) -> Result<()>;
+
+    /// Replaces `values` by their sum over all workers, added in the order of the ranks; waits until all have come.
+    fn sum(&mut self, values: &mut [f32]) -> Result<()>;
+
+    /// Ends the team: whoever waits for a worker gets an error.
+    fn break_up(&mut self);
+}
+
+/// What the leader asks of the others; the state, if it comes along, stands behind it.
+#[derive(Serialize, Deserialize)]
+struct Job {
+    steps: usize,
+    shuffle: bool,
+    overrides: BTreeMap<String, f32>,
+}
+
+/// The rows of a batch that worker `rank` takes: shares differ by one at most.
+fn share(rows: usize, size: usize, rank: usize) -> Range<usize> {
+    rows * rank / size..rows * (rank + 1) / size
+}
+
+/// Length of the longest vector that a team of this plan sums.
+fn longest(plan: &Plan) -> usize {
+    let flat = |group| plan.graph.flat_len(group);
+    flat(Group::Gradients).max(flat(Group::Statistics)).max(2 * RING)
+}
+
+/// The first step of a training plan that reads the gradients: before it they are made, from it on they are used.
+fn cut(plan: &Plan) -> usize {
+    let is_gradient = |operand: &Operand| match operand {
+        Operand::Memory(place) => plan.buffers[place.buffer].kind == BufferKind::Flat(Group::Gradients),
+        Operand::Scalar(_) | Operand::Constant(_) => false,
+    };
+    plan.steps.iter().position(|step| step.inputs.iter().any(|(operand, _)| is_gradient(operand))).unwrap_or(plan.steps.len())
+}
+
+impl<B: Backend> Session<B> {
+    /// Length of the vectors and of the messages that a team of this session passes round.
+    pub async fn team_needs(&self) -> Result<(usize, usize)> {
+        const HEADER: usize = 4096;
+        let Snapshot(state) = self.snapshot().await?;
+        Ok((self.training().map_or(0, |compiled| longest(&compiled.plan)), state.len() + HEADER))
+    }
+
+    /// Trains with others from now on, or alone again.
+    pub fn set_team(&mut self, team: Option<Box<dyn Team>>) {
+        if let Some(mut before) = std::mem::replace(&mut self.team, team) {
+            before.break_up();
+        }
+        self.team_is_behind = true;
+    }
+
+    /// Workers that train.
+    pub fn workers(&self) -> usize {
+        self.team.as_ref().map_or(1, |team| team.size())
+    }
+
+    /// As the leader: takes up to `most` steps with the others. Gives the metrics of those that were taken; fewer than asked for if the team broke,
+    /// which then is no more.
+    pub(super) async fn lead(&mut self, most: usize) -> Result<Vec<StepMetrics>> {
+        let job = Job { steps: most.min(RING), shuffle: self.shuffle, overrides: self.overrides.clone() };
+        let mut message = serde_json::to_vec(&job).map_err(|error| unreadable(&error))?;
+        if self.team_is_behind {
+            // JSON holds no byte 0.
+            message.push(0);
+            message.extend(self.snapshot().await?.0);
+        }
+        let Some(team) = &mut self.team else { return Ok(Vec::new()) };
+        if team.call(&message).is_err() {
+            self.set_team(None);
+            return Ok(Vec::new());
+        }
+        self.team_is_behind = false;
+        let taken = self.take_together(job.steps).await;
+        if taken.is_err() {
+            self.set_team(None);
+        }
+        taken
+    }
+
+    /// As one of the others: does what the leader asked for.
+    pub async fn follow(&mut self, message: &[u8]) -> Result<()> {
+        let end = message.iter().position(|&byte| byte == 0);
+        let job: Job = serde_json::from_slice(&message[..end.unwrap_or(message.len())]).map_err(|error| unreadable(&error))?;
+        if let Some(end) = end {
+            self.restore(&Snapshot(message[end + 1..].to_vec()))?;
+        }
+        (self.shuffle, self.overrides) = (job.shuffle, job.overrides);
+        self.take_together(job.steps).await.map(|_| ())
+    }
+
+    /// Takes steps to the end of the epoch at the furthest. A team that breaks in a step leaves it untaken.
+    async fn take_together(&mut self, most: usize) -> Result<Vec<StepMetrics>> {
+        let (mut taken, mut weights) = (Vec::new(), Vec::new());
+        for _ in 0..most {
+            let rows = self.next_rows();
+            let batch = rows.len();
+            let Some((metrics, weight)) = self.step_together(rows).await? else { break };
+            taken.push(metrics);
+            weights.push(weight);
+            if self.advance_position(batch) {
+                break;
+            }
+        }
+        let parts = taken.iter().zip(&weights).flat_map(|(of, weight)| [of.loss * weight, of.correct.unwrap_or(0.0)]);
+        let mut sums: Vec<f32> = parts.collect();
+        if let Some(team) = &mut self.team
+            && !taken.is_empty()
+        {
+            // If the others are gone by now, this worker's share stands for the batch.
+            match team.sum(&mut sums) {
+                Ok(()) => {
+                    for (of, sums) in taken.iter_mut().zip(sums.chunks_exact(2)) {
+                        (of.loss, of.correct) = (sums[0], of.correct.map(|_| sums[1]));
+                    }
+                }
+                Err(_) => self.set_team(None),
+            }
+        }
+        Ok(taken)
+    }
+
+    /// One step on this worker's share of `rows`: its loss and right answers, and the share's weight. None if the team broke before the update.
+    async fn step_together(&mut self, rows: Vec<u32>) -> Result<Option<(StepMetrics, f32)>> {
+        let Some(team) = &self.team else { return Ok(None) };
+        let (rank, whole) = (team.rank(), rows.len());
+        let share = share(whole, team.size(), rank);
+        let weight = share.len() as f32 / whole.max(1) as f32;
+        // A worker without a share takes part in the update alone; any plan will do for that.
+        let size = if share.is_empty() { self.settings.batch_size } else { share.len() };
+        self.prepare(size).await?;
+        let Some(mut compiled) = self.train.remove(&size) else { return Ok(None) };
+        let mut data = self.step_data(&compiled.built, Feed::Rows { part: TRAIN, rows: rows[share].to_vec() });
+        data.seed = data.seed.wrapping_add((rank as u32).wrapping_mul(0x9E37_79B9));
+        self.last_rows = rows;
+        let done = self.step_apart(&mut compiled, &data, weight).await;
+        self.train.insert(size, compiled);
+        let Some(loss_and_correct) = done? else { return Ok(None) };
+        self.step += 1;
+        let [loss, correct] = [0, 1].map(|at| loss_and_correct.get(at).copied());
+        Ok(Some((StepMetrics { loss: loss.unwrap_or(0.0), correct, examples: whole }, weight)))
+    }
+
+    /// The metrics of the step; none if the team broke before the update.
+    async fn step_apart(&mut self, compiled: &mut Compiled<B>, data: &StepData, weight: f32) -> Result<Option<Vec<f32>>> {
+        let (cut, end) = (cut(&compiled.plan), compiled.plan.steps.len());
+        if weight > 0.0 {
+            self.backend.run(&mut compiled.exec, data, 0..cut)?;
+        }
+        if !self.sum_up(Group::Gradients, weight).await? {
+            return Ok(None);
+        }
+        self.backend.run(&mut compiled.exec, data, cut..end)?;
+        if compiled.built.graph.flat_len(Group::Statistics) > 0 {
+            self.sum_up(Group::Statistics, weight).await?;
+        }
+        let mut kept = self.backend.drain(&mut compiled.exec).await?;
+        let newest = kept.split_off(kept.len().saturating_sub(metrics(&compiled.built).len()));
+        Ok(Some(if weight > 0.0 { newest } else { vec![0.0; newest.len()] }))
+    }
+
+    /// Replaces a flat buffer by its weighted sum over the team; false if the team broke.
+    async fn sum_up(&mut self, group: Group, weight: f32) -> Result<bool> {
+        let mut values = self.backend.read(group).await?;
+        // What a worker without a share holds is of another batch, and may be anything.
+        values.iter_mut().for_each(|value| *value = if weight > 0.0 { *value * weight } else { 0.0 });
+        let Some(team) = &mut self.team else { return Ok(false) };
+        if team.sum(&mut values).is_err() {
+            self.set_team(None);
+            return Ok(false);
+        }
+        self.backend.write(group, 0, &values)?;
+        Ok(true)
+    }
+}
