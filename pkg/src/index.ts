@@ -14,6 +14,7 @@ import { Connection, type Places } from "./connection.js";
 import { resolve, type CreateOptions } from "./options.js";
 import { Session } from "./session.js";
 import { Walk } from "./stepper.js";
+import { gather } from "./team.js";
 import type {
   BackendReport, DatasetInfo, ModelDescription, ModelSpec, OptimizerSpec, Preset, Request, ScratchReport, SessionInfo,
 } from "./generated/protocol.js";
@@ -97,9 +98,10 @@ export async function createSession(options: CreateOptions): Promise<Session> {
     if (event.type === "loading") onLoading?.({ data: event.data, loaded: event.loaded, total: event.total });
   });
   try {
-    const { request, buffers } = await resolve(options, async () => (await connection.request({ type: "presets" })).ok as Preset[]);
-    const { ok } = await connection.request({ type: "create", options: request }, buffers);
-    return new Session(connection, ok as SessionInfo);
+    const { request, buffers, workers } = await resolve(options, async () => (await connection.request({ type: "presets" })).ok as Preset[]);
+    const info = (await connection.request({ type: "create", options: request }, buffers)).ok as SessionInfo;
+    const team = await gather(connection, info.backend === "cpu" ? workers : 1, places, request, buffers);
+    return new Session(connection, info, team);
   } catch (error) {
     connection.close();
     signal?.throwIfAborted();

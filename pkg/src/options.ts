@@ -26,7 +26,10 @@ export interface CreateOptions {
   data?: DatasetName | OfficialFiles | { x: Numbers; y: Numbers; shape: number[] } | undefined;
   /** Default `"auto"`: WebGPU where the adapter is hardware, else the CPU. */
   backend?: BackendChoice | undefined;
-  /** Workers to train on where the backend is the CPU; this version trains on one. */
+  /**
+   * Workers that share the training where the backend is the CPU, 1 to 64; default 1. Each holds the data and takes a part of every batch; the same
+   * number of workers gives the same bits. A page that is not cross-origin isolated trains on one.
+   */
   workers?: number | undefined;
   /** Seed of initial weights, shuffling and dropout; default 0. */
   seed?: number | undefined;
@@ -43,6 +46,8 @@ export interface CreateOptions {
   /** Bytes read so far; `total` is 0 where it is unknown. */
   onLoading?: ((progress: { data: string; loaded: number; total: number }) => void) | undefined;
 }
+
+const MOST_WORKERS = 64;
 
 const LOSS_OF_ACTIVATION: Readonly<Record<string, string>> = {
   softmax: "sparse_categorical_crossentropy",
@@ -62,8 +67,12 @@ const floats = (values: Numbers): Float32Array => (values instanceof Float32Arra
 export async function resolve(
   options: CreateOptions,
   presets: () => Promise<Preset[]>,
-): Promise<{ request: SessionOptions; buffers: Buffers }> {
-  const { model } = options;
+): Promise<{ request: SessionOptions; buffers: Buffers; workers: number }> {
+  const { model, workers = 1 } = options;
+  if (!Number.isInteger(workers) || workers < 1 || workers > MOST_WORKERS) {
+    const args = { name: "workers", expected: `between 1 and ${MOST_WORKERS}`, got: String(workers) };
+    throw new GradscopeError({ code: "bad_value", message: `workers must be ${args.expected}, not ${workers}`, where: "workers", args });
+  }
   let preset: Preset | undefined;
   if (typeof model === "string") {
     preset = (await presets()).find(({ name }) => name === model);
@@ -83,11 +92,11 @@ export async function resolve(
     optimizer: options.optimizer ?? preset?.optimizer ?? ({ type: "Adam" } as OptimizerSpec),
     loss: named(options.loss ?? preset?.loss ?? lossThatFits(spec)),
   };
-  if (typeof data === "string") return { request: { ...request, data }, buffers: [] };
+  if (typeof data === "string") return { request: { ...request, data }, buffers: [], workers };
   if (data && "files" in data) {
     const { name, files } = data;
-    return { request: { ...request, data: name, files: files.map((file) => file.name) }, buffers: files.map(({ bytes }) => bytes) };
+    return { request: { ...request, data: name, files: files.map((file) => file.name) }, buffers: files.map(({ bytes }) => bytes), workers };
   }
-  if (!data) return { request: { ...request, dataShape: [0, ...spec.input] }, buffers: [new Float32Array(), new Float32Array()] };
-  return { request: { ...request, dataShape: data.shape }, buffers: [floats(data.x), floats(data.y)] };
+  if (!data) return { request: { ...request, dataShape: [0, ...spec.input] }, buffers: [new Float32Array(), new Float32Array()], workers };
+  return { request: { ...request, dataShape: data.shape }, buffers: [floats(data.x), floats(data.y)], workers };
 }

@@ -4,6 +4,7 @@ import { Looking } from "./looking.js";
 import type {
   Evaluation, Event, Hyper, Memory, NodeInfo, ParameterInfo, Request, SessionInfo, Split, Tile, TrainResult, View,
 } from "./generated/protocol.js";
+import type { Team } from "./team.js";
 import { Walk, type WalkSubject } from "./stepper.js";
 
 type EventOf<T extends Event["type"]> = Omit<Extract<Event, { type: T }>, "type">;
@@ -30,6 +31,8 @@ export interface SessionEvents {
   loading: EventOf<"loading">;
   frame: Frame;
   deviceLost: EventOf<"deviceLost">;
+  /** A worker of several went away: the first one trains on alone. */
+  workersLost: EventOf<"workersLost">;
   died: GradscopeError;
 }
 
@@ -80,21 +83,23 @@ const EMPTY = new Float32Array();
 /** A model on a backend, with its data, its optimizer and its place in the training. */
 export class Session extends Looking {
   readonly #connection: Connection;
+  readonly #team: Team;
   readonly #handlers: { [K in keyof SessionEvents]: Set<(event: SessionEvents[K]) => void> } = {
-    progress: new Set(), epoch: new Set(), loading: new Set(), frame: new Set(), deviceLost: new Set(), died: new Set(),
+    progress: new Set(), epoch: new Set(), loading: new Set(), frame: new Set(), deviceLost: new Set(), workersLost: new Set(), died: new Set(),
   };
   #info: SessionInfo;
 
   /** @internal */
-  constructor(connection: Connection, info: SessionInfo) {
+  constructor(connection: Connection, info: SessionInfo, team: Team) {
     super();
     this.#connection = connection;
-    this.#info = info;
+    this.#team = team;
+    this.#info = { ...info, workers: team.size };
     connection.listen((event, buffers) => this.#dispatch(event, buffers));
     connection.onDeath((error) => this.#emit("died", error));
   }
 
-  /** Facts about the session; they change only if the device is lost. */
+  /** Facts about the session; they change only if the device or a worker is lost. */
   get info(): SessionInfo {
     return this.#info;
   }
@@ -226,6 +231,7 @@ export class Session extends Looking {
     const patience = new Promise((resolve) => setTimeout(resolve, 1000));
     await Promise.race([this.#ask({ type: "dispose" }).catch(() => undefined), patience]);
     this.#connection.close();
+    this.#team.close();
   }
 
   #ask(request: Request, buffers: Buffers = []): Promise<Answer> {
@@ -252,6 +258,9 @@ export class Session extends Looking {
       case "deviceLost":
         this.#info = event.info;
         return this.#emit("deviceLost", event);
+      case "workersLost":
+        this.#info = event.info;
+        return this.#emit("workersLost", event);
       case "epoch":
         return this.#emit("epoch", event);
       case "loading":

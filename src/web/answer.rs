@@ -34,6 +34,8 @@ pub(super) struct Desk {
     pub(super) evaluations: VecDeque<Evaluating>,
     pub(super) views: Vec<View>,
     pub(super) pinned: Vec<f32>,
+    /// Workers that train, as the page knows.
+    pub(super) workers: usize,
     /// The last good state of a session on a GPU, and when it was taken.
     pub(super) safe: Option<(Snapshot, f64)>,
 }
@@ -49,6 +51,7 @@ impl Desk {
             evaluations: VecDeque::new(),
             views: Vec::new(),
             pinned: Vec::new(),
+            workers: 1,
             safe: None,
         }
     }
@@ -64,6 +67,7 @@ impl Desk {
             true => self.train_on().await,
             false => self.evaluate_on().await,
         }
+        self.count_workers();
     }
 
     /// Answers one request; a run and an evaluation answer when they are over.
@@ -84,6 +88,7 @@ impl Desk {
         let begun = match request {
             Request::Train { options } => self.begin(id, options),
             Request::Evaluate { split } => self.begin_evaluation(id, split),
+            Request::Follow { rank } => return self.follow(id, rank, buffers).await,
             request => return self.answer_at_once(id, request, buffers).await,
         };
         if let Err(error) = begun {
@@ -128,6 +133,7 @@ impl Desk {
                 let info = self.create(options, buffers).await?;
                 plain(to_js(&info))
             }
+            Request::Lead { workers } => self.lead(workers).await,
             Request::Parameters => {
                 let list = self.session()?.parameters().map(|v| ParameterInfo { name: v.name.clone(), shape: v.shape.to_vec() });
                 plain(to_js(&list.collect::<Vec<_>>()))
@@ -143,7 +149,7 @@ impl Desk {
                 plain(JsValue::NULL)
             }
             // These answer when they are over (`answer`).
-            Request::Train { .. } | Request::Evaluate { .. } => plain(JsValue::NULL),
+            Request::Train { .. } | Request::Evaluate { .. } | Request::Follow { .. } => plain(JsValue::NULL),
             Request::Stop => {
                 self.finish_run().await;
                 plain(JsValue::NULL)
@@ -279,7 +285,7 @@ impl Desk {
         let session = Session::new(device, settings, Rc::new(data)).await?;
         self.safe = None;
         let info = info(&session);
-        self.session = Some(session);
+        (self.session, self.workers) = (Some(session), 1);
         Ok(info)
     }
 }
@@ -313,7 +319,7 @@ pub(super) fn info(session: &Session<Device>) -> SessionInfo {
     SessionInfo {
         backend: session.backend().name().into(),
         adapter: session.backend().adapter(),
-        workers: 1,
+        workers: session.workers(),
         parameter_count: session.parameter_count(),
         dispatches_per_step: compiled.map_or(0, |compiled| session.backend().dispatches(&compiled.exec)),
         flops_per_step: compiled.map_or(0.0, |compiled| compiled.plan.cost().flops),

@@ -21,6 +21,8 @@ mod live;
 mod looking;
 #[cfg(target_arch = "wasm32")]
 mod open;
+#[cfg(target_arch = "wasm32")]
+mod replicas;
 #[cfg(all(target_arch = "wasm32", feature = "selftest"))]
 mod selftest;
 #[cfg(target_arch = "wasm32")]

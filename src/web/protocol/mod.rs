@@ -220,6 +220,17 @@ wire! {
             /// Everything that makes the session.
             options: SessionOptions,
         },
+        /// Makes the session, which is on the CPU, the first of so many workers -> the `SharedArrayBuffer` that they share.
+        Lead {
+            /// How many.
+            workers: usize,
+        },
+        /// Makes the session one of the others. Buffers: an `Int32Array` over the memory that they share. Once it is answered, the worker trains
+        /// as the first one asks, and answers nothing any more.
+        Follow {
+            /// Which one, from 1.
+            rank: usize,
+        },
         /// -> `ParameterInfo[]`.
         Parameters,
         /// -> null. Buffers: the values.
@@ -380,6 +391,11 @@ wire! {
             step: usize,
             /// The views.
             tiles: Vec<Tile>,
+        },
+        /// A worker went away; the first one trains on alone, and nothing is lost.
+        WorkersLost {
+            /// The session's new facts.
+            info: SessionInfo,
         },
         /// The GPU was lost; the last snapshot was restored on the CPU.
         DeviceLost {

@@ -43,6 +43,7 @@ function remedy(notice: store.Notice): TemplateResult | typeof nothing {
 
 function sentence(notice: store.Notice): TemplateResult | string {
   if (notice.kind === "address") return t("notice.address", { field: notice.field, value: notice.value });
+  if (notice.kind === "workersLost") return t("notice.workersLost");
   if (notice.kind === "deviceLost") return t("notice.deviceLost", { reason: notice.reason, step: notice.step });
   const { error } = notice;
   return html`${error.where ? html`<b class="mono">${error.where}</b> ` : nothing}${errorText(error)}`;

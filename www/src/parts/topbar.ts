@@ -29,6 +29,9 @@ function badge(): string {
   return info.workers > 1 ? t("backend.cpu.many", { kind: info.adapter, workers: info.workers }) : t("backend.cpu", { kind: info.adapter });
 }
 
+/** Numbers of workers to choose from: no more than there are cores, and one where workers cannot share memory. */
+const TEAMS = crossOriginIsolated ? [2, 3, 4, 6, 8, 12, 16].filter((size) => size <= navigator.hardwareConcurrency) : [];
+
 class TopBar extends View {
   #pick(label: string, content: unknown, chosen: string, change: (value: string) => void, kind = "") {
     return html`<label class="pick ${kind}"><span>${label}</span
@@ -48,7 +51,9 @@ class TopBar extends View {
       ${setup && !setup.data ? option("", t("data.digit"), true) : nothing}
       ${store.datasets.value.filter(({ kind }) => kind !== "text").map(({ name, title, installed }) =>
         option(name, installed ? phrase(title) : t("data.missing", { title: phrase(title) }), setup?.data === name))}`;
-    const backend = setup?.backend ?? "auto";
+    const workers = setup?.workers ?? 1;
+    const backend = setup?.backend === "cpu" && workers > 1 ? `cpu ${workers}` : (setup?.backend ?? "auto");
+    const teams = [...new Set([...TEAMS, workers])].filter((size) => size > 1).sort((a, b) => a - b);
     const session = store.session.value;
     void store.built.value; // the session's facts change when its device is lost
     return html`<header class="topbar">
@@ -59,10 +64,12 @@ class TopBar extends View {
       ${scratch ? nothing : html`<label class="pick badge ${session ? "on" : ""}" title=${t("backend.switch")}>
         <span class="shown">${badge()}</span>
         <select aria-label=${t("backend.switch")} .value=${backend} @change=${(event: Event) => {
-          store.change({ backend: value(event) as BackendChoice });
+          const [kind, workers = "1"] = value(event).split(" ");
+          store.change({ backend: kind as BackendChoice, workers: Number(workers) });
           if (!store.isWelcome.value) void build();
         }}>
           ${(["auto", "webgpu", "cpu"] as const).map((kind) => option(kind, t(`backend.${kind}.choice`), backend === kind))}
+          ${teams.map((workers) => option(`cpu ${workers}`, t("backend.team.choice", { workers }), backend === `cpu ${workers}`))}
         </select>
       </label>`}
       ${this.#pick(t("pick.language"), LANGUAGES.map((of) => option(of, of === "en" ? "English" : "简体中文", language.value === of)), language.value,

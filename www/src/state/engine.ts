@@ -86,9 +86,9 @@ export async function build(how: { goOn?: boolean } = {}): Promise<boolean> {
   loadingStop = new AbortController();
   const { signal } = loadingStop;
   try {
-    const { model, optimizer, loss, batchSize, validationSplit, seed, backend } = wanted;
+    const { model, optimizer, loss, batchSize, validationSplit, seed, backend, workers } = wanted;
     const session = await createSession({
-      model, optimizer, loss, batchSize, validationSplit, seed, backend, signal,
+      model, optimizer, loss, batchSize, validationSplit, seed, backend, workers, signal,
       data: droppedData(wanted.data) ?? wanted.data,
       onLoading: (event) => (store.loading.value = event),
     });
@@ -141,6 +141,10 @@ function listen(session: Session): void {
   session.on("frame", mine((event) => (store.frame.value = event)));
   session.on("deviceLost", mine(({ reason, step }) => {
     store.notice.value = { kind: "deviceLost", reason, step };
+    if (store.built.value) store.built.value = { ...store.built.value };
+  }));
+  session.on("workersLost", mine(() => {
+    store.notice.value = { kind: "workersLost" };
     if (store.built.value) store.built.value = { ...store.built.value };
   }));
   session.on("died", mine((error) => {

@@ -19,7 +19,9 @@ interface Address {
 /** The settings that a preset begins with. */
 export function setupOf(preset: Preset): store.Setup {
   const { name, model, data, loss, optimizer, batchSize, epochs, validationSplit } = preset;
-  return { preset: name, model, data, loss, optimizer, batchSize, epochs, validationSplit, seed: 0, backend: store.setup.value?.backend ?? "auto" };
+  // What one trains on stays as it was chosen.
+  const { backend, workers } = store.setup.value ?? { backend: "auto", workers: 1 };
+  return { preset: name, model, data, loss, optimizer, batchSize, epochs, validationSplit, seed: 0, backend, workers };
 }
 
 /** Reads `#/mnist-cnn?seed=3&learning_rate=0.01`: what is understood is used, and the first thing that is not is named. */
@@ -35,6 +37,7 @@ export function parse(hash: string, presets: readonly Preset[]): Address {
     batch_size: (value) => (changes.batchSize = whole(value, 1)!),
     epochs: (value) => (changes.epochs = whole(value, 1)!),
     backend: (value) => (changes.backend = (["auto", "webgpu", "cpu"] as BackendChoice[]).find((known) => known === value)!),
+    workers: (value) => (Number(value) <= 64 ? (changes.workers = whole(value, 1)!) : undefined),
     data: (value) => (changes.data = store.datasets.value.find(({ name }) => name === value)?.name!),
     optimizer: (value) => {
       const type = OPTIMIZERS.find((known) => known.toLowerCase() === value.toLowerCase());

@@ -20,6 +20,8 @@ export interface Setup {
   validationSplit: number;
   seed: number;
   backend: BackendChoice;
+  /** Workers that train where the backend is the CPU. */
+  workers: number;
 }
 
 /** What the engine is doing. */
@@ -38,6 +40,7 @@ export interface Pinned {
 export type Notice =
   | { kind: "error"; error: GradscopeError }
   | { kind: "address"; field: string; value: string }
+  | { kind: "workersLost" }
   | { kind: "deviceLost"; reason: string; step: number };
 
 export const presets = signal<readonly Preset[]>([]);

@@ -29,7 +29,7 @@ export async function openWelcome(): Promise<void> {
     const label = Number(metadata.label);
     const setup: store.Setup = {
       preset: "welcome", model, data: "", loss: lossNamed("sparse_categorical_crossentropy"), optimizer: { type: "SGD", learning_rate: 0.01 } as store.Setup["optimizer"],
-      batchSize: 1, epochs: 1, validationSplit: 0, seed: 0, backend: "cpu",
+      batchSize: 1, epochs: 1, validationSplit: 0, seed: 0, backend: "cpu", workers: 1,
     };
     const { loss, optimizer, batchSize, backend } = setup;
     const data = { x: digit.data, y: new Float32Array([label]), shape: [1, ...model.input] };
