@@ -8,7 +8,8 @@ engineTest(
   { timeout: 300_000 },
   {},
   async ({ gradscope }) => {
-    // Seed 1 comes so close to a kink in its sixth step that a rounding decides; from there on two sums of the same numbers go apart.
+    // Sums of the same numbers in another order differ by a rounding. Sooner or later one decides at a kink (with seed 1 in the sixth step), and
+    // from there on the curves go apart a little.
     const run = async (workers) => {
       const session = await gradscope.createSession({ model: "mnist-cnn", backend: "cpu", seed: 2, workers });
       const losses = [...(await session.train({ steps: 15 })).losses];
@@ -28,9 +29,12 @@ engineTest(
   ({ one, two, twoAgain, three }) => {
     assert.deepEqual([one.workers, two.workers, three.workers], [1, 2, 3]);
     assert.deepEqual(two, twoAgain);
-    const differences = [two, three].map((of) => worst([...one.losses, ...one.again], [...of.losses, ...of.again]));
-    console.log(`    worst relative difference to one worker: ${differences.map((d) => d.toExponential(1)).join(", ")}`);
-    for (const difference of differences) assert.ok(difference <= 1e-4, `${difference}`);
+    const differ = (of, begin, end) => worst([...one.losses, ...one.again].slice(begin, end), [...of.losses, ...of.again].slice(begin, end));
+    for (const [of, name] of [[two, "two"], [three, "three"]]) {
+      const [first, later] = [differ(of, 0, 15), differ(of, 15)];
+      console.log(`    ${name} against one: ${first.toExponential(1)} in the first steps, ${later.toExponential(1)} later`);
+      assert.ok(first <= 1e-4 && later <= 1e-2, `${first}, ${later}`);
+    }
   },
 );
 
