@@ -11,11 +11,15 @@ use gradscope::train::{Run, RunOptions, Session, Settings};
 use serde_json::{Value, json};
 
 fn session(layers: Value, seed: u32) -> Result<Session<Cpu>> {
+    of_batches(32, layers, seed)
+}
+
+fn of_batches(batch_size: usize, layers: Value, seed: u32) -> Result<Session<Cpu>> {
     let settings = Settings {
         model: ModelSpec::from_json(&json!({ "input": [2], "layers": layers }))?,
         loss: LossSpec::from_json(&json!("binary_crossentropy"))?,
         optimizer: OptimizerSpec::from_json(&json!({ "type": "Adam", "learning_rate": 0.01, "global_clipnorm": 1.0 }))?,
-        batch_size: 32,
+        batch_size,
         seed,
         validation_split: 0.2,
     };
@@ -48,6 +52,30 @@ fn nodes_behind_a_batch_norm_are_computed_when_they_are_read() -> Result<()> {
     let (_, gradient) = pollster::block_on(session.read_node("dense", true))?;
     assert!(gradient.iter().any(|g| *g != 0.0));
     assert!(before == pollster::block_on(session.snapshot())?, "reading changes nothing");
+    Ok(())
+}
+
+/// 640 examples in batches of 48: the last one has 16, and it is they that are looked at.
+#[test]
+fn after_a_short_batch_its_own_rows_are_read() -> Result<()> {
+    let mut session = of_batches(48, small(), 1)?;
+    let options = RunOptions { steps: Some(14), shuffle: false, ..RunOptions::default() };
+    pollster::block_on(session.run(options, || 0.0))?;
+    let (shape, read) = pollster::block_on(session.read_node("dense_1", false))?;
+    assert_eq!(&shape[..], [16, 1]);
+    let x = session.data().train.x.gather(&(624..640).collect::<Vec<u32>>());
+    let expected = pollster::block_on(session.predict(&x))?;
+    assert!(read.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-6), "{read:?}\n{expected:?}");
+    let (shape, gradient) = pollster::block_on(session.read_node("dense", true))?;
+    assert_eq!(&shape[..], [16, 8]);
+    assert!(gradient.iter().any(|g| *g != 0.0));
+    let health = pollster::block_on(session.health(|| 0.0))?;
+    let (_, loss) = pollster::block_on(session.read_node("loss", false))?;
+    assert_eq!((health.batch, health.loss), (16, loss[0]));
+    // A full batch again, and the plan for that.
+    pollster::block_on(session.run(RunOptions { steps: Some(1), shuffle: false, ..RunOptions::default() }, || 0.0))?;
+    assert_eq!(&pollster::block_on(session.read_node("dense_1", false))?.0[..], [48, 1]);
+    assert_eq!(pollster::block_on(session.health(|| 0.0))?.batch, 48);
     Ok(())
 }
 

@@ -47,6 +47,14 @@ impl Expr {
         Expr::Element { input, index }
     }
 
+    /// 1 if candidate `candidate` is the first largest among all, else 0. One that is alone wins whatever it is, and so is not named.
+    pub fn first_max(candidate: usize, among: Vec<Expr>) -> Self {
+        match among.len() {
+            1 if candidate == 0 => Expr::Constant(1.0),
+            _ => Expr::FirstMax { candidate, among },
+        }
+    }
+
     /// A pointwise function of some expressions.
     pub fn call(function: Pointwise, arguments: impl Into<Vec<Expr>>) -> Self {
         Expr::Call(function, arguments.into())

@@ -197,7 +197,7 @@ impl<B: Backend> Session<B> {
         Ok(HealthReport {
             step: self.step,
             epoch: self.epochs_done(),
-            batch: self.settings.batch_size,
+            batch: self.last_rows.len(),
             loss,
             gradient_norm: parameters.iter().map(|parameter| parameter.gradient_norm.powi(2)).sum::<f64>().sqrt(),
             layers,

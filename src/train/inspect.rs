@@ -28,16 +28,14 @@ impl<B: Backend> Session<B> {
         read
     }
 
-    /// Runs the plan that keeps every value over the batch last stepped, without what updates anything. The caller puts it back to
-    /// `self.inspect` when it has read what it wants.
+    /// Runs the plan that keeps every value over exactly the examples of the batch last stepped, fewer at the end of an epoch, without what
+    /// updates anything. The caller puts it back to `self.inspect` when it has read what it wants.
     pub(super) async fn pass(&mut self) -> Result<(Compiled<B>, StepData)> {
-        if self.last_rows.len() != self.settings.batch_size {
+        if self.last_rows.is_empty() {
             self.last_rows = (0..self.settings.batch_size as u32).collect();
         }
         let rows = self.last_rows.clone();
-        self.inspector().await?;
-        let none = || Error::new(ErrorCode::WrongState, &[("what", &"inspect"), ("reason", &"no plan")]);
-        let mut compiled = self.inspect.take().ok_or_else(none)?;
+        let mut compiled = self.inspector(rows.len()).await?;
         let data = self.step_data(&compiled.built, Feed::Rows { part: TRAIN, rows });
         let ran = self.run_without_updates(&mut compiled, &data);
         match ran {

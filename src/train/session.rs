@@ -189,13 +189,15 @@ impl<B: Backend> Session<B> {
         Ok(Compiled { built, plan, exec })
     }
 
-    /// Unfused plan of the training step, made at first use.
-    pub(super) async fn inspector(&mut self) -> Result<&mut Compiled<B>> {
-        if self.inspect.is_none() {
-            let built = self.training_graph(self.settings.batch_size)?;
-            self.inspect = Some(self.compile(built, Mode::Inspect, &[], &[]).await?);
+    /// Takes out the unfused plan of a training step on `batch` examples: the one that was used last, or a new one.
+    pub(super) async fn inspector(&mut self, batch: usize) -> Result<Compiled<B>> {
+        match self.inspect.take() {
+            Some(kept) if kept.built.graph.shape(kept.built.x)[0] == batch => Ok(kept),
+            _ => {
+                let built = self.training_graph(batch)?;
+                self.compile(built, Mode::Inspect, &[], &[]).await
+            }
         }
-        self.inspect.as_mut().ok_or_else(|| Error::new(ErrorCode::WrongState, &[("what", &"inspect"), ("reason", &"no plan")]))
     }
 
     /// The forward plan for `batch` examples, made at first use. Few are kept: those of odd sizes make room for each other.

@@ -86,8 +86,7 @@ impl OpDef for ArgMax {
         let (count, step) = self.extents(&inputs[0].shape);
         let start = first(out, count, step);
         let among: Vec<Expr> = (0..count).map(|k| Expr::element(0, start + k * step)).collect();
-        let term =
-            |candidate: usize| Expr::Product(vec![Expr::Constant(candidate as f64), Expr::FirstMax { candidate, among: among.clone() }]);
+        let term = |candidate: usize| Expr::Product(vec![Expr::Constant(candidate as f64), Expr::first_max(candidate, among.clone())]);
         Expr::Sum((0..count).map(term).collect())
     }
 

@@ -117,7 +117,7 @@ impl OpDef for MaxPool2dGrad {
             let pixels = pixels(&s, window);
             let candidate = pixels.iter().position(|&pixel| pixel == out).unwrap_or(pixels.len());
             let among = pixels.into_iter().map(|pixel| Expr::element(0, pixel)).collect();
-            Expr::Product(vec![Expr::FirstMax { candidate, among }, Expr::element(1, window)])
+            Expr::Product(vec![Expr::first_max(candidate, among), Expr::element(1, window)])
         };
         Expr::Sum(covering(&s, out).into_iter().map(share).collect())
     }
@@ -175,9 +175,8 @@ impl OpDef for MaxPool2dGather {
         let Ok(s) = self.windows.shape(self.name(), &inputs[0].shape) else { return Expr::Sum(Vec::new()) };
         let pixels = pixels(&s, out);
         let among: Vec<Expr> = pixels.iter().map(|&pixel| Expr::element(0, pixel)).collect();
-        let share = |(candidate, &pixel): (usize, &usize)| {
-            Expr::Product(vec![Expr::FirstMax { candidate, among: among.clone() }, Expr::element(1, pixel)])
-        };
+        let share =
+            |(candidate, &pixel): (usize, &usize)| Expr::Product(vec![Expr::first_max(candidate, among.clone()), Expr::element(1, pixel)]);
         Expr::Sum(pixels.iter().enumerate().map(share).collect())
     }
 
