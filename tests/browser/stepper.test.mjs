@@ -1,12 +1,10 @@
-// The stepper as a visitor uses it, by keyboard; every number that it shows beside the same number computed here, in plain JavaScript.
+// The stepper as a visitor uses it, by keyboard. Its numbers are judged in steps.test.mjs.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { npm, pageTest } from "./support.mjs";
 
 const axe = await readFile(npm.resolve("axe-core/axe.min.js"), "utf8");
-
-const sigmoid = (z) => 1 / (1 + Math.exp(-z));
 
 /** Opens a preset and the walk through its first step. */
 async function openWalk(page, address) {
@@ -16,98 +14,6 @@ async function openWalk(page, address) {
   await page.locator(".walk-head").waitFor();
   await page.getByText(/^Nothing is computed yet/).waitFor();
 }
-
-/** The parameters that the page begins with, and its data: from a session of the same seed. */
-const beginning = (page) =>
-  page.evaluate(async () => {
-    const { createSession } = await import(new URL("pkg/gradscope.js", document.baseURI).href);
-    const session = await createSession({ model: "sigmoid-2-2-1", backend: "cpu", seed: 7 });
-    const of = async (name) => Array.from(await session.getParameter(name));
-    const { x, labels } = await session.examples("train", [0, 1, 2, 3]);
-    const parameters = { w1: await of("dense.kernel"), b1: await of("dense.bias"), w2: await of("dense_1.kernel"), b2: await of("dense_1.bias") };
-    await session.dispose();
-    return { ...parameters, x: Array.from(x), y: labels };
-  });
-
-/** One step of the network by hand: every value of every example, by the name that the page gives it; and the gradients of the weights. */
-function byHand({ w1, b1, w2, b2, x, y }, rows) {
-  const examples = rows.map((row) => {
-    const input = [x[2 * row], x[2 * row + 1]];
-    const sum = [0, 1].map((j) => input[0] * w1[j] + input[1] * w1[2 + j]);
-    const z = sum.map((s, j) => s + b1[j]);
-    const h = z.map(sigmoid);
-    const out = h[0] * w2[0] + h[1] * w2[1];
-    const logit = out + b2[0];
-    const loss = Math.log(1 + Math.exp(logit)) - y[row] * logit;
-    const delta = (sigmoid(logit) - y[row]) / rows.length;
-    const dh = w2.map((w) => w * delta);
-    const dz = dh.map((d, j) => d * h[j] * (1 - h[j]));
-    return {
-      input, h, dz, delta, loss,
-      values: {
-        x: input, "dense/matmul": sum, "dense/add": z, dense: h, "dense_1/matmul": [out], "dense_1/add": [logit], dense_1: [sigmoid(logit)],
-        binary_cross_entropy_with_logits: [loss], loss_of_each_example: [loss],
-        "∂L/∂dense_1/add": [delta], "∂L/∂dense": dh, "∂L/∂dense/add": dz,
-      },
-    };
-  });
-  const sum = (of) => examples.reduce((total, example) => total + of(example), 0);
-  const shared = {
-    loss: [sum(({ loss }) => loss) / rows.length],
-    "∂L/∂dense_1.kernel": [0, 1].map((j) => sum(({ h, delta }) => h[j] * delta)),
-    "∂L/∂dense_1.bias": [sum(({ delta }) => delta)],
-    "∂L/∂dense.kernel": [0, 1, 2, 3].map((k) => sum(({ input, dz }) => input[k >> 1] * dz[k & 1])),
-    "∂L/∂dense.bias": [0, 1].map((j) => sum(({ dz }) => dz[j])),
-  };
-  return { examples, shared };
-}
-
-const number = (text) => Number(text.replace("−", "-").replaceAll(",", ""));
-const close = (shown, expected, what) => {
-  const wrong = Math.abs(shown - expected);
-  // The page writes four significant digits.
-  assert.ok(wrong <= 6e-4 * Math.abs(expected) + 1e-7, `${what}: ${shown} on the page, ${expected} by hand`);
-};
-
-pageTest("a whole step of sigmoid-2-2-1, op by op, forward and back, beside plain JavaScript", {}, async ({ page, url }) => {
-  await openWalk(page, `${url}/#/sigmoid-2-2-1?seed=7&backend=cpu`);
-  const given = await beginning(page);
-  const row = number((await page.locator(".which small").innerText()).match(/\d+$/)[0]);
-  const { examples, shared } = byHand(given, [row, ...[0, 1, 2, 3].filter((k) => k !== row)]);
-  const expected = { ...examples[0].values, ...shared };
-  const ops = Number(await page.locator(".ops").getAttribute("aria-valuemax"));
-  const compared = new Set();
-
-  /** Looks at the cell that the Explain tab shows. */
-  const look = async (cursor) => {
-    await page.waitForFunction((at) => document.querySelector(".ops").getAttribute("aria-valuenow") === String(at) && document.querySelector(".position").textContent.includes(` ${at} `), cursor);
-    const heading = page.locator(".cell-head h2");
-    const name = (await page.locator(".position b").innerText()).trim();
-    await page.waitForFunction((of) => document.querySelector(".cell-head h2").textContent.startsWith(of) && document.querySelector(".equations[aria-busy=false]"), name);
-    assert.equal(await page.locator(".check.bad").count(), 0, `${name}: the sum that was added again disagrees`);
-    const [, place = ""] = (await heading.innerText()).match(/\[([\d, ]*)\]$/) ?? [];
-    const index = place.split(", ").filter(Boolean).map(Number);
-    const of = expected[name];
-    if (!of) return;
-    const element = name.endsWith("dense.kernel") ? index[0] * 2 + index[1] : (index[0] ?? 0);
-    close(number(await page.locator(".equations .result").innerText()), of[element], `${name}[${place}]`);
-    compared.add(name);
-  };
-
-  for (let cursor = 1; cursor <= ops; cursor++) {
-    await page.keyboard.press("ArrowRight");
-    await look(cursor);
-  }
-  assert.deepEqual(Object.keys(expected).filter((name) => name !== "x" && !compared.has(name)), [], "compared on the way forward");
-  compared.clear();
-  for (let cursor = ops - 1; cursor >= 1; cursor--) {
-    await page.keyboard.press("ArrowLeft");
-    await look(cursor);
-  }
-  assert.deepEqual(Object.keys(expected).filter((name) => name !== "x" && !compared.has(name)), [], "compared on the way back");
-  await page.keyboard.press("ArrowLeft");
-  await page.getByText(/^Nothing is computed yet/).waitFor();
-});
 
 pageTest("cells speak, by keyboard; NaN is refused in words, a number is taken", {}, async ({ page, url }) => {
   await openWalk(page, `${url}/#/sigmoid-2-2-1?seed=7&backend=cpu`);

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { engineTest, median } from "./engine.mjs";
+import { thereAndBack } from "./there-and-back.mjs";
 
 /** Walks one example forward, backward and back again. Values are computed apart, in doubles, from the weights and the pixels alone. */
 const walkThrough = async ({ gradscope, backend, steps }) => {
@@ -109,29 +110,12 @@ for (const backend of ["cpu", "webgpu"]) {
   );
 }
 
-engineTest(
-  "from batch 30 back to batch 10 and forward again, on the CPU",
-  { timeout: 300_000 },
-  {},
-  async ({ gradscope }) => {
-    const session = await gradscope.createSession({ model: "mnist-cnn-small", backend: "cpu", seed: 4 });
-    const state = async () => Array.from((await session.snapshot()).bytes);
-    await session.train({ steps: 10 });
-    const ten = await state();
-    await session.train({ steps: 20 });
-    const thirty = await state();
-    const walk = await session.walk();
-    await walk.to(walk.info.forwardEnd);
-    const back = (await walk.batches(-20)).state.step;
-    const tenAgain = await state();
-    const forward = (await walk.batches(20)).state.step;
-    const thirtyAgain = await state();
-    // A run takes over from a walk.
-    await walk.to(3);
-    await session.train({ steps: 1 });
-    const left = await walk.to(4).then(() => "open", ({ code }) => code);
-    await session.dispose();
-    return { back, forward, ten: ten.join() === tenAgain.join(), thirty: thirty.join() === thirtyAgain.join(), left };
-  },
-  (result) => assert.deepEqual(result, { back: 10, forward: 30, ten: true, thirty: true, left: "wrong_state" }),
-);
+/** A convolution, dropout and a dense layer: small enough for a software GPU. */
+const SMALL = {
+  input: [28, 28, 1],
+  layers: [{ type: "Conv2D", filters: 8, kernel_size: 3, activation: "relu" }, { type: "MaxPooling2D" }, { type: "Flatten" }, { type: "Dropout", rate: 0.3 }, { type: "Dense", units: 10, activation: "softmax" }],
+};
+
+thereAndBack({ backend: "cpu", model: "mnist-cnn-small" });
+thereAndBack({ backend: "cpu", model: SMALL, data: "mnist", batchSize: 16 });
+thereAndBack({ backend: "webgpu", model: SMALL, data: "mnist", batchSize: 16 });
