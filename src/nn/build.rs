@@ -2,6 +2,7 @@
 
 use super::layers::Build;
 use super::loss::Scores;
+use super::spec::INPUT;
 use super::{Init, LayerSpec, LossSpec, ModelSpec, Regularizer};
 use crate::error::{Error, ErrorCode, Result};
 use crate::fields::out_of_range;
@@ -108,20 +109,26 @@ impl Assembly {
         let shape: Shape = std::iter::once(batch).chain(spec.input.iter().copied()).collect();
         check_shape(&shape, &format!("a batch of {batch} examples")).map_err(|error| error.at("batch_size"))?;
         let mut graph = Graph::default();
-        let x = graph.input(0, Meta::f32(shape));
+        let x = graph.input(0, if reads_tokens(spec) { Meta::index(shape) } else { Meta::f32(shape) });
         Ok(Self { graph, x, output: x, mode, penalise, penalties: Vec::new(), layers: Vec::new() })
     }
 
     /// Appends a layer. A name that was given must be new.
     pub fn layer(&mut self, spec: &LayerSpec, name: &str) -> Result<()> {
         let place = |error: Error| error.at(name);
-        if self.layers.iter().any(|layer| layer.name == name) || name.is_empty() || name.contains(['/', '.']) {
-            return Err(place(out_of_range("name", "unique, without / and .", name)));
+        if self.layers.iter().any(|layer| layer.name == name) || name.is_empty() || name == INPUT || name.contains(['/', '.']) {
+            return Err(place(out_of_range("name", "unique, without / and ., and not input", name)));
+        }
+        let inputs = self.inputs(spec).map_err(place)?;
+        if let Some(shared) = &spec.shares {
+            self.output_of(shared).map_err(place)?;
         }
         let variables = self.graph.variables().len();
         self.graph.enter_layer(name);
-        let mut cx = LayerCx { graph: &mut self.graph, mode: self.mode, name, penalties: self.penalise.then_some(&mut self.penalties) };
-        let built = spec.layer.build(&mut cx, self.output);
+        let penalties = self.penalise.then_some(&mut self.penalties);
+        let shares = spec.shares.as_deref();
+        let mut cx = LayerCx { graph: &mut self.graph, mode: self.mode, name, inputs: &inputs, shares, penalties };
+        let built = spec.layer.build(&mut cx, inputs[0]);
         self.graph.enter_layer("");
         self.output = built.map_err(place)?;
         let own = self.graph.variables()[variables..].iter().filter(|variable| variable.group == Group::Parameters);
@@ -134,6 +141,40 @@ impl Assembly {
         });
         Ok(())
     }
+
+    /// What a layer reads: as many values as it can take.
+    fn inputs(&self, spec: &LayerSpec) -> Result<Vec<NodeId>> {
+        let inputs = match &spec.inputs {
+            Some(names) => names.iter().map(|name| self.output_of(name)).collect::<Result<Vec<_>>>()?,
+            None => vec![self.output],
+        };
+        let takes = spec.layer.inputs();
+        if takes.contains(&inputs.len()) {
+            return Ok(inputs);
+        }
+        let expected = match (*takes.start(), *takes.end()) {
+            (least, usize::MAX) => format!("at least {least} layers"),
+            (1, 1) => "one layer".to_owned(),
+            (least, most) => format!("{least} to {most} layers"),
+        };
+        Err(out_of_range("inputs", &expected, inputs.len()))
+    }
+
+    /// The output of an earlier layer, or the model's input.
+    fn output_of(&self, name: &str) -> Result<NodeId> {
+        let layer = self.layers.iter().find(|layer| layer.name == name).map(|layer| layer.output);
+        let missing = || Error::new(ErrorCode::UnknownName, &[("kind", &"layer before this one"), ("got", &name)]);
+        layer.or((name == INPUT).then_some(self.x)).ok_or_else(missing)
+    }
+}
+
+/// Whether a layer that reads the model's input takes it for tokens.
+fn reads_tokens(spec: &ModelSpec) -> bool {
+    let reads_input = |(position, layer): &(usize, &LayerSpec)| match &layer.inputs {
+        Some(names) => names.iter().any(|name| name == INPUT),
+        None => *position == 0,
+    };
+    spec.layers.iter().enumerate().filter(reads_input).any(|(_, layer)| layer.layer.reads_tokens())
 }
 
 /// The layers' names: those given, and for the others Keras's, `conv2d`, `conv2d_1`, ...
@@ -159,6 +200,10 @@ pub struct LayerCx<'a> {
     pub mode: Mode,
     /// The layer's name.
     pub name: &'a str,
+    /// All that it reads, in order.
+    pub inputs: &'a [NodeId],
+    /// The layer whose variables it uses.
+    shares: Option<&'a str>,
     penalties: Option<&'a mut Vec<NodeId>>,
 }
 
@@ -166,7 +211,7 @@ impl LayerCx<'_> {
     /// Declares a trainable variable, and its penalty.
     pub fn parameter(&mut self, role: &str, shape: &[usize], init: &Init, regularizer: Option<Regularizer>) -> Result<NodeId> {
         let node = self.declare(role, shape, Group::Parameters, &init.0)?;
-        if let (Some(penalties), Some(regularizer)) = (&mut self.penalties, regularizer) {
+        if let (Some(penalties), Some(regularizer), None) = (&mut self.penalties, regularizer, self.shares) {
             penalties.extend(regularizer.build(self.graph, node)?);
         }
         Ok(node)
@@ -177,7 +222,26 @@ impl LayerCx<'_> {
         self.declare(role, shape, Group::Statistics, &init.0)
     }
 
+    /// Gives a node of the layer a better name than its operation's.
+    pub fn name(&mut self, node: NodeId, name: &str) {
+        self.graph.rename(node, &format!("{}/{name}", self.name));
+    }
+
+    /// The variable of that role of the layer that this one shares.
+    fn shared(&self, layer: &str, role: &str, shape: &Shape) -> Result<NodeId> {
+        let name = format!("{layer}.{role}");
+        let node = self.graph.find(&name);
+        let node = node.ok_or_else(|| Error::new(ErrorCode::UnknownName, &[("kind", &"variable"), ("got", &name)]))?;
+        match self.graph.shape(node) {
+            own if own == shape => Ok(node),
+            own => Err(Error::new(ErrorCode::ShapeMismatch, &[("op", &name), ("left", own), ("right", shape)])),
+        }
+    }
+
     fn declare(&mut self, role: &str, shape: &[usize], group: Group, init: &Initializer) -> Result<NodeId> {
+        if let Some(layer) = self.shares {
+            return self.shared(layer, role, &shape.into());
+        }
         let what = format!("{}.{role}", self.name);
         let shape = Shape::from(shape);
         let cells = check_shape(&shape, &what)?;

@@ -14,17 +14,26 @@ use crate::fields::{Fields, FromValue, deserialize_from_json};
 pub struct ModelSpec {
     /// Shape of one example, without the batch: `[height, width, channels]` of an image.
     pub input: Vec<usize>,
-    /// Layers, each reading the one before it.
+    /// Layers, each reading the one before it unless it names its inputs.
     pub layers: Vec<LayerSpec>,
 }
 
-/// A layer, and its name if it was given one.
+/// What `inputs` calls the model's input.
+pub(super) const INPUT: &str = "input";
+
+/// A layer with its place among the others: its name, what it reads, whose weights it has.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "types", derive(ts_rs::TS), ts(export_to = "protocol.ts"))]
 pub struct LayerSpec {
     /// Unique in the model; Keras's own if none is given: `conv2d`, `conv2d_1`.
     #[cfg_attr(feature = "types", ts(optional))]
     pub name: Option<String>,
+    /// Names of the earlier layers that it reads, `"input"` for the model's input; the layer before it if none are given.
+    #[cfg_attr(feature = "types", ts(optional))]
+    pub inputs: Option<Vec<String>>,
+    /// Name of an earlier layer whose variables are used instead of own ones: one layer in several places.
+    #[cfg_attr(feature = "types", ts(optional))]
+    pub shares: Option<String>,
     /// The layer.
     #[cfg_attr(feature = "types", ts(flatten))]
     pub layer: Layer,
@@ -61,9 +70,11 @@ impl FromValue for LayerSpec {
         let kind: String = fields.required("type")?;
         fields.called(&kind);
         let name: Option<String> = fields.optional("name")?.flatten();
+        let inputs: Option<Vec<String>> = fields.optional("inputs")?.flatten();
+        let shares: Option<String> = fields.optional("shares")?.flatten();
         let layer = Layer::read(&kind, &mut fields).map_err(|error| error.at(at))?;
         fields.finish()?;
-        Ok(Self { name, layer })
+        Ok(Self { name, inputs, shares, layer })
     }
 }
 
@@ -78,6 +89,12 @@ impl Serialize for LayerSpec {
         if let Some(name) = &self.name {
             map.serialize_entry("name", name)?;
         }
+        if let Some(inputs) = &self.inputs {
+            map.serialize_entry("inputs", inputs)?;
+        }
+        if let Some(shares) = &self.shares {
+            map.serialize_entry("shares", shares)?;
+        }
         for (key, argument) in &arguments {
             map.serialize_entry(key, argument)?;
         }
@@ -87,6 +104,26 @@ impl Serialize for LayerSpec {
 
 impl From<Layer> for LayerSpec {
     fn from(layer: Layer) -> Self {
-        Self { name: None, layer }
+        Self { name: None, inputs: None, shares: None, layer }
+    }
+}
+
+impl LayerSpec {
+    /// The same layer under a name.
+    #[must_use]
+    pub fn named(self, name: &str) -> Self {
+        Self { name: Some(name.to_owned()), ..self }
+    }
+
+    /// The same layer reading these layers.
+    #[must_use]
+    pub fn reading(self, inputs: &[&str]) -> Self {
+        Self { inputs: Some(inputs.iter().map(|&name| name.to_owned()).collect()), ..self }
+    }
+
+    /// The same layer with the variables of another.
+    #[must_use]
+    pub fn sharing(self, layer: &str) -> Self {
+        Self { shares: Some(layer.to_owned()), ..self }
     }
 }

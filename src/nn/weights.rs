@@ -48,11 +48,11 @@ impl FromValue for Init {
             "glorotnormal" => Initializer::GlorotNormal,
             "heuniform" => Initializer::HeUniform,
             "henormal" => Initializer::HeNormal,
-            "randomnormal" => {
+            "randomnormal" | "normal" => {
                 let mean = fields.optional("mean")?.unwrap_or(0.0);
                 Initializer::RandomNormal { mean, stddev: fields.optional("stddev")?.unwrap_or(0.05) }
             }
-            "randomuniform" => {
+            "randomuniform" | "uniform" => {
                 let minval = fields.optional("minval")?.unwrap_or(-0.05);
                 Initializer::RandomUniform { minval, maxval: fields.optional("maxval")?.unwrap_or(0.05) }
             }

@@ -26,6 +26,7 @@ pub mod slice;
 pub mod softmax;
 mod strided;
 pub mod transpose;
+pub mod tril;
 pub mod window;
 
 use serde::Serialize;
@@ -225,6 +226,7 @@ registry! {
     SoftmaxCrossEntropy(cross_entropy::SoftmaxCrossEntropy),
     SoftmaxCrossEntropyGrad(cross_entropy::SoftmaxCrossEntropyGrad),
     Transpose(transpose::Transpose),
+    Tril(tril::Tril),
     Slice(slice::Slice),
     Pad(pad::Pad),
     Concat(concat::Concat),

@@ -127,6 +127,12 @@ def _(s, a):
     return a.reshape(s.shape)
 
 
+@op("tril")
+def _(s, a):
+    kept = torch.ones(a.shape[-2:], dtype=torch.bool).tril(s.diagonal)
+    return torch.where(kept, a, torch.full_like(a, s.fill))
+
+
 @op("matmul")
 def _(s, a, b):
     return (a.mT if s.transpose_a else a) @ (b.mT if s.transpose_b else b)

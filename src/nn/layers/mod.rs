@@ -1,19 +1,27 @@
 //! The layers, under Keras's names. A layer's file holds its arguments with their defaults and how it is built; this file is the registry.
 
 mod activation;
+mod attention;
 mod conv;
 mod dense;
 mod dropout;
+mod embedding;
+mod merge;
 mod norm;
 mod pool;
 mod shape;
 
+use std::ops::RangeInclusive;
+
 use serde_json::Value;
 
 pub use activation::{ActivationLayer, LeakyReLU};
+pub use attention::MultiHeadAttention;
 pub use conv::Conv2D;
 pub use dense::Dense;
 pub use dropout::Dropout;
+pub use embedding::{Embedding, PositionEmbedding, ReversibleEmbedding};
+pub use merge::Add;
 pub use norm::{BatchNormalization, LayerNormalization};
 pub use pool::{AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D, MaxPooling2D};
 pub use shape::{Flatten, Reshape, ZeroPadding2D};
@@ -26,7 +34,17 @@ use crate::tensor::Shape;
 
 /// What a layer does: appends its nodes.
 pub trait Build {
-    /// The layer's output for the input `x`, whose first axis is the batch.
+    /// How many values it can read.
+    fn inputs(&self) -> RangeInclusive<usize> {
+        1..=1
+    }
+
+    /// Whether what it reads are whole numbers that name something: the model's input is of that kind then.
+    fn reads_tokens(&self) -> bool {
+        false
+    }
+
+    /// The layer's output for its first (mostly only) input `x`, whose first axis is the batch; the others are in `cx`.
     fn build(&self, cx: &mut LayerCx, x: NodeId) -> Result<NodeId>;
 }
 
@@ -69,6 +87,14 @@ macro_rules! layers {
         }
 
         impl Build for Layer {
+            fn inputs(&self) -> RangeInclusive<usize> {
+                match self { $(Self::$variant(layer) => layer.inputs(),)* }
+            }
+
+            fn reads_tokens(&self) -> bool {
+                match self { $(Self::$variant(layer) => layer.reads_tokens(),)* }
+            }
+
             fn build(&self, cx: &mut LayerCx, x: NodeId) -> Result<NodeId> {
                 match self { $(Self::$variant(layer) => layer.build(cx, x),)* }
             }
@@ -97,6 +123,11 @@ layers! {
     LayerNormalization "LayerNormalization" "layer_normalization" (LayerNormalization),
     Activation "Activation" "activation" (ActivationLayer),
     LeakyReLU "LeakyReLU" "leaky_re_lu" (LeakyReLU),
+    Embedding "Embedding" "embedding" (Embedding),
+    ReversibleEmbedding "ReversibleEmbedding" "reversible_embedding" (ReversibleEmbedding),
+    PositionEmbedding "PositionEmbedding" "position_embedding" (PositionEmbedding),
+    MultiHeadAttention "MultiHeadAttention" "multi_head_attention" (MultiHeadAttention),
+    Add "Add" "add" (Add),
 }
 
 /// Checks that `x` is a batch of images `[N, H, W, C]`; returns `[H, W, C]`.

@@ -43,6 +43,14 @@ impl MatMul {
         Ok(Sizes { batch, m, n, k })
     }
 
+    /// A as the kernels see it. Where all batches of A meet the same B, their rows stand one behind the other: one product of a taller matrix.
+    fn folded(&self, a: &Shape, b: &Shape) -> Shape {
+        match a[..] {
+            [ref outer @ .., k] if outer.len() > 1 && b.rank() == 2 && !self.transpose_a => [outer.iter().product(), k].into(),
+            _ => a.clone(),
+        }
+    }
+
     /// Position in A of [row, k], and in B of [k, column], as strides: (row, k, k, column).
     fn strides(&self, sizes: &Sizes) -> [usize; 4] {
         let (a_row, a_k) = if self.transpose_a { (1, sizes.m) } else { (sizes.k, 1) };
@@ -74,23 +82,31 @@ impl OpDef for MatMul {
         Ok(Meta::f32(sizes.batch.iter().copied().chain([sizes.m, sizes.n]).collect::<Shape>()))
     }
 
-    /// dA = dC Bᵀ and dB = Aᵀ dC, each transposed as its operand is.
+    /// dA = dC Bᵀ and dB = Aᵀ dC, each transposed as its operand is. Where all batches meet the same B, the latter is one product over all rows.
     fn grad(&self, cx: &mut GradCx) -> Result<Vec<Option<NodeId>>> {
         let (g, a, b, dy) = (&mut *cx.graph, cx.inputs[0], cx.inputs[1], cx.dy);
         let da = match self.transpose_a {
             false => g.matmul(dy, b, false, !self.transpose_b)?,
             true => g.matmul(b, dy, self.transpose_b, true)?,
         };
-        let db = match self.transpose_b {
-            false => g.matmul(a, dy, !self.transpose_a, false)?,
-            true => g.matmul(dy, a, true, self.transpose_a)?,
-        };
         let (shape_a, shape_b) = (g.shape(a).clone(), g.shape(b).clone());
+        let (rows, of_rows) = match self.folded(&shape_a, &shape_b) {
+            folded if folded == shape_a => (a, dy),
+            folded => {
+                let columns = g.shape(dy)[g.shape(dy).rank() - 1];
+                (g.reshape(a, folded.clone())?, g.reshape(dy, [folded[0], columns])?)
+            }
+        };
+        let db = match self.transpose_b {
+            false => g.matmul(rows, of_rows, !self.transpose_a, false)?,
+            true => g.matmul(of_rows, rows, true, self.transpose_a)?,
+        };
         Ok(vec![Some(g.sum_to(da, &shape_a)?), Some(g.sum_to(db, &shape_b)?)])
     }
 
     fn cpu<T: Real>(&self, cx: &mut CpuCx, inputs: &[View<T>], out: &mut [T]) {
         let (a, b) = (inputs[0], inputs[1]);
+        let a = View { data: a.data, shape: &self.folded(a.shape, b.shape) };
         let Ok(sizes) = self.sizes(a.shape, b.shape) else { return };
         let [a_row, a_k, b_k, b_col] = self.strides(&sizes);
         for (index, out) in out.chunks_exact_mut((sizes.m * sizes.n).max(1)).enumerate() {
@@ -113,7 +129,8 @@ impl OpDef for MatMul {
     }
 
     fn wgsl(&self, cx: &KernelCx) -> Vec<Pass> {
-        let (a, b) = (&cx.inputs[0].shape, &cx.inputs[1].shape);
+        let b = &cx.inputs[1].shape;
+        let a = &self.folded(&cx.inputs[0].shape, b);
         let Ok(sizes) = self.sizes(a, b) else { return Vec::new() };
         let [a_row, a_k, b_k, b_col] = self.strides(&sizes);
         let offset = |operand: &Shape| {
@@ -139,7 +156,8 @@ impl OpDef for MatMul {
     }
 
     fn explain(&self, inputs: &[&Meta], out: usize) -> Expr {
-        let (a, b) = (&inputs[0].shape, &inputs[1].shape);
+        let b = &inputs[1].shape;
+        let a = &self.folded(&inputs[0].shape, b);
         let Ok(sizes) = self.sizes(a, b) else { return Expr::Sum(Vec::new()) };
         let [a_row, a_k, b_k, b_col] = self.strides(&sizes);
         let (index, row, col) = (out / (sizes.m * sizes.n), out / sizes.n % sizes.m, out % sizes.n);
@@ -166,6 +184,7 @@ impl OpDef for MatMul {
                 (&[], &[], 3, 2, 600),
                 (&[2], &[2], 4, 3, 5),
                 (&[2, 1], &[3], 3, 4, 2),
+                (&[2, 3], &[], 4, 5, 6),
             ] {
                 let matrix = |batch: &[usize], rows, cols, transposed: bool| -> Vec<usize> {
                     batch.iter().copied().chain(if transposed { [cols, rows] } else { [rows, cols] }).collect()
