@@ -20,7 +20,7 @@ const CAUSES: Readonly<Record<Reason["cause"], PlainKey>> = {
 };
 
 /** How well the engine's value and the one that was added up again agree. */
-function agreement(value: number, again: number) {
+export function agreement(value: number, again: number) {
   if (!Number.isFinite(value) || !Number.isFinite(again)) {
     return html`<span class="check bad">${t("check.notFinite")}</span>`;
   }
