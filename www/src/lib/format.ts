@@ -34,7 +34,8 @@ export function general(value: number | null | undefined): string {
   const special = finite(value);
   if (special) return special;
   const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-4 || size >= 1e6)) return value.toExponential(2).replace("-", "−").replace("e+", "e").replace("e-", "e−");
+  if (size === 0) return "0";
+  if (size < 1e-4 || size >= 1e6) return value.toExponential(2).replace("-", "−").replace("e+", "e").replace("e-", "e−");
   return significant.value.format(value).replace("-", "−");
 }
 

@@ -176,7 +176,7 @@ class ConvView extends View {
     const largest = Math.max(1e-30, ...Array.from({ length: rows * columns }, (_, k) => Math.abs(values?.[of.at(picture, Math.floor(k / columns), k % columns)] ?? 0)));
     const now = products[at - 1]?.right.index;
     const used = new Set(products.map(({ right }) => right.index.slice(0, 2).join()));
-    const grid = (turn: boolean): TemplateResult => html`<div class="taps" role="img" aria-label=${t(turn ? "conv.turnedLabel" : "conv.kernelLabel")} style="grid-template-columns:repeat(${columns},1fr)">
+    const grid = (turn: boolean): TemplateResult => html`<div class="taps" role="img" aria-label=${t(turn ? "conv.turnedLabel" : "conv.kernelLabel")} style="grid-template-columns:repeat(${columns},58px)">
       ${Array.from({ length: rows * columns }, (_, k) => {
         const place = turn ? rows * columns - 1 - k : k;
         const [p, q] = [Math.floor(place / columns), place % columns];

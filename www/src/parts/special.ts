@@ -1,5 +1,6 @@
 import { signal } from "@preact/signals-core";
 import { html, nothing, type TemplateResult } from "lit";
+import { t } from "../messages/index.js";
 import type { Cell } from "../state/cell.js";
 import { hidden } from "../state/predict.js";
 import { sitesOf, type Site } from "../state/site.js";
@@ -8,10 +9,10 @@ import { computedYet } from "../state/walk.js";
 /** Each view is loaded when it is first wanted. */
 const LOAD: Readonly<Record<Site["view"], () => Promise<unknown>>> = {
   conv: () => import("./conv-view.js"),
-  pool: () => import("./conv-view.js"),
-  crossEntropy: () => import("./conv-view.js"),
-  norm: () => import("./conv-view.js"),
-  dense: () => import("./conv-view.js"),
+  pool: () => import("./pool-view.js"),
+  crossEntropy: () => import("./cross-entropy-view.js"),
+  norm: () => import("./norm-view.js"),
+  dense: () => import("./dense-view.js"),
 };
 
 const loaded = signal<ReadonlySet<Site["view"]>>(new Set());
@@ -30,7 +31,17 @@ export function windowed(cell: Cell): TemplateResult | undefined {
   return ready("conv") ? html`<gs-conv-view .site=${site} .shown=${cell.node}></gs-conv-view>` : html`<div class="window-rows waiting"></div>`;
 }
 
-/** The view of its own that an op has, beneath its tensor. */
-export function special(_cell: Cell): TemplateResult | typeof nothing {
-  return nothing;
+/** The other views of its own that a cell's op has, beneath its tensor. They would give away what is to be predicted. */
+export function special(cell: Cell): TemplateResult | typeof nothing {
+  if (hidden.value) return nothing;
+  const drawn = sitesOf(cell).flatMap((site): TemplateResult[] => {
+    switch (site.view) {
+      case "conv": return [];
+      case "pool": return computedYet(cell.node) && ready("pool") ? [html`<gs-pool-view .site=${site}></gs-pool-view>`] : [];
+      case "crossEntropy": return computedYet(site.logits) && ready("crossEntropy") ? [html`<gs-cross-entropy-view .site=${site}></gs-cross-entropy-view>`] : [];
+      case "norm": return ready("norm") ? [html`<gs-norm-view .site=${site}></gs-norm-view>`] : [];
+      case "dense": return ready("dense") ? [html`<gs-dense-view .site=${site}></gs-dense-view>`] : [];
+    }
+  });
+  return drawn.length ? html`<section class="panel special" aria-label=${t("special.title")}>${drawn}</section>` : nothing;
 }
