@@ -39,6 +39,12 @@ export function general(value: number | null | undefined): string {
   return significant.value.format(value).replace("-", "−");
 }
 
+/** As `general`, in no more than eight letters. */
+export function narrow(value: number | null | undefined): string {
+  const text = general(value);
+  return text.length <= 8 || !known(value) ? text : value.toExponential(2).replace("-", "−").replace("e+", "e").replace("e-", "e−");
+}
+
 /** Two or three significant digits in no more than seven letters: for the cells of small tensors. */
 export function brief(value: number | null | undefined): string {
   if (!known(value)) return NONE;

@@ -35,12 +35,14 @@ export const special = {
 
   "pool.title": "Who won each window",
   "pool.titleBack": "Where the gradients go",
-  "pool.winners": "{n} winners, each with a dot",
+  "pool.winners": "{n} winners ●",
   "pool.pictureLabel": "{name}, {picture}: {n} winners are marked, and the windows of the chosen cell",
   "pool.won": "This window was won by",
   "pool.second": "the next largest is",
   "pool.isWinner": "It won a window, and gets its gradient:",
   "pool.isLoser": "It lost a window, and gets nothing from it; the winner is",
+  "pool.window": "The window's numbers",
+  "pool.choose": "choose a cell",
 
   "softmax.forward": "Forward: softmax and cross-entropy",
   "softmax.backward": "Backward: from the loss to the logits",
@@ -57,7 +59,6 @@ export const special = {
   "softmax.tickEngine": "p − t times δ beside the gradient that the engine computed",
   "softmax.same": "the same",
   "softmax.different": "not the same",
-  "softmax.agreement": "agreement",
   "softmax.whyFused": "ln e^z is z: the logarithm undoes the exponential before anything can overflow or vanish, and only one logarithm is left.",
   "softmax.broken": "Written out it breaks here: a probability has vanished to 0, and its logarithm is not a number. The one operation stays exact.",
   "softmax.chain": "Written out, through p, to z of {name}",
@@ -67,6 +68,7 @@ export const special = {
   "softmax.cancels": "The 1/p of the logarithm meets the p of the softmax's slope: they cancel, and p − t is left.",
   "softmax.fusedBack": "As one operation: p − t",
   "softmax.later": "As soon as the loss is computed.",
+  "softmax.product": "product",
 
   "norm.titleBatch": "Statistics of channel {channel} over the batch",
   "norm.titleLayer": "Statistics of this example's row",

@@ -35,12 +35,14 @@ export const special = {
 
   "pool.title": "每个窗口的胜者",
   "pool.titleBack": "梯度流向何处",
-  "pool.winners": "{n} 个胜者，各有一点标记",
+  "pool.winners": "{n} 个胜者 ●",
   "pool.pictureLabel": "{name}，{picture}：标出了 {n} 个胜者，以及所选格子的窗口",
   "pool.won": "这个窗口的胜者是",
   "pool.second": "第二大的是",
   "pool.isWinner": "它赢得了一个窗口，得到该窗口的梯度：",
   "pool.isLoser": "它在一个窗口中落败，没有得到梯度；胜者是",
+  "pool.window": "窗口中的数",
+  "pool.choose": "选择一个格子",
 
   "softmax.forward": "前向：softmax 与交叉熵",
   "softmax.backward": "反向：从损失到 logits",
@@ -57,7 +59,6 @@ export const special = {
   "softmax.tickEngine": "p − t 乘 δ 与引擎算出的梯度相比",
   "softmax.same": "相同",
   "softmax.different": "不同",
-  "softmax.agreement": "是否一致",
   "softmax.whyFused": "ln e^z 就是 z：对数在溢出或下溢之前就抵消了指数，只剩下一个对数。",
   "softmax.broken": "逐步展开在这里失效：某个概率下溢为 0，其对数不是数。合为一个运算则仍然精确。",
   "softmax.chain": "逐步展开，经过 p，到 {name} 的 z",
@@ -67,6 +68,7 @@ export const special = {
   "softmax.cancels": "对数带来的 1/p 遇上 softmax 斜率中的 p：两者抵消，只剩 p − t。",
   "softmax.fusedBack": "合为一个运算：p − t",
   "softmax.later": "损失算出之后显示。",
+  "softmax.product": "乘积",
 
   "norm.titleBatch": "通道 {channel} 在整批上的统计量",
   "norm.titleLayer": "本样本的统计量",

@@ -1,6 +1,6 @@
 import { signal } from "@preact/signals-core";
 import { html, nothing, type TemplateResult } from "lit";
-import { general, shape } from "../lib/format.js";
+import { general, narrow, shape } from "../lib/format.js";
 import { css, diverging, palette } from "../lib/palette.js";
 import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
@@ -123,7 +123,7 @@ class ConvView extends View {
           style="${place};background:${isIn ? css(diverging(value / largest, palette.value, gradient), 0.45) : ""}"
           title="${elementLabel(node, left.element)} × ${elementLabel(right.input, right.element)}">
           ${gradient ? html`<small class="tap">w[${right.index.slice(0, 2).join(",")}]</small>` : nothing}
-          ${few ? html`<small>${general(left.value)}</small><small><i>×</i> ${general(right.value)}</small>` : nothing}<b>${general(value)}</b></div>`;
+          ${few ? html`<small>${narrow(left.value)}</small><small><i>×</i> ${narrow(right.value)}</small>` : nothing}<b>${narrow(value)}</b></div>`;
       })}</div></figure>`;
   }
 
@@ -141,7 +141,7 @@ class ConvView extends View {
       const buttons = [...this.querySelectorAll<HTMLElement>(".strip button")];
       buttons[(buttons.indexOf(event.target as HTMLElement) + by + buttons.length) % buttons.length]?.focus();
     };
-    return html`<p class="caption">${t("conv.strip", { n: channels.length })}</p>
+    return html`<div class="strip-box"><p class="caption">${t("conv.strip", { n: channels.length })}</p>
       <div class="strip" role="toolbar" aria-label=${t("conv.stripLabel")} @keydown=${keys}>${shown.map(({ picture, products, from, sum }) => {
         const on = large.includes(picture);
         return html`<button aria-pressed=${on} tabindex=${picture === (large[0] ?? shown[0]!.picture) ? 0 : -1} title="${pictureName(node, picture)}: ${general(sum)}"
@@ -149,7 +149,7 @@ class ConvView extends View {
           <span class="small-products" style="grid-template-columns:repeat(${columns},1fr)">${products.map(({ value }, k) =>
             html`<i style=${from + k < at ? `background:${css(diverging(value / largest, palette.value, gradient))}` : ""}></i>`)}</span>
           <small>${picture}</small></button>`;
-      })}${rest.length ? html`<small class="more">${t("terms.more", { n: rest.length })}</small>` : nothing}</div>`;
+      })}${rest.length ? html`<small class="more">${t("terms.more", { n: rest.length })}</small>` : nothing}</div></div>`;
   }
 
   /** What follows the sum: the bias, the activation, with the numbers that the engine has. */
@@ -218,10 +218,10 @@ class ConvView extends View {
           <div class="window-channels">${shown.map((channel) => html`<div>${this.#picture(node, channel, at, !gradient)}${this.#products(channel, at, largest, site)}</div>`)}</div>
           ${this.#result(gradient)}
         </div>
-        ${this.#strip(node, channels, large, at, largest, gradient)}
         ${runPanel({ run: this.#run, key, terms, gradient, last })}
         <p class="equation mono">${gradient ? html`<span>Σ ${t("terms.count", { n: terms.length })} <b>${general(sum)}</b></span>` : this.#onward(now, sum)}
           ${agreement(now.value, sum)}</p>
+        ${this.#strip(node, channels, large, at, largest, gradient)}
         ${gradient ? this.#turned(shown[0] ?? channels[0]!, at - (shown[0] ?? channels[0]!).from) : nothing}
       </div>`;
   }

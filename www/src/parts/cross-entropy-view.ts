@@ -17,6 +17,8 @@ type CrossEntropy = Extract<Site, { view: "crossEntropy" }>;
 
 /** Classes that have a row of their own. */
 const ROWS = 12;
+/** Paths through p that have one: with targets that are spread over all classes there are as many as classes. */
+const PATHS = 8;
 
 /** The targets of the classes and ln Σ e^z, as the engine explains the loss: Σ t (ln Σ e^z − z). */
 function targetsOf(now: Explained, classes: number): { targets: number[]; logTotal: number } | undefined {
@@ -32,6 +34,9 @@ function targetsOf(now: Explained, classes: number): { targets: number[]; logTot
   }
   return { targets, logTotal };
 }
+
+/** Four decimals, so that columns align; powers of ten where these would say nothing. */
+const decimal = (value: number | undefined): string => (value !== undefined && value !== 0 && (Math.abs(value) < 5e-4 || Math.abs(value) >= 1e4) ? general(value) : fixed(value));
 
 const agree = (a: number, b: number, scale = 1): boolean => Math.abs(a - b) <= 2e-6 * scale + 1e-5 * Math.abs(b);
 
@@ -76,18 +81,18 @@ class CrossEntropyView extends View {
     return html`<div class="two-sides"><div><h4>${t("softmax.expanded")}</h4>
         <div class="scroll-x" tabindex="0" role="region" aria-label=${t("softmax.expandedForward")}><table class="numbers chain-table"><thead><tr>
           <th scope="col">${t("softmax.class")}</th><th scope="col">z</th><th scope="col">z − max</th><th scope="col">e^</th><th scope="col">p = e^ / Σ</th><th scope="col">t</th><th scope="col">−t ln p</th></tr></thead>
-        <tbody>${rows.map((k) => html`<tr class="${k === chosen ? "on" : ""}">${this.#name(k, chosen)}<td style=${this.#tint(z[k]!, Math.max(...Array.from(z, Math.abs)), false)}>${general(z[k])}</td><td>${general(out.shifted[k])}</td><td>${general(out.powers[k])}</td>
-            <td style=${this.#tint(out.p[k]!, 1, false)}>${general(out.p[k])}</td><td>${targets ? general(targets[k]) : "–"}</td><td>${targets ? general(out.losses[k]) : "–"}</td></tr>`)}
+        <tbody>${rows.map((k) => html`<tr class="${k === chosen ? "on" : ""}">${this.#name(k, chosen)}<td style=${this.#tint(z[k]!, Math.max(...Array.from(z, Math.abs)), false)}>${decimal(z[k])}</td><td>${decimal(out.shifted[k])}</td><td>${decimal(out.powers[k])}</td>
+            <td style=${this.#tint(out.p[k]!, 1, false)}>${decimal(out.p[k])}</td><td>${targets ? general(targets[k]) : "–"}</td><td>${targets ? decimal(out.losses[k]) : "–"}</td></tr>`)}
           ${rest > 0 ? html`<tr class="rest"><th scope="row" colspan="7">${t("terms.more", { n: rest })}</th></tr>` : nothing}</tbody>
-        <tfoot><tr><th scope="row" colspan="2">max ${general(out.most)}</th><td>Σ</td><td>${general(out.total)}</td><td>1</td><td></td><td><b>${targets ? general(out.loss) : "–"}</b></td></tr></tfoot></table></div></div>
+        <tfoot><tr><th scope="row" colspan="2">max ${decimal(out.most)}</th><td>Σ</td><td>${decimal(out.total)}</td><td>1</td><td></td><td><b>${targets ? decimal(out.loss) : "–"}</b></td></tr></tfoot></table></div></div>
       <div><h4>${t("softmax.fused")}</h4>
         <dl class="fused mono">
-          <dt>ln Σ e^z</dt><dd>${general(logTotal)}</dd>
-          <dt>${truth >= 0 ? html`z<sub>${store.classes.value[truth] ?? truth}</sub>` : "Σ t z"}</dt><dd>${targets ? general(targets.reduce((sum, target, k) => sum + (target ? target * z[k]! : 0), 0)) : "–"}</dd>
-          <dt>L = ln Σ e^z − ${truth >= 0 ? html`z<sub>${store.classes.value[truth] ?? truth}</sub>` : "Σ t z"}</dt><dd><b>${general(fused)}</b></dd>
-          <dt>${t("softmax.engineLoss")}</dt><dd>${general(engineLoss)} ${engineLoss === undefined || fused === undefined ? nothing : tick(agree(fused, engineLoss), t("softmax.tickLoss"))}</dd>
-          <dt>${t("softmax.writtenLoss")}</dt><dd>${targets ? general(out.loss) : "–"} ${engineLoss === undefined || !targets ? nothing : tick(agree(out.loss, engineLoss), t("softmax.tickLoss"))}</dd>
-          ${engineP ? html`<dt>${t("softmax.engineP", { name: store.classes.value[chosen] ?? String(chosen) })}</dt><dd>${general(engineP[chosen])} ${tick(agree(out.p[chosen]!, engineP[chosen]!), t("softmax.tickP"))}</dd>` : nothing}
+          <dt>ln Σ e^z</dt><dd>${decimal(logTotal)}</dd>
+          <dt>${truth >= 0 ? html`z<sub>${store.classes.value[truth] ?? truth}</sub>` : "Σ t z"}</dt><dd>${targets ? decimal(targets.reduce((sum, target, k) => sum + (target ? target * z[k]! : 0), 0)) : "–"}</dd>
+          <dt>L = ln Σ e^z − ${truth >= 0 ? html`z<sub>${store.classes.value[truth] ?? truth}</sub>` : "Σ t z"}</dt><dd><b>${decimal(fused)}</b></dd>
+          <dt>${t("softmax.engineLoss")}</dt><dd>${decimal(engineLoss)} ${engineLoss === undefined || fused === undefined ? nothing : tick(agree(fused, engineLoss), t("softmax.tickLoss"))}</dd>
+          <dt>${t("softmax.writtenLoss")}</dt><dd>${targets ? decimal(out.loss) : "–"} ${engineLoss === undefined || !targets ? nothing : tick(agree(out.loss, engineLoss), t("softmax.tickLoss"))}</dd>
+          ${engineP ? html`<dt>${t("softmax.engineP", { name: store.classes.value[chosen] ?? String(chosen) })}</dt><dd>${decimal(engineP[chosen])} ${tick(agree(out.p[chosen]!, engineP[chosen]!), t("softmax.tickP"))}</dd>` : nothing}
         </dl>
         <p class="why">${Number.isFinite(out.loss) || !targets ? t("softmax.whyFused") : t("softmax.broken")}</p></div></div>`;
   }
@@ -102,22 +107,27 @@ class CrossEntropyView extends View {
     const name = (k: number): string => store.classes.value[k] ?? String(k);
     const all = out.p.map((_, k) => k);
     // A class without a target sends nothing back.
-    const paths = all.filter((k) => targets[k] !== 0).slice(0, ROWS);
+    const paths = all.filter((k) => targets[k] !== 0);
     const rest = all.length - rows.length;
     const largest = Math.max(...fused.map(Math.abs));
-    return html`<div class="two-sides"><div><h4>${t("softmax.chain", { name: name(chosen) })}</h4>
+    const shown = paths.slice(0, PATHS);
+    const later = paths.slice(PATHS).reduce((sum, k) => sum + out.toP[k]! * out.slope(k, chosen), 0);
+    const [only] = paths;
+    return html`<div class="two-sides chain"><div><h4>${t("softmax.chain", { name: name(chosen) })}</h4>
         <div class="scroll-x" tabindex="0" role="region" aria-label=${t("softmax.chainLabel")}><table class="numbers chain-table"><thead><tr>
-          <th scope="col">k</th><th scope="col">∂L/∂p<sub>k</sub> = −t/p</th><th scope="col">∂p<sub>k</sub>/∂z<sub>${name(chosen)}</sub></th><th scope="col">×</th></tr></thead>
-        <tbody>${paths.map((k) => html`<tr><th scope="row">${name(k)}</th><td>−${general(targets[k])} / ${general(out.p[k])} = ${general(out.toP[k])}</td>
-            <td>${general(out.p[k])} (${k === chosen ? 1 : 0} − ${general(out.p[chosen])}) = ${general(out.slope(k, chosen))}</td><td>${general(out.toP[k]! * out.slope(k, chosen))}</td></tr>`)}
-          ${all.length > paths.length ? html`<tr class="rest"><th scope="row" colspan="3">${t("softmax.noTarget", { n: all.length - paths.length })}</th><td>0</td></tr>` : nothing}</tbody>
-        <tfoot><tr><th scope="row" colspan="3">∂L/∂z<sub>${name(chosen)}</sub>, ${t("softmax.writtenOut")}</th><td><b>${general(out.toZ[chosen])}</b></td></tr>
-          <tr><th scope="row" colspan="3">p<sub>${name(chosen)}</sub> − t<sub>${name(chosen)}</sub> = ${general(out.p[chosen])} − ${general(targets[chosen])}</th><td><b>${general(fused[chosen])}</b> ${tick(agree(out.toZ[chosen]!, fused[chosen]!), t("softmax.tickChain"))}</td></tr></tfoot></table></div>
+          <th scope="col">k</th><th scope="col">∂L/∂p<sub>k</sub></th><th scope="col">∂p<sub>k</sub>/∂z<sub>${name(chosen)}</sub></th><th scope="col">${t("softmax.product")}</th></tr></thead>
+        <tbody>${shown.map((k) => html`<tr><th scope="row">${name(k)}</th><td>${decimal(out.toP[k])}</td><td>${decimal(out.slope(k, chosen))}</td><td>${decimal(out.toP[k]! * out.slope(k, chosen))}</td></tr>`)}
+          ${paths.length > shown.length ? html`<tr class="rest"><th scope="row" colspan="3">${t("terms.more", { n: paths.length - shown.length })}</th><td>${decimal(later)}</td></tr>` : nothing}
+          ${all.length > paths.length ? html`<tr class="rest"><th scope="row" colspan="3">${t("softmax.noTarget", { n: all.length - paths.length })}</th><td>${decimal(0)}</td></tr>` : nothing}</tbody>
+        <tfoot><tr><th scope="row" colspan="3">∂L/∂z<sub>${name(chosen)}</sub> = Σ</th><td class="written"><b>${decimal(out.toZ[chosen])}</b></td></tr></tfoot></table></div>
+        ${paths.length === 1 && only !== undefined
+          ? html`<p class="cancel mono">−${general(targets[only])} / <s>${decimal(out.p[only])}</s> × <s>${decimal(out.p[only])}</s> × (${only === chosen ? 1 : 0} − ${decimal(out.p[chosen])}) = <b>${decimal(fused[chosen])}</b> ${tick(agree(out.toZ[chosen]!, fused[chosen]!), t("softmax.tickChain"))}</p>`
+          : html`<p class="cancel mono">p<sub>${name(chosen)}</sub> − t<sub>${name(chosen)}</sub> = ${decimal(out.p[chosen])} − ${general(targets[chosen])} = <b>${decimal(fused[chosen])}</b> ${tick(agree(out.toZ[chosen]!, fused[chosen]!), t("softmax.tickChain"))}</p>`}
         <p class="why">${Number.isFinite(out.toZ[chosen]!) ? t("softmax.cancels") : t("softmax.broken")}</p></div>
       <div><h4>${t("softmax.fusedBack")}</h4>
         <div class="scroll-x" tabindex="0" role="region" aria-label=${t("softmax.fusedBack")}><table class="numbers chain-table"><thead><tr>
-          <th scope="col">${t("softmax.class")}</th><th scope="col">${t("softmax.writtenOut")}</th><th scope="col">p − t</th><th scope="col"><span class="unseen">${t("softmax.agreement")}</span></th><th scope="col">× δ${upstream === undefined ? "" : ` ${general(upstream)}`}</th><th scope="col">∂L/∂z</th><th scope="col"><span class="unseen">${t("softmax.agreement")}</span></th></tr></thead>
-        <tbody>${rows.map((k) => html`<tr class="${k === chosen ? "on" : ""}" data-class=${k}>${this.#name(k, chosen)}<td>${fixed(out.toZ[k])}</td><td style=${this.#tint(fused[k]!, largest, true)}>${fixed(fused[k])}</td><td>${tick(agree(out.toZ[k]!, fused[k]!), t("softmax.tickChain"))}</td>
+          <th scope="col">${t("softmax.class")}</th><th scope="col">${t("softmax.writtenOut")}</th><th scope="col">p − t</th><td></td><th scope="col">× δ${upstream === undefined ? "" : ` ${general(upstream)}`}</th><th scope="col">∂L/∂z</th><td></td></tr></thead>
+        <tbody>${rows.map((k) => html`<tr class="${k === chosen ? "on" : ""}" data-class=${k}>${this.#name(k, chosen)}<td>${decimal(out.toZ[k])}</td><td style=${this.#tint(fused[k]!, largest, true)}>${decimal(fused[k])}</td><td>${tick(agree(out.toZ[k]!, fused[k]!), t("softmax.tickChain"))}</td>
             <td>${upstream === undefined ? "–" : general(fused[k]! * upstream)}</td><td>${engine ? general(engine[k]) : "–"}</td>
             <td>${engine && upstream !== undefined ? tick(agree(fused[k]! * upstream, engine[k]!, Math.abs(upstream)), t("softmax.tickEngine")) : nothing}</td></tr>`)}
           ${rest > 0 ? html`<tr class="rest"><th scope="row" colspan="7">${t("terms.more", { n: rest })}</th></tr>` : nothing}</tbody></table></div></div></div>`;

@@ -19,7 +19,9 @@ const STRONGEST = 16;
 /** Sizes of the drawing, in CSS pixels. */
 const ROW = 28;
 const NODE = 18;
-const GUTTER = 112;
+const GUTTER = 84;
+/** Room for the names of the two layers. */
+const HEAD = 22;
 
 /** A weight between two units. */
 interface Link {
@@ -41,6 +43,7 @@ class DenseView extends View {
       this.requestUpdate();
     }
   });
+  #observed: Element | undefined;
   /** The unit that was looked at last: opening a link does not change it. */
   #unit = 0;
 
@@ -53,14 +56,18 @@ class DenseView extends View {
     }
   }
 
-  override connectedCallback(): void {
-    super.connectedCallback();
-    this.#observer.observe(this);
+  protected override updated(): void {
+    const box = this.querySelector(".links-box") ?? undefined;
+    if (box === this.#observed) return;
+    this.#observer.disconnect();
+    this.#observed = box;
+    if (box) this.#observer.observe(box);
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.#observer.disconnect();
+    this.#observed = undefined;
   }
 
   /** The links that are drawn. */
@@ -82,7 +89,7 @@ class DenseView extends View {
     const text = left ? x - NODE / 2 - 6 : x + NODE / 2 + 6;
     return svg`<g><rect x=${x - NODE / 2} y=${y - NODE / 2} width=${NODE} height=${NODE} rx="3" fill=${fill} stroke=${on ? "var(--ink)" : "var(--edge)"} stroke-width=${on ? 2 : 1}></rect>
       <text x=${text} y=${y - 1} text-anchor=${left ? "end" : "start"} class="unit-value">${value === undefined ? "–" : general(value)}</text>
-      <text x=${text} y=${y + 10} text-anchor=${left ? "end" : "start"} class="unit-name">${element}</text></g>` as unknown as TemplateResult;
+      <text x=${text} y=${y + 10} text-anchor=${left ? "end" : "start"} class="unit-name">[${element}]</text></g>` as unknown as TemplateResult;
   }
 
   #weight(site: Dense, element: number): TemplateResult {
@@ -111,7 +118,7 @@ class DenseView extends View {
       <header><h4 class="mono">${elementLabel(site.kernel, element)}</h4><button class="plain small" @click=${() => select(cell)}>${t("dense.show")}</button>
         <button class="plain small" @click=${() => close()}>${t("help.close")}</button></header>
       <dl class="fused mono"><dt>${t("slots.value")}</dt><dd><b>${general(value)}</b></dd>
-        <dt>${elementLabel(source, source === nodes.value[site.product]!.inputs[0] ? from : 0, label(source))} × w</dt><dd>${computedYet(source) && input !== undefined && value !== undefined ? html`${general(input)} × ${general(value)} = ${general(input * value)}` : "–"}</dd>
+        <dt>${`${label(source)}[${from}]`} × w</dt><dd>${computedYet(source) && input !== undefined && value !== undefined ? html`${general(input)} × ${general(value)} = ${general(input * value)}` : "–"}</dd>
         <dt>${t("slots.gradient")}</dt><dd>${gradient == null || !computedYet(gradient) ? html`<small>${t("cards.none")}</small>` : general(valueOf(gradient)?.[element])}</dd></dl>
       <form class="edit" @submit=${submit}><label><span>${t("edit.value")}</span><input name="weight" type="text" inputmode="decimal" autocomplete="off" aria-invalid=${problem ? "true" : "false"} aria-describedby="weight-problem" .value=${String(value ?? 0)}></label>
         <button class="primary" type="submit">${t("edit.set")}</button>
@@ -135,9 +142,9 @@ class DenseView extends View {
     const outward = !whole && site.unit === undefined && site.source !== undefined;
     const lefts = whole ? Array.from({ length: inputs }, (_, k) => k) : [...new Set(links.map(({ from }) => from))];
     const rights = whole ? Array.from({ length: units }, (_, k) => k) : [...new Set(links.map(({ to }) => to))];
-    const height = Math.max(lefts.length, rights.length) * ROW + 8;
-    const width = Math.max(240, Math.min(720, this.#width));
-    const place = (list: readonly number[], k: number): number => (height / list.length) * (list.indexOf(k) + 0.5);
+    const height = HEAD + Math.max(lefts.length, rights.length) * ROW;
+    const width = Math.max(240, Math.min(560, this.#width));
+    const place = (list: readonly number[], k: number): number => HEAD + ((height - HEAD) / list.length) * (list.indexOf(k) + 0.5);
     const gutter = Math.min(GUTTER, width * 0.27);
     const [x0, x1] = [gutter, width - gutter];
     const largest = Math.max(1e-30, ...links.map(({ weight }) => Math.abs(weight)).filter(Number.isFinite));
@@ -158,7 +165,7 @@ class DenseView extends View {
     return html`<div class="special-body dense"><h3>${t("dense.title")}</h3>
       <p class="caption">${whole ? t("dense.whole", { n: links.length }) : outward ? t("dense.out", { n: links.length, k: site.source! }) : t("dense.strongest", { n: links.length, all: inputs, k: this.#unit })}
         <span class="legend"><span class="mono">−</span><i class="ramp"></i><span class="mono">+</span></span></p>
-      <div class="dense-grid"><svg class="links" viewBox="0 0 ${width} ${height}" width=${width} height=${height} role="group" aria-label=${t("dense.label", { from: label(source), to: label(result) })} @keydown=${keys}>
+      <div class="dense-grid"><div class="links-box"><svg class="links" viewBox="0 0 ${width} ${height}" width=${width} height=${height} role="group" aria-label=${t("dense.label", { from: label(source), to: label(result) })} @keydown=${keys}>
         ${[...links].sort((a, b) => Math.abs(a.weight) - Math.abs(b.weight)).map(({ from, to, weight }) => {
           const element = from * units + to;
           const [y0, y1] = [place(lefts, from), place(rights, to)];
@@ -173,7 +180,8 @@ class DenseView extends View {
         })}
         <g aria-hidden="true">${lefts.map((k) => this.#unitMark(x0, place(lefts, k), source, k, scaleLeft, true, site.source === k))}
         ${rights.map((k) => this.#unitMark(x1, place(rights, k), result, k, scaleRight, false, site.unit === k))}</g>
-      </svg>
+        <g aria-hidden="true"><text x=${x0 + NODE / 2} y="10" text-anchor="end" class="unit-name">${label(source)}</text><text x=${x1 - NODE / 2} y="10" text-anchor="start" class="unit-name">${label(result)}</text></g>
+      </svg></div>
       ${open === undefined ? html`<p class="why">${t("dense.hint")}</p>` : this.#weight(site, open)}</div></div>`;
   }
 }

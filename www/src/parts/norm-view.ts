@@ -167,7 +167,7 @@ class NormView extends View {
     const site = this.#site.value;
     if (!site) return nothing;
     const cell = { node: site.node, element: site.element };
-    const now = this.#explaining.of(cell, 1);
+    const now = this.#explaining.of(cell, 2);
     const found = now && statisticsOf(now);
     if (!now || !found) return html`<div class="special-body"><p class="hatch not-yet-line">${computedYet(site.node) ? t("walk.computing") : t("cards.none")}</p></div>`;
     const { x, mean, variance, epsilon, spread, n } = found;

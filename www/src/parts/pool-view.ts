@@ -1,6 +1,7 @@
 import { signal } from "@preact/signals-core";
 import { html, nothing, type TemplateResult } from "lit";
-import { general } from "../lib/format.js";
+import { general, narrow } from "../lib/format.js";
+import { css, diverging, palette } from "../lib/palette.js";
 import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
 import { cellOf, elementLabel, label, layout, select, wholeElement, type Cell, type Explained } from "../state/cell.js";
@@ -12,6 +13,7 @@ import { winnersOf } from "../state/winners.js";
 import type { Mark } from "./marked.js";
 import { pictureName } from "./pictures.js";
 import "./marked.js";
+import "./tensor.js";
 
 type Pool = Extract<Site, { view: "pool" }>;
 
@@ -55,6 +57,18 @@ class PoolView extends View {
       <p class="why">${t("teach.maxPoolGrad")}</p>`;
   }
 
+  /** The window's pixels where they lie, the winner outlined. */
+  #numbers(input: number, pixels: readonly number[], won: readonly number[]): TemplateResult {
+    const data = valueOf(input);
+    const places = pixels.map((pixel) => layout(input).where(pixel));
+    const sorted = (values: number[]): number[] => [...new Set(values)].sort((a, b) => a - b);
+    const [rows, columns] = [sorted(places.map(([, row]) => row)), sorted(places.map(([, , column]) => column))];
+    const largest = Math.max(1e-30, ...pixels.map((pixel) => Math.abs(data?.[pixel] ?? 0)));
+    return html`<figure><figcaption>${t("pool.window")}</figcaption><div class="products" style="grid-template-columns:repeat(${columns.length},minmax(0,1fr))">
+      ${pixels.map((pixel, k) => html`<div class="product ${won.includes(pixel) ? "last" : ""}" title=${elementLabel(input, wholeElement({ node: input, element: pixel }))}
+        style="grid-area:${rows.indexOf(places[k]![1]) + 1}/${columns.indexOf(places[k]![2]) + 1};background:${css(diverging((data?.[pixel] ?? 0) / largest, palette.value), 0.45)}"><b>${narrow(data?.[pixel])}</b></div>`)}</div></figure>`;
+  }
+
   override render() {
     const site = this.#site.value;
     if (!site) return nothing;
@@ -63,7 +77,7 @@ class PoolView extends View {
     const input = nodes.value[site.forward]!.inputs[0]!;
     const [picture] = layout(cell.node).where(cell.element);
     const winners = winnersOf(site.forward, picture);
-    if (!now || !this.#explaining.isOf(cell)) return html`<div class="special-body waiting" role="status">${t("walk.computing")}</div>`;
+    if (!now || !this.#explaining.isOf(cell)) return html`<div class="window-rows waiting" role="status">${t("walk.computing")}</div>`;
     const windows = this.#windows(now, site, winners?.of ?? new Map());
     const k = now.sources.findIndex(({ node }) => node === input);
     const pixels = [...(now.sourceElements[k] ?? [])].map((whole) => cellOf(input, whole).element);
@@ -89,15 +103,17 @@ class PoolView extends View {
       return { kind: "cell", row, column };
     });
     const distinct = new Set(winners?.of.values()).size;
-    return html`<div class="special-body pool">
-      <h3>${site.backward ? t("pool.titleBack") : t("pool.title")}</h3>
-      <div class="pool-grid">
+    return html`<div class="window-rows pool">
+      <div class="window-grid three">
         <figure><figcaption><b class="mono">${label(input)}</b> ${pictureName(input, picture)} · ${winners ? t("pool.winners", { n: distinct }) : t("walk.computing")}</figcaption>
           <gs-marked .of=${{ node: input, picture, marks, text: t("pool.pictureLabel", { name: label(input), picture: pictureName(input, picture), n: distinct }) }}></gs-marked></figure>
-        ${gradient === undefined ? nothing : html`<figure><figcaption><b class="mono">${label(gradient)}</b> ${pictureName(gradient, picture)}</figcaption>
+        ${gradient === undefined ? this.#numbers(input, pixels, won)
+          : html`<figure><figcaption><b class="mono">${label(gradient)}</b> ${pictureName(gradient, picture)}</figcaption>
           <gs-marked .of=${{ node: gradient, picture, marks: resultMarks, text: `${label(gradient)}, ${pictureName(gradient, picture)}` }}></gs-marked></figure>`}
-        <div class="pool-text">${this.#sentences(site, input, windows, pixels)}</div>
-      </div></div>`;
+        <figure><figcaption><b class="mono">${label(cell.node)}</b> ${t("pool.choose")}</figcaption>
+          <gs-tensor .node=${cell.node} .most=${1} .grows=${224} .largest=${44}></gs-tensor></figure>
+      </div>
+      <div class="pool-text">${this.#sentences(site, input, windows, pixels)}</div></div>`;
   }
 }
 customElements.define("gs-pool-view", PoolView);

@@ -24,11 +24,12 @@ function ready(view: Site["view"]): boolean {
   return false;
 }
 
-/** What a convolution's cell is drawn as in place of the plain cell and its sources; undefined for any other, and while the value is not there. */
+/** What a cell of a convolution or a max-pooling is drawn as in place of the plain cell and its sources; undefined for any other, and while the value is not there. */
 export function windowed(cell: Cell): TemplateResult | undefined {
-  const site = sitesOf(cell).find(({ view }) => view === "conv");
-  if (site?.view !== "conv" || hidden.value || !computedYet(cell.node) || !computedYet(site.cell.node)) return undefined;
-  return ready("conv") ? html`<gs-conv-view .site=${site} .shown=${cell.node}></gs-conv-view>` : html`<div class="window-rows waiting"></div>`;
+  const [site] = sitesOf(cell);
+  if (hidden.value || !computedYet(cell.node) || (site?.view !== "conv" && site?.view !== "pool") || !computedYet(site.cell.node)) return undefined;
+  if (!ready(site.view)) return html`<div class="window-rows waiting"></div>`;
+  return site.view === "conv" ? html`<gs-conv-view .site=${site} .shown=${cell.node}></gs-conv-view>` : html`<gs-pool-view .site=${site}></gs-pool-view>`;
 }
 
 /** The other views of its own that a cell's op has, beneath its tensor. They would give away what is to be predicted. */
@@ -36,8 +37,8 @@ export function special(cell: Cell): TemplateResult | typeof nothing {
   if (hidden.value) return nothing;
   const drawn = sitesOf(cell).flatMap((site): TemplateResult[] => {
     switch (site.view) {
-      case "conv": return [];
-      case "pool": return computedYet(cell.node) && ready("pool") ? [html`<gs-pool-view .site=${site}></gs-pool-view>`] : [];
+      case "conv":
+      case "pool": return [];
       case "crossEntropy": return computedYet(site.logits) && ready("crossEntropy") ? [html`<gs-cross-entropy-view .site=${site}></gs-cross-entropy-view>`] : [];
       case "norm": return ready("norm") ? [html`<gs-norm-view .site=${site}></gs-norm-view>`] : [];
       case "dense": return ready("dense") ? [html`<gs-dense-view .site=${site}></gs-dense-view>`] : [];
