@@ -34,8 +34,15 @@ export function general(value: number | null | undefined): string {
   const special = finite(value);
   if (special) return special;
   const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-4 || size >= 1e6)) return value.toExponential(2).replace("-", "−").replace("e+", "e").replace("e-", "e−");
+  if (size === 0) return "0";
+  if (size < 1e-4 || size >= 1e6) return value.toExponential(2).replace("-", "−").replace("e+", "e").replace("e-", "e−");
   return significant.value.format(value).replace("-", "−");
+}
+
+/** As `general`, in no more than eight letters. */
+export function narrow(value: number | null | undefined): string {
+  const text = general(value);
+  return text.length <= 8 || !known(value) ? text : value.toExponential(2).replace("-", "−").replace("e+", "e").replace("e-", "e−");
 }
 
 /** Two or three significant digits in no more than seven letters: for the cells of small tensors. */

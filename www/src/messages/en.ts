@@ -1,10 +1,12 @@
 import { errors, hints } from "./en-errors.js";
 import { lessons } from "./en-lessons.js";
 import { looking } from "./en-looking.js";
+import { special } from "./en-special.js";
 import { walk } from "./en-walk.js";
 
 const texts = {
   ...walk,
+  ...special,
   ...looking,
   "brand": "Gradscope, opening page",
   "pick.model": "Model",

@@ -1,11 +1,13 @@
 import { errors, hints, words } from "./zh-errors.js";
 import { lessons } from "./zh-lessons.js";
 import { looking } from "./zh-looking.js";
+import { special } from "./zh-special.js";
 import { walk } from "./zh-walk.js";
 import type { Catalogue, Misnamed } from "./types.js";
 
 const texts = {
   ...walk,
+  ...special,
   ...looking,
   "brand": "Gradscope，首页",
   "pick.model": "模型",

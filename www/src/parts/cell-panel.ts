@@ -6,10 +6,12 @@ import { css, diverging, palette } from "../lib/palette.js";
 import { scaleOf } from "../lib/tensor.js";
 import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
-import { cellLabel, cellOf, explanation, hovered, isGradient, label, layout, looked, select, selected, shapeOf } from "../state/cell.js";
+import { cellLabel, cellOf, explanation, hovered, isGradient, label, layout, looked, select, selected } from "../state/cell.js";
 import { hidden } from "../state/predict.js";
 import { valueOf } from "../state/values.js";
 import { computedYet, example } from "../state/walk.js";
+import { pictureName } from "./pictures.js";
+import { windowed } from "./special.js";
 import { elementsIn } from "./term.js";
 import "./tensor.js";
 
@@ -91,13 +93,6 @@ class PatchGrid extends Drawing {
 }
 customElements.define("gs-patch", PatchGrid);
 
-/** What a picture is: a channel, or the part of a filter that lies on one. */
-function pictureName(node: number, picture: number): string {
-  const inputs = shapeOf(node).at(-2) ?? 1;
-  return layout(node).kind === "kernel"
-    ? t("cell.window", { filter: Math.floor(picture / inputs), channel: picture % inputs }) : t("cell.channel", { k: picture });
-}
-
 /** Pictures of one source that are shown with their numbers. */
 const PATCHES = 4;
 
@@ -117,7 +112,7 @@ class CellPanel extends View {
     if (this.#timer) clearInterval(this.#timer);
     this.#timer = this.#timer ? undefined : setInterval(() => {
       const cell = selected.peek();
-      if (!cell || this.querySelector("gs-tensor:hover")) return;
+      if (!cell || this.querySelector("gs-tensor:hover, gs-marked:hover, .products:hover")) return;
       const of = layout(cell.node);
       const [k, row, column] = of.where(cell.element);
       const single = of.rows * of.columns === 1;
@@ -173,12 +168,12 @@ class CellPanel extends View {
     return html`<section class="panel cell-view" aria-label=${t("zoom.cell")}>
       <header><h2 class="mono-name">${cellLabel(cell)}</h2><p>${kind ? `${pictureName(cell.node, picture)}, ${shape([of.rows, of.columns])}` : ""}</p>
         <button aria-pressed=${this.#timer !== undefined} ?disabled=${!computedYet(cell.node)} @click=${this.#sweep}>${this.#timer ? t("window.stop") : t("cell.sweep")}</button></header>
-      <div class="cell-body">
+      ${windowed(cell) ?? html`<div class="cell-body">
         <figure>${computedYet(cell.node)
           ? html`<gs-tensor .node=${cell.node} .most=${single ? 4096 : 1} .grows=${380} .largest=${single ? 32 : 64}></gs-tensor>`
           : html`<div class="multiples hatch not-yet"><span>${t("cards.none")}</span></div>`}</figure>
         <div class="cell-sources"><h3>${t("cell.from")}</h3>${this.#sources()}</div>
-      </div>
+      </div>`}
       <details class="as-table" @toggle=${(event: Event) => {
         this.#table = (event.target as HTMLDetailsElement).open;
         this.requestUpdate();

@@ -8,6 +8,7 @@ import { valueOf } from "../state/values.js";
 import { computedYet, current, example, gradientOf, info, nextSample, nodes, ofBatch, setSubject, state } from "../state/walk.js";
 import { icons } from "./icons.js";
 import { shortName, tensorCard } from "./chain.js";
+import { special } from "./special.js";
 import { locked, scaleShown } from "./tensor.js";
 import "./cell-panel.js";
 
@@ -122,7 +123,8 @@ class Stepper extends View {
     return html`
       <div class="walk-head">${this.#crumb()}${store.scratchOpen.value ? nothing : this.#subject()}</div>
       <gs-chain></gs-chain>
-      ${zoom.value === "network" ? this.#network() : zoom.value === "layer" ? this.#layer() : html`<gs-cell-panel></gs-cell-panel>`}`;
+      ${zoom.value === "network" ? this.#network() : zoom.value === "layer" ? this.#layer() : html`<gs-cell-panel></gs-cell-panel>`}
+      ${zoom.value === "network" || !selected.value ? nothing : special(selected.value)}`;
   }
 }
 customElements.define("gs-stepper", Stepper);

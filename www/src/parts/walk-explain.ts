@@ -1,5 +1,5 @@
 import { html, nothing } from "lit";
-import type { Reason } from "gradscope";
+import type { Nudge, Reason } from "gradscope";
 import { count, fixed, general } from "../lib/format.js";
 import { View } from "../lib/view.js";
 import { errorText, t } from "../messages/index.js";
@@ -20,7 +20,7 @@ const CAUSES: Readonly<Record<Reason["cause"], PlainKey>> = {
 };
 
 /** How well the engine's value and the one that was added up again agree. */
-function agreement(value: number, again: number) {
+export function agreement(value: number, again: number) {
   if (!Number.isFinite(value) || !Number.isFinite(again)) {
     return html`<span class="check bad">${t("check.notFinite")}</span>`;
   }
@@ -28,6 +28,19 @@ function agreement(value: number, again: number) {
   if (Math.fround(again) === value) return html`<span class="check good">${t("check.same")}</span>`;
   const close = difference <= 1e-5 * Math.max(Math.abs(again), 1e-2);
   return html`<span class="check ${close ? "good" : "bad"}">${close ? t("check.close", { value: general(difference) }) : t("check.far", { value: general(again) })}</span>`;
+}
+
+/** What a nudge found: the loss on both sides, its slope, and the gradient beside it. */
+export function nudgeTable({ gradient, slope, epsilon, below, at, above, kink }: Nudge) {
+  const off = gradient == null ? undefined : Math.abs(gradient - slope) / Math.max(Math.abs(slope), 1e-12);
+  return html`<table class="numbers"><tbody>
+      <tr><th scope="row">${t("nudge.below", { epsilon: general(epsilon) })}</th><td>${fixed(below, 8)}</td></tr>
+      <tr><th scope="row">${t("nudge.at")}</th><td>${fixed(at, 8)}</td></tr>
+      <tr><th scope="row">${t("nudge.above", { epsilon: general(epsilon) })}</th><td>${fixed(above, 8)}</td></tr>
+      <tr class="sum"><th scope="row">${t("nudge.slope")}</th><td>${general(slope)}</td></tr>
+      <tr class="sum"><th scope="row">${t("nudge.gradient")}</th><td>${gradient == null ? t("cards.none") : general(gradient)}</td></tr>
+    </tbody></table>
+    <p>${kink ? t("nudge.kink") : off === undefined ? t("nudge.unknown") : off < 0.01 || Math.abs((gradient ?? 0) - slope) < 1e-7 ? t("nudge.agree") : t("nudge.differ", { share: `${(100 * off).toFixed(1)} %` })}</p>`;
 }
 
 const link = (cell: Cell & { example?: number | undefined }) =>
@@ -65,17 +78,7 @@ class WalkExplain extends View {
   #nudged(cell: Cell) {
     const now = nudged.value;
     if (!now || !same(now.cell, cell)) return nothing;
-    const { gradient, slope, epsilon, below, at, above, kink } = now.nudge;
-    const off = gradient == null ? undefined : Math.abs(gradient - slope) / Math.max(Math.abs(slope), 1e-12);
-    return html`<section class="nudge" role="status"><h3>${t("nudge.title")}</h3>
-      <table class="numbers"><tbody>
-        <tr><th scope="row">${t("nudge.below", { epsilon: general(epsilon) })}</th><td>${fixed(below, 8)}</td></tr>
-        <tr><th scope="row">${t("nudge.at")}</th><td>${fixed(at, 8)}</td></tr>
-        <tr><th scope="row">${t("nudge.above", { epsilon: general(epsilon) })}</th><td>${fixed(above, 8)}</td></tr>
-        <tr class="sum"><th scope="row">${t("nudge.slope")}</th><td>${general(slope)}</td></tr>
-        <tr class="sum"><th scope="row">${t("nudge.gradient")}</th><td>${gradient == null ? t("cards.none") : general(gradient)}</td></tr>
-      </tbody></table>
-      <p>${kink ? t("nudge.kink") : off === undefined ? t("nudge.unknown") : off < 0.01 || Math.abs((gradient ?? 0) - slope) < 1e-7 ? t("nudge.agree") : t("nudge.differ", { share: `${(100 * off).toFixed(1)} %` })}</p></section>`;
+    return html`<section class="nudge" role="status"><h3>${t("nudge.title")}</h3>${nudgeTable(now.nudge)}</section>`;
   }
 
   #why(cell: Cell) {

@@ -220,15 +220,14 @@ export const editProblem = signal<GradscopeError | string | undefined>(undefined
 /** Whether an answer about the chosen cell is being computed. */
 export const asking = signal(false);
 
-/** Asks something about the chosen cell; an answer that comes after the cell has changed is dropped. */
-async function ask<T>(question: (cell: Cell) => Promise<T> | undefined, use: (answer: T, cell: Cell) => void): Promise<void> {
-  const cell = selected.peek();
+/** Asks something about a cell; an answer that comes after the choice has changed is dropped. */
+async function ask<T>(question: (cell: Cell) => Promise<T> | undefined, use: (answer: T, cell: Cell) => void, cell = selected.peek()): Promise<void> {
   if (!cell) return;
-  const before = generation.peek();
+  const [before, choice] = [generation.peek(), selected.peek()];
   asking.value = true;
   try {
     const answer = await question(cell);
-    if (answer !== undefined && same(selected.peek(), cell) && generation.peek() === before) use(answer, cell);
+    if (answer !== undefined && same(selected.peek(), choice) && generation.peek() === before) use(answer, cell);
   } catch (error) {
     failWalking(error);
   } finally {
@@ -236,8 +235,9 @@ async function ask<T>(question: (cell: Cell) => Promise<T> | undefined, use: (an
   }
 }
 
-export const nudge = (): Promise<void> =>
-  ask((cell) => walk.peek()?.nudge(cell.node, wholeElement(cell)), (answer, cell) => (nudged.value = { cell, nudge: answer }));
+/** Nudges the chosen cell, or another. */
+export const nudge = (of?: Cell): Promise<void> =>
+  ask((cell) => walk.peek()?.nudge(cell.node, wholeElement(cell)), (answer, cell) => (nudged.value = { cell, nudge: answer }), of);
 
 export const askWhyZero = (): Promise<void> =>
   ask((cell) => walk.peek()?.why(cell.node, wholeElement(cell)), (chain, cell) => (reasons.value = { cell, chain }));
@@ -253,9 +253,9 @@ export function togglePin(): void {
 /** Whether a value may be changed by hand: any that is there, of the forward lane. */
 export const editable = (node: number): boolean => nodes.value[node]?.lane === "forward" && computedYet(node);
 
-/** Puts another number in the place of the chosen one; what was made from it is not computed any more. */
-export async function edit(value: number): Promise<void> {
-  const [open, cell] = [walk.peek(), selected.peek()];
+/** Puts another number in the place of the chosen one, or of another; what was made from it is not computed any more. */
+export async function edit(value: number, cell = selected.peek()): Promise<void> {
+  const open = walk.peek();
   if (!open || !cell) return;
   try {
     const now = await open.edit(cell.node, wholeElement(cell), value);

@@ -26,16 +26,19 @@ const version = signal(0);
  * A node's value for the example that is shown, whole where it has none; undefined until it is computed and has come. Whoever reads it
  * in an effect is told when it comes.
  */
-export function valueOf(node: number): Float32Array | undefined {
+export const valueOf = (node: number): Float32Array | undefined => read(node, nodes.value[node]?.batched ? example.value : undefined);
+
+/** A node's value for all examples at once. */
+export const wholeOf = (node: number): Float32Array | undefined => read(node, undefined);
+
+function read(node: number, row: number | undefined): Float32Array | undefined {
   void version.value;
   if (generation.value !== of) {
     cache.clear();
     asked.clear();
     [of, kept, queue] = [generation.value, 0, []];
   }
-  const facts = nodes.value[node];
-  if (!facts || !computedYet(node)) return undefined;
-  const row = facts.batched ? example.value : undefined;
+  if (!computedYet(node)) return undefined;
   const key = `${node}:${row}`;
   const known = cache.get(key);
   if (known) {

@@ -1,0 +1,91 @@
+import type { TraceNode } from "gradscope";
+import { shapeOf, sizeOf, type Cell } from "./cell.js";
+import { nodes } from "./walk.js";
+
+/** Which view of its own, if any, the op of a cell has, and the nodes that the view draws. Found by the graph's own names and links. */
+export type Site =
+  | { view: "conv"; kind: "forward" | "input" | "kernel"; cell: Cell }
+  | { view: "pool"; forward: number; backward: boolean; cell: Cell }
+  | { view: "dense"; product: number; kernel: number; unit: number | undefined; source: number | undefined }
+  | { view: "crossEntropy"; logits: number; labels: number; loss: number; probabilities: number | undefined; gradient: number | undefined; chosen: number | undefined }
+  | { view: "norm"; node: number; element: number };
+
+const at = (node: number): TraceNode => nodes.value[node]!;
+const sameShape = (a: readonly number[], b: readonly number[]): boolean => a.length === b.length && a.every((size, k) => size === b[k]);
+
+/** A later op of the same layer on the same elements, and the parameter that it brings in: the bias, the activation; gamma, beta. */
+export function onward(node: number): { node: number; parameter: number | undefined } | undefined {
+  const { layer, shape } = at(node);
+  const next = nodes.value.findIndex((of) => of.lane === "forward" && of.role === "op" && of.layer === layer && of.inputs.includes(node) && sameShape(of.shape, shape));
+  return next < 0 ? undefined : { node: next, parameter: at(next).inputs.find((input) => at(input).role === "parameter") };
+}
+
+/** The op of that kind that a node of the same layer goes back to, element by element; the node itself if it is one. */
+function below(node: number, op: string): number | undefined {
+  let found: number | undefined = node;
+  while (found !== undefined && at(found).op !== op) {
+    const { layer, shape, inputs, lane }: TraceNode = at(found);
+    found = lane !== "forward" ? undefined : inputs.find((input) => at(input).role === "op" && at(input).layer === layer && sameShape(at(input).shape, shape));
+  }
+  return found;
+}
+
+function conv({ node, element }: Cell): Site | undefined {
+  const { op } = at(node);
+  if (op === "conv2d_input_grad") return { view: "conv", kind: "input", cell: { node, element } };
+  if (op === "conv2d_kernel_grad") return { view: "conv", kind: "kernel", cell: { node, element } };
+  const sum = below(node, "conv2d");
+  return sum === undefined ? undefined : { view: "conv", kind: "forward", cell: { node: sum, element } };
+}
+
+function pool(cell: Cell): Site | undefined {
+  const { op, of } = at(cell.node);
+  if (op === "max_pool2d") return { view: "pool", forward: cell.node, backward: false, cell };
+  return op === "max_pool2d_grad" && of != null ? { view: "pool", forward: of, backward: true, cell } : undefined;
+}
+
+/** A product of a vector with a kernel, for a cell of its layer: the unit and the source that the cell is about. */
+function dense({ node, element }: Cell): Site | undefined {
+  const { layer, lane } = at(node);
+  if (lane === "update" || layer === "") return undefined;
+  const product = nodes.value.findIndex(
+    (of) => of.lane === "forward" && of.op === "matmul" && of.layer === layer && of.batched && of.shape.length === 2 && at(of.inputs[1]!).role === "parameter");
+  if (product < 0) return undefined;
+  const [from, kernel] = at(product).inputs as [number, number];
+  const [inputs = 1, units = 1] = shapeOf(kernel);
+  const shape = shapeOf(node);
+  const site = { view: "dense", product, kernel } as const;
+  if (node === kernel || node === at(kernel).gradient) return { ...site, source: Math.floor(element / units), unit: element % units };
+  if (node === at(from).gradient) return { ...site, source: element % inputs, unit: undefined };
+  return shape.length === 1 && shape[0] === units ? { ...site, source: undefined, unit: element } : undefined;
+}
+
+function crossEntropy({ node, element }: Cell): Site | undefined {
+  const loss = nodes.value.findIndex(({ op, lane }) => op === "softmax_cross_entropy" && lane === "forward");
+  if (loss < 0) return undefined;
+  const [logits, labels] = at(loss).inputs as [number, number];
+  // One row of logits an example: those of a sequence have a view of their own.
+  if (shapeOf(logits).length !== 1) return undefined;
+  const gradient = nodes.value.findIndex(({ op, of }) => op === "softmax_cross_entropy_grad" && of === loss);
+  const softmax = nodes.value.findIndex(({ op, inputs, lane }) => op === "softmax" && lane === "forward" && inputs[0] === logits);
+  const perClass = [logits, softmax, gradient].includes(node);
+  if (!perClass && node !== loss) return undefined;
+  return { view: "crossEntropy", logits, labels, loss, probabilities: softmax < 0 ? undefined : softmax, gradient: gradient < 0 ? undefined : gradient, chosen: perClass ? element : undefined };
+}
+
+function norm({ node, element }: Cell): Site | undefined {
+  const { layer, lane } = at(node);
+  if (lane === "update" || layer === "") return undefined;
+  const found = nodes.value.findIndex((of) => of.op === "normalize" && of.layer === layer);
+  if (found < 0) return undefined;
+  if (sameShape(at(node).shape, at(found).shape)) return { view: "norm", node: found, element };
+  // A cell of gamma, beta or a moving statistic stands for its channel: the middle one of the channel's elements.
+  const channels = shapeOf(found).at(-1) ?? 1;
+  const middle = Math.floor(sizeOf(found) / channels / 2) * channels;
+  return sizeOf(node) === channels ? { view: "norm", node: found, element: middle + element } : undefined;
+}
+
+/** The views of its own that a cell has; logits have two. */
+export function sitesOf(cell: Cell): Site[] {
+  return nodes.value[cell.node] ? [conv, pool, crossEntropy, norm, dense].flatMap((find) => find(cell) ?? []) : [];
+}
