@@ -31,11 +31,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = root.join("data/mnist");
     let manifest = Manifest::parse(&fs::read_to_string(folder.join("dataset.json"))?)?;
-    let mut files: [Vec<u8>; 4] = Default::default();
-    for (bytes, file) in files.iter_mut().zip(&manifest.files) {
-        *bytes = fs::read(folder.join(file))?;
-    }
-    let data = Rc::new(Dataset::from_idx(&manifest, files.each_ref().map(Vec::as_slice))?);
+    let files = manifest.files().iter().map(|file| fs::read(folder.join(file)));
+    let data = Rc::new(Dataset::from_files(&manifest, &files.collect::<Result<Vec<_>, _>>()?)?);
     let settings = Settings {
         model: ModelSpec::parse(MODEL)?,
         loss: LossSpec::from_json(&json!("sparse_categorical_crossentropy"))?,

@@ -46,6 +46,14 @@ export function field(spec: Spec, of: Field, set: (key: string, value: unknown) 
           else input(event).value = shown;
         }}></label>`;
     }
+    case "names": {
+      const shown = Array.isArray(value) ? value.join(", ") : "";
+      return html`<label>${label(of.key)}<input type="text" .value=${shown} placeholder=${t("layers.before")}
+        @change=${(event: Event) => {
+          const names = input(event).value.split(/[\s,]+/).filter(Boolean);
+          set(of.key, names.length > 0 ? names : undefined);
+        }}></label>`;
+    }
     case "optional":
       return html`<label>${label(of.key)}<input type="number" inputmode="decimal" min=${of.least} step="any" .value=${String(value ?? "")} placeholder=${t("field.none")}
         @change=${(event: Event) => {

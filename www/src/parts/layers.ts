@@ -3,7 +3,7 @@ import type { LayerSpec } from "gradscope";
 import { shape } from "../lib/format.js";
 import { View } from "../lib/view.js";
 import { errorText, t } from "../messages/index.js";
-import { LAYER_FIELDS, newLayer, summary, withLayers, type Spec } from "../state/spec.js";
+import { LAYER_FIELDS, layerFields, newLayer, summary, withLayers, type Spec } from "../state/spec.js";
 import { lookAt, lookedAt } from "../state/cell.js";
 import * as store from "../state/store.js";
 import { field } from "./field.js";
@@ -121,7 +121,7 @@ class Layers extends View {
       this.requestUpdate();
     };
     const on = known !== undefined && known.name === lookedAt();
-    const fields = LAYER_FIELDS[layer.type] ?? [];
+    const fields = layerFields(layer);
     return html`<li class="layer ${on ? "on" : ""} ${known?.error ? "wrong" : ""} ${this.#dragged === k ? "dragged" : ""}" @keydown=${(event: KeyboardEvent) => this.#keys(event, k)}>
       <span class="grip" @pointerdown=${(event: PointerEvent) => this.#grab(event, k)} title=${t("layers.drag")}>${icons.grip}</span>
       <button class="layer-name" aria-expanded=${open} @click=${toggle}>

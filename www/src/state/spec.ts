@@ -14,6 +14,8 @@ export type Field =
   | { key: Argument; kind: "choice"; of: readonly string[]; fallback: string }
   | { key: Argument; kind: "flag"; fallback: boolean }
   | { key: Argument; kind: "list"; whole: boolean }
+  /** Names between commas. */
+  | { key: Argument; kind: "names" }
   /** A number that may be left out. */
   | { key: Argument; kind: "optional"; least: number };
 
@@ -42,7 +44,19 @@ export const LAYER_FIELDS: Readonly<Record<LayerSpec["type"], readonly Field[]>>
   LeakyReLU: [{ key: "negative_slope", kind: "number", least: 0, most: 1, step: 0.05, fallback: 0.3 }],
   Reshape: [{ key: "target_shape", kind: "list", whole: true }],
   ZeroPadding2D: [whole("padding", 1)],
+  Embedding: [whole("input_dim", undefined), whole("output_dim", undefined)],
+  PositionEmbedding: [whole("sequence_length", undefined)],
+  MultiHeadAttention: [whole("num_heads", undefined), whole("key_dim", undefined), { key: "use_causal_mask", kind: "flag", fallback: false },
+    { key: "dropout", kind: "number", least: 0, most: 0.95, step: 0.05, fallback: 0 }, bias],
+  Add: [],
+  ReversibleEmbedding: [whole("input_dim", undefined), whole("output_dim", undefined), { key: "reverse", kind: "flag", fallback: false }],
 };
+
+const INPUTS: Field = { key: "inputs", kind: "names" };
+
+/** What can be edited of a layer: the arguments of its type, and what it reads where that is not just the layer before it. */
+export const layerFields = (layer: LayerSpec): readonly Field[] =>
+  layer.inputs !== undefined || layer.type === "Add" || layer.type === "MultiHeadAttention" ? [...LAYER_FIELDS[layer.type], INPUTS] : LAYER_FIELDS[layer.type];
 
 /** What a new layer of a type needs to be complete. */
 const NEW_LAYER: Partial<Record<LayerSpec["type"], object>> = {
@@ -53,6 +67,10 @@ const NEW_LAYER: Partial<Record<LayerSpec["type"], object>> = {
   Dropout: { rate: 0.5 },
   Activation: { activation: "relu" },
   Reshape: { target_shape: [1] },
+  Embedding: { input_dim: 256, output_dim: 32 },
+  PositionEmbedding: { sequence_length: 64 },
+  MultiHeadAttention: { num_heads: 2, key_dim: 16, use_causal_mask: true },
+  ReversibleEmbedding: { input_dim: 256, output_dim: 32 },
 };
 
 export const newLayer = (type: LayerSpec["type"]): LayerSpec => ({ type, ...NEW_LAYER[type] }) as LayerSpec;
@@ -87,6 +105,9 @@ export function summary(layer: LayerSpec): string {
   const spec = layer as Spec;
   const parts: string[] = [];
   if (spec.units !== undefined) parts.push(String(spec.units));
+  if (spec.input_dim !== undefined) parts.push(`${String(spec.input_dim)}→${String(spec.output_dim)}`);
+  if (spec.sequence_length !== undefined) parts.push(String(spec.sequence_length));
+  if (spec.num_heads !== undefined) parts.push(`${String(spec.num_heads)}×${String(spec.key_dim)}`);
   if (spec.filters !== undefined) parts.push(String(spec.filters));
   if (spec.kernel_size !== undefined) parts.push(size(spec.kernel_size));
   if (/^(Max|Average)Pooling/.test(spec.type)) parts.push(size(spec.pool_size ?? 2));
@@ -94,6 +115,7 @@ export function summary(layer: LayerSpec): string {
   if (Array.isArray(spec.target_shape)) parts.push(spec.target_shape.join("×"));
   if (spec.padding === "same") parts.push("same");
   if (typeof spec.activation === "string" && spec.activation !== "linear") parts.push(spec.activation);
+  if (layer.inputs) parts.push(`← ${layer.inputs.join(" + ")}`);
   return parts.join(" · ");
 }
 
