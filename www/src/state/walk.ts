@@ -234,8 +234,10 @@ export function watchWalk(): void {
   effect(() => {
     const now = store.pinned.value;
     if (now === sample) return;
+    // The sample that a session begins with is nobody's choice: where it comes after the walk was opened, the walk stays what it is.
+    const first = sample === undefined;
     sample = now;
-    if (!walk.peek() || !now) return;
+    if (first || !walk.peek() || !now) return;
     if (!ofBatch.peek()) reopen(cursor.peek());
     else if (!(now.from?.split === "train" && info.peek()?.rows.includes(now.from.index))) setSubject(false);
   });
