@@ -23,7 +23,7 @@ export { GradscopeError } from "./errors.js";
 export { Session } from "./session.js";
 export type { Examples, Frame, Progress, SessionEvents, Snapshot, TrainRequest, TrainSummary } from "./session.js";
 export { Walk } from "./stepper.js";
-export type { WalkExplanation, WalkOptimizer, WalkSubject, WalkValue } from "./stepper.js";
+export type { Headway, Underway, WalkExplanation, WalkOptimizer, WalkSubject, WalkValue } from "./stepper.js";
 export type { CreateOptions, DatasetName, Numbers, OfficialFiles, PresetName } from "./options.js";
 export type { AttributionMap } from "./looking.js";
 export type { Places } from "./connection.js";
@@ -78,8 +78,7 @@ export const readScratch = (source: string, seed = 0): Promise<ScratchReport> =>
  * the next batch is a step of gradient descent. Another program that is open is left. A mistake rejects as with {@link readScratch}.
  */
 export async function scratch(source: string, seed = 0): Promise<Walk> {
-  const connection = helping();
-  return Walk.openScratch((walk, buffers = []) => connection.request({ type: "walk", walk }, buffers), source, seed);
+  return Walk.openScratch(helping(), source, seed);
 }
 
 /**

@@ -151,9 +151,19 @@ export class Session extends Looking {
     return { loss: (await this.#ask({ type: "trainBatch" }, [x, y])).ok as number };
   }
 
-  /** Loss, accuracy and confusion matrix over a part of the data. */
-  async evaluate(split: Split): Promise<Evaluation> {
-    return (await this.#ask({ type: "evaluate", split })).ok as Evaluation;
+  /** Loss, accuracy and confusion matrix over a part of the data. `signal` stops it at the next batch, and a training run too; it rejects with the signal's reason. */
+  async evaluate(split: Split, { signal }: { signal?: AbortSignal } = {}): Promise<Evaluation> {
+    signal?.throwIfAborted();
+    const stop = (): void => void this.#ask({ type: "stop" }).catch(() => undefined);
+    signal?.addEventListener("abort", stop, { once: true });
+    try {
+      return (await this.#ask({ type: "evaluate", split })).ok as Evaluation;
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw error;
+    } finally {
+      signal?.removeEventListener("abort", stop);
+    }
   }
 
   /** The model's outputs for any number of examples. */
@@ -172,9 +182,9 @@ export class Session extends Looking {
     return { shape: answer.ok as number[], data: first(answer) };
   }
 
-  /** Opens a walk through the step that comes next, op by op; a training run is ended first. There is one walk at a time. */
+  /** Opens a walk through the step that comes next, op by op; a training run is ended first. It takes the place of any other walk. */
   walk(subject: WalkSubject = { type: "batch" }): Promise<Walk> {
-    return Walk.open((walk, buffers) => this.#ask({ type: "walk", walk }, buffers), subject);
+    return Walk.open(this.#connection, subject);
   }
 
   /** Pixels and labels of examples. */

@@ -1,9 +1,7 @@
-import type { Answer, Buffers } from "./connection.js";
+import type { Answer, Connection } from "./connection.js";
 import type {
-  Breakpoint, Explanation, Nudge, OptimizerTable, ReadItem, ReadValue, Reason, Subject, TraceInfo, TraceState, WalkRequest,
+  Breakpoint, Event, Explanation, Nudge, OptimizerTable, ReadItem, ReadValue, Reason, Subject, TraceInfo, TraceState, Travel, WalkRequest,
 } from "./generated/protocol.js";
-
-type Ask = (request: WalkRequest, buffers?: Buffers) => Promise<Answer>;
 
 /** What is walked through: the next batch, one example of the data, or one of your own. */
 export type WalkSubject = { type: "batch" } | Extract<Subject, { type: "example" }> | { type: "pinned"; x: Float32Array; label?: number };
@@ -20,6 +18,17 @@ export interface WalkExplanation extends Explanation {
   consumerElements: Uint32Array[];
 }
 
+/** How far a walk is on its way to another batch. */
+export type Headway = Omit<Extract<Event, { type: "travel" }>, "type">;
+
+/** What may be done while a walk goes to another batch. */
+export interface Underway {
+  /** Ends the way at the step that it has come to; the promise then resolves with the walk there. */
+  signal?: AbortSignal;
+  /** A few times a second. */
+  onProgress?: (headway: Headway) => void;
+}
+
 /** A parameter's elements on their way through the optimizer: `data` holds the columns in the order of `columns`. */
 export interface WalkOptimizer extends OptimizerTable {
   data: Float32Array[];
@@ -28,28 +37,30 @@ export interface WalkOptimizer extends OptimizerTable {
 /**
  * One training step, op by op. Nodes go by their index in `info.nodes`, elements by their row-major position.
  *
- * Everything rejects with `wrong_state` once no walk is open, after a lost device too. A session has one walk at a time: another that is opened takes
- * this one's place.
+ * Everything rejects with `wrong_state` once the walk is over: after it was closed, after training, after a lost device, and once another walk took
+ * its place, since an engine has one at a time.
  */
 export class Walk {
-  readonly #ask: Ask;
+  readonly #connection: Connection;
   #info: TraceInfo;
 
-  private constructor(ask: Ask, info: TraceInfo) {
-    this.#ask = ask;
+  private constructor(connection: Connection, info: TraceInfo) {
+    this.#connection = connection;
     this.#info = info;
   }
 
   /** @internal */
-  static async open(ask: Ask, wanted: WalkSubject): Promise<Walk> {
-    if (wanted.type !== "pinned") return new Walk(ask, (await ask({ type: "open", subject: wanted })).ok as TraceInfo);
-    const subject: Subject = wanted.label === undefined ? { type: "pinned" } : { type: "pinned", label: wanted.label };
-    return new Walk(ask, (await ask({ type: "open", subject }, [wanted.x])).ok as TraceInfo);
+  static async open(connection: Connection, wanted: WalkSubject): Promise<Walk> {
+    const { x, label } = wanted.type === "pinned" ? wanted : { x: undefined, label: undefined };
+    const subject: Subject = wanted.type !== "pinned" ? wanted : label === undefined ? { type: "pinned" } : { type: "pinned", label };
+    const { ok } = await connection.request({ type: "walk", walk: { type: "open", subject } }, x ? [x] : []);
+    return new Walk(connection, ok as TraceInfo);
   }
 
   /** @internal */
-  static async openScratch(ask: Ask, source: string, seed: number): Promise<Walk> {
-    return new Walk(ask, (await ask({ type: "openScratch", source, seed })).ok as TraceInfo);
+  static async openScratch(connection: Connection, source: string, seed: number): Promise<Walk> {
+    const { ok } = await connection.request({ type: "walk", walk: { type: "openScratch", source, seed } });
+    return new Walk(connection, ok as TraceInfo);
   }
 
   /** The graph, its ops in order, and where the walk stands. */
@@ -62,14 +73,17 @@ export class Walk {
     return this.#stand((await this.#ask({ type: "travel", travel: { type: "to", cursor }, breakpoints })).ok as TraceState);
   }
 
-  /** Goes so many batches forward, by training, or back; the walk opens anew there. */
-  async batches(by: number): Promise<TraceInfo> {
-    return (this.#info = (await this.#ask({ type: "travel", travel: { type: "batches", by }, breakpoints: [] })).ok as TraceInfo);
+  /**
+   * Goes so many batches forward, by training, or back: from the nearest snapshot before, the steps in between are taken again. The walk opens anew
+   * there.
+   */
+  batches(by: number, underway?: Underway): Promise<TraceInfo> {
+    return this.#travel({ type: "batches", by }, underway);
   }
 
   /** Goes to the beginning of an epoch: 1 is the next one, -1 that of this one, or of the one before where this one has just begun. */
-  async epochs(by: number): Promise<TraceInfo> {
-    return (this.#info = (await this.#ask({ type: "travel", travel: { type: "epochs", by }, breakpoints: [] })).ok as TraceInfo);
+  epochs(by: number, underway?: Underway): Promise<TraceInfo> {
+    return this.#travel({ type: "epochs", by }, underway);
   }
 
   /** Values, whole or of one example. */
@@ -112,6 +126,23 @@ export class Walk {
   /** Ends the walk; the session is as it was, but for edited parameters. */
   async close(): Promise<void> {
     await this.#ask({ type: "close" });
+  }
+
+  async #travel(travel: Travel, { signal, onProgress }: Underway = {}): Promise<TraceInfo> {
+    if (signal?.aborted) return this.#info;
+    const stop = (): void => void this.#ask({ type: "stop" }).catch(() => undefined);
+    const unlisten = this.#connection.listen((event) => event.type === "travel" && onProgress?.(event));
+    signal?.addEventListener("abort", stop, { once: true });
+    try {
+      return (this.#info = (await this.#ask({ type: "travel", travel, breakpoints: [] })).ok as TraceInfo);
+    } finally {
+      signal?.removeEventListener("abort", stop);
+      unlisten();
+    }
+  }
+
+  #ask(walk: WalkRequest): Promise<Answer> {
+    return this.#connection.request({ type: "walk", walk, number: this.#info.number });
   }
 
   #stand(state: TraceState): TraceState {

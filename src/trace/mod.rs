@@ -78,26 +78,32 @@ impl<B: Backend> Trace<B> {
                 gradient_of.entry(gradient).or_default().push(id);
             }
         }
-        let mut before = BTreeMap::new();
-        for group in updated(&plan.graph) {
-            before.insert(group, backend.read(group).await?);
-        }
         let mut trace = Self {
             plan,
             exec,
             loss,
-            data,
+            data: StepData::default(),
             ops,
             positions,
             gradient_of,
             cursor: 0,
             done: 0,
-            before,
+            before: BTreeMap::new(),
             edits: BTreeMap::new(),
             read: VecDeque::new(),
         };
-        trace.gather(backend)?;
+        trace.begin(backend, data).await?;
         Ok(trace)
+    }
+
+    /// Stands before the first op of another step over the same graph, which begins with the flat buffers as they are; no edit holds any more.
+    pub async fn begin(&mut self, backend: &mut B, data: StepData) -> Result<()> {
+        self.data = data;
+        self.edits.clear();
+        for group in updated(&self.plan.graph) {
+            self.before.insert(group, backend.read(group).await?);
+        }
+        self.gather(backend)
     }
 
     /// The graph.

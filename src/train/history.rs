@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Session;
 use super::snapshot::Snapshot;
 use crate::backend::Backend;
-use crate::error::Result;
+use crate::error::{Error, ErrorCode, Result};
 
 /// Bytes that the snapshots may take together.
 const BUDGET: usize = 64 << 20;
@@ -16,20 +16,37 @@ const FIRST_GAP: usize = 50;
 /// Most snapshots: steps between them are quickly taken again.
 const MOST: usize = 12;
 
-/// A state to go back to.
+/// What is kept of a step.
+pub(super) trait Past: Clone {
+    /// Memory that it takes.
+    fn bytes(&self) -> usize;
+}
+
+/// A session's state.
 #[derive(Clone, Debug)]
 pub(super) struct Kept {
-    pub snapshot: Snapshot,
+    snapshot: Snapshot,
     /// What [`super::Session::set_hyper`] had set.
-    pub overrides: BTreeMap<String, f32>,
+    overrides: BTreeMap<String, f32>,
+}
+
+impl Past for Kept {
+    fn bytes(&self) -> usize {
+        self.snapshot.0.len()
+    }
+}
+
+#[derive(Debug)]
+struct Entry<P> {
+    past: P,
     /// Whether something was changed by hand just before: steps cannot be taken again across it.
     base: bool,
 }
 
-/// Snapshots by step, within a budget of memory.
+/// States by step, within a budget of memory.
 #[derive(Debug)]
-pub(super) struct History {
-    entries: BTreeMap<usize, Kept>,
+pub(super) struct History<P> {
+    entries: BTreeMap<usize, Entry<P>>,
     /// Steps that cannot be taken again, since their examples came from outside, by the number of steps done before each.
     lost: BTreeSet<usize>,
     /// Whether some were given up for memory.
@@ -42,13 +59,13 @@ pub(super) struct History {
     gap: usize,
 }
 
-impl Default for History {
+impl<P> Default for History<P> {
     fn default() -> Self {
         Self { entries: BTreeMap::new(), lost: BTreeSet::new(), thinned: false, changed: true, due: 0.0, budget: BUDGET, gap: FIRST_GAP }
     }
 }
 
-impl History {
+impl<P: Past> History<P> {
     /// Another budget, in bytes.
     pub fn set_budget(&mut self, bytes: usize) {
         self.budget = bytes;
@@ -60,10 +77,10 @@ impl History {
         self.entries.keys().copied()
     }
 
-    /// Whether a snapshot should be taken at this step and time.
+    /// Whether a snapshot should be taken at this step and time: there is none of it, and none near before.
     pub fn is_due(&self, step: usize, now: f64) -> bool {
-        let last = self.entries.keys().next_back();
-        self.changed || (now >= self.due && last.is_none_or(|&last| step >= last + self.gap))
+        let last = self.entries.range(..=step).next_back();
+        self.changed || (now >= self.due && last.is_none_or(|(&last, _)| step >= last + self.gap))
     }
 
     /// Notes how long a snapshot took, which ended `now`.
@@ -71,8 +88,8 @@ impl History {
         self.due = now + PATIENCE * elapsed;
     }
 
-    /// Keeps a snapshot. After a change by hand, what was kept of later steps is of another past.
-    pub fn keep(&mut self, step: usize, snapshot: Snapshot, overrides: BTreeMap<String, f32>) {
+    /// Keeps the state at a step. After a change by hand, what was kept of later steps is of another past.
+    pub fn keep(&mut self, step: usize, past: P) {
         if self.changed {
             self.entries.split_off(&step);
             self.lost.split_off(&step);
@@ -80,14 +97,16 @@ impl History {
         }
         let base = self.changed || self.entries.get(&step).is_some_and(|entry| entry.base);
         self.changed = false;
-        self.entries.insert(step, Kept { snapshot, overrides, base });
+        self.entries.insert(step, Entry { past, base });
         self.thin();
     }
 
-    /// The snapshot at that step, or the nearest before it, if all steps in between can be taken again.
-    pub fn before(&self, step: usize) -> Option<Kept> {
-        let (&from, entry) = self.entries.range(..=step).next_back()?;
-        self.lost.range(from..step).next().is_none().then(|| entry.clone())
+    /// The step and the state from which `step` is reached: kept at it, or nearest before it with steps in between that can be taken again.
+    pub fn before(&self, step: usize) -> Result<(usize, P)> {
+        let nearest = self.entries.range(..=step).next_back();
+        let leads = |&(&from, _): &(&usize, &Entry<P>)| self.lost.range(from..step).next().is_none();
+        let missing = || Error::new(ErrorCode::WrongState, &[("what", &"going back"), ("reason", &"no snapshot leads to that step")]);
+        nearest.filter(leads).map(|(&from, entry)| (from, entry.past.clone())).ok_or_else(missing)
     }
 
     /// The step after `step` steps was taken on examples from outside.
@@ -112,14 +131,14 @@ impl History {
 
     /// While they are too many or take too much: every second of those between which steps can be taken again goes, then the oldest.
     fn thin(&mut self) {
-        let bytes = |entries: &BTreeMap<usize, Kept>| entries.values().map(|entry| entry.snapshot.0.len()).sum::<usize>();
+        let bytes = |entries: &BTreeMap<usize, Entry<P>>| entries.values().map(|entry| entry.past.bytes()).sum::<usize>();
         let newest = self.entries.keys().next_back().copied();
         while self.entries.len() > 1 && (self.entries.len() > MOST || bytes(&self.entries) > self.budget) {
             self.thinned |= bytes(&self.entries) > self.budget;
             // A run's snapshots are as far apart as there is room for, over all that it has covered.
             let covered = newest.unwrap_or(0) - self.entries.keys().next().copied().unwrap_or(0);
             self.gap = FIRST_GAP.max(2 * covered / MOST);
-            let kept = |(step, entry): &(&usize, &Kept)| !entry.base && Some(**step) != newest;
+            let kept = |(step, entry): &(&usize, &Entry<P>)| !entry.base && Some(**step) != newest;
             let between: Vec<usize> = self.entries.iter().filter(kept).map(|(&step, _)| step).collect();
             match between.len() {
                 0 => drop(self.entries.pop_first()),
@@ -139,7 +158,7 @@ impl<B: Backend> Session<B> {
     pub(super) async fn remember(&mut self) -> Result<()> {
         if self.history.changed || self.history.steps().all(|step| step != self.step) {
             let snapshot = self.snapshot().await?;
-            self.history.keep(self.step, snapshot, self.overrides.clone());
+            self.history.keep(self.step, Kept { snapshot, overrides: self.overrides.clone() });
         }
         Ok(())
     }
@@ -155,9 +174,9 @@ impl<B: Backend> Session<B> {
     }
 
     /// Back to a state that was kept.
-    pub(super) fn go_back_to(&mut self, entry: &Kept) -> Result<()> {
-        self.take_up(&entry.snapshot)?;
-        self.overrides.clone_from(&entry.overrides);
+    pub(super) fn go_back_to(&mut self, kept: &Kept) -> Result<()> {
+        self.take_up(&kept.snapshot)?;
+        self.overrides.clone_from(&kept.overrides);
         Ok(())
     }
 }

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::history::{History, Past};
+use super::journey::{Journey, target};
+use super::pace::CHUNK_MS;
 use super::walk::{OptimizerTable, Subject, TraceInfo, TraceLayer, TraceState};
 use crate::backend::cpu::Cpu;
 use crate::backend::{Backend, Device, StepData};
@@ -11,16 +14,16 @@ use crate::optim;
 use crate::scratch::{self, Program};
 use crate::trace::{Breakpoint, Hit, Lane, Trace};
 
-/// Bytes that the states before earlier steps may take together.
-const BUDGET: usize = 64 << 20;
-/// Most states to go back to.
-const MOST_KEPT: usize = 256;
-/// Most steps that one travel takes.
-const MOST_STEPS: usize = 10_000;
-
 /// Parameters, and what a step leaves alone, at the beginning of a step.
-type Flats = [Vec<f32>; 2];
+#[derive(Clone)]
+struct Flats([Vec<f32>; 2]);
 const FLATS: [Group; 2] = [Group::Parameters, Group::Statistics];
+
+impl Past for Flats {
+    fn bytes(&self) -> usize {
+        4 * self.0.iter().map(Vec::len).sum::<usize>().max(1)
+    }
+}
 
 /// A walk over a program's graph, on a CPU backend of its own.
 pub struct ProgramWalk {
@@ -29,9 +32,7 @@ pub struct ProgramWalk {
     backend: Device,
     trace: Trace<Device>,
     step: usize,
-    /// States to go back to, by step.
-    history: BTreeMap<usize, Flats>,
-    thinned: bool,
+    history: History<Flats>,
 }
 
 impl ProgramWalk {
@@ -46,7 +47,12 @@ impl ProgramWalk {
             backend.write(variable.group, variable.offset, &variable.initial(0, 0))?;
         }
         let trace = Trace::open(&mut backend, graph, program.loss, data(&program, seed, 0), &[]).await?;
-        Ok(Self { program, seed, backend, trace, step: 0, history: BTreeMap::new(), thinned: false })
+        Ok(Self { program, seed, backend, trace, step: 0, history: History::default() })
+    }
+
+    /// Steps done.
+    pub fn step_count(&self) -> usize {
+        self.step
     }
 
     /// The walk with its backend.
@@ -60,66 +66,80 @@ impl ProgramWalk {
         self.state(hit).await
     }
 
-    /// Puts a number into an element; a variable keeps it.
+    /// Puts a number into an element: of a variable for good, so that the step is another one from here on, of a computed value for this walk.
+    /// Going back to before the step takes a variable's edit back, and the steps taken anew from there are without it.
     pub async fn edit(&mut self, node: usize, element: usize, value: f32) -> Result<TraceState> {
         self.trace.edit(&mut self.backend, node, element, value)?;
-        // What was reached from the former value is no longer so.
-        self.history.split_off(&self.step);
+        if matches!(self.trace.graph().node(NodeId(node as u32)).kind, Kind::Leaf(Leaf::Variable(_))) {
+            self.history.changed = true;
+            self.remember();
+        }
         self.state(None).await
     }
 
-    /// Takes so many steps of gradient descent, or goes back over them; the walk is opened anew there.
-    pub async fn steps(&mut self, by: i32) -> Result<TraceInfo> {
-        let target = self.step.saturating_add_signed(by as isize).min(self.step.saturating_add(MOST_STEPS));
-        if target < self.step {
-            let (&from, flats) = self
-                .history
-                .range(..=target)
-                .next_back()
-                .ok_or_else(|| Error::new(ErrorCode::WrongState, &[("what", &"going back"), ("reason", &"no snapshot is that old")]))?;
-            let flats = flats.clone();
+    /// Sets out for a step of gradient descent further on or back; where none leads there the walk stays where it is.
+    pub async fn depart(&mut self, by: i32) -> Result<Journey> {
+        let to = target(self.step, by);
+        if to < self.step {
+            let (from, Flats(flats)) = self.history.before(to)?;
             self.trace.settle(&mut self.backend)?;
             for (group, values) in FLATS.into_iter().zip(&flats) {
                 self.backend.write(group, 0, values)?;
             }
-            self.step = from;
-            self.reopen().await?;
-        }
-        if self.step < target {
+            self.history.stand_at(to);
+            self.begin(from).await?;
+        } else if to > self.step {
             // What was put into a computed value is for one walk, not for the step.
             self.trace.settle(&mut self.backend)?;
-            self.reopen().await?;
-        }
-        while self.step < target {
+            self.begin(self.step).await?;
             self.remember();
+        }
+        Ok(Journey::new(self.step, to, Subject::Batch, Vec::new()))
+    }
+
+    /// Takes steps for a little while; whether the last one is done. `now` tells the time in milliseconds.
+    pub async fn travel_on(&mut self, journey: &Journey, now: impl Fn() -> f64) -> Result<bool> {
+        let begun = now();
+        while self.step < journey.to && now() - begun < CHUNK_MS {
+            if self.history.is_due(self.step, begun) {
+                self.remember();
+            }
             let all = self.trace.ops().len();
             self.trace.go(&mut self.backend, all, &[], None).await?;
-            self.step += 1;
-            self.reopen().await?;
+            self.begin(self.step + 1).await?;
         }
+        Ok(self.step >= journey.to)
+    }
+
+    /// Everything about the walk at the step that was reached, which can be gone back to.
+    pub async fn arrive(&mut self) -> Result<TraceInfo> {
+        self.remember();
         self.info().await
     }
 
-    /// Keeps the state before this step; every second of the old ones goes when they take too much.
+    /// The whole way over so many steps, without a driver: for programs and tests.
+    pub async fn steps(&mut self, by: i32) -> Result<TraceInfo> {
+        let journey = self.depart(by).await?;
+        while !self.travel_on(&journey, || 0.0).await? {}
+        self.arrive().await
+    }
+
+    /// Keeps the state before this step.
     fn remember(&mut self) {
-        let flats = FLATS.map(|group| self.trace.before(group).to_vec());
-        let bytes = 4 * flats.iter().map(Vec::len).sum::<usize>().max(1);
-        self.history.insert(self.step, flats);
-        if self.history.len() > MOST_KEPT || self.history.len() * bytes > BUDGET {
-            let mut odd = false;
-            self.history.retain(|&step, _| {
-                odd = !odd;
-                odd || step == 0
-            });
-            self.thinned = true;
+        if self.history.changed || self.history.steps().all(|step| step != self.step) {
+            self.history.keep(self.step, Flats(FLATS.map(|group| self.trace.before(group).to_vec())));
         }
     }
 
-    /// Opens the step that the flat buffers stand at.
-    async fn reopen(&mut self) -> Result<()> {
-        let data = data(&self.program, self.seed, self.step);
-        self.trace = Trace::open(&mut self.backend, &self.program.graph, self.program.loss, data, &[]).await?;
-        Ok(())
+    /// Memory that the states to go back to may take, in bytes.
+    pub fn set_history_budget(&mut self, bytes: usize) {
+        self.history.set_budget(bytes);
+    }
+
+    /// Stands before the first op of a step, which begins with the flat buffers as they are.
+    async fn begin(&mut self, step: usize) -> Result<()> {
+        self.step = step;
+        self.trace.begin(&mut self.backend, data(&self.program, self.seed, step)).await
     }
 
     /// Everything about the walk. Each statement but the learning rate's stands for a layer, and the nodes that it is made of belong to it.
@@ -153,6 +173,7 @@ impl ProgramWalk {
         let is_scalar = |end: NodeId| matches!(graph.node(end).kind, Kind::Leaf(Leaf::Scalar(_)));
         let forward_end = self.trace.end_of(Lane::Forward);
         Ok(TraceInfo {
+            number: 0,
             subject: Subject::Batch,
             batch: 1,
             rows: Vec::new(),
@@ -180,8 +201,8 @@ impl ProgramWalk {
             loss,
             edited: self.trace.edited().map(NodeId::index).collect(),
             hit,
-            snapshots: self.history.keys().copied().collect(),
-            thinned: self.thinned,
+            snapshots: self.history.steps().collect(),
+            thinned: self.history.thinned,
             hyper: BTreeMap::new(),
         })
     }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::pace::Pace;
 use super::step::{Pending, StepMetrics};
 use super::{Evaluation, Evaluator, Session};
 use crate::backend::Backend;
@@ -66,8 +67,7 @@ pub struct Run {
     first: usize,
     /// Steps submitted.
     taken: usize,
-    /// Steps of the next chunk, fitted to the time that a chunk should take.
-    chunk: usize,
+    pace: Pace,
     pending: VecDeque<(Pending, usize)>,
     ending: Option<Ending>,
     best: (f32, usize),
@@ -85,8 +85,6 @@ struct Ending {
     end: EpochEnd,
 }
 
-/// Wall time that a chunk should take: short enough for a page to feel alive, long enough for a GPU not to wait.
-const CHUNK_MS: f64 = 40.0;
 /// Chunks in flight.
 const IN_FLIGHT: usize = 2;
 
@@ -110,7 +108,7 @@ impl Run {
             steps_left,
             first: session.step,
             taken: 0,
-            chunk: 1,
+            pace: Pace::new(),
             pending: VecDeque::new(),
             ending: None,
             best: (f32::INFINITY, 0),
@@ -142,7 +140,7 @@ impl Run {
         session.remember_if_due(&now).await?;
         if self.steps_left > 0 {
             let (step, epoch) = (session.step, session.epoch);
-            let pending = session.submit(self.chunk.min(self.steps_left)).await?;
+            let pending = session.submit(self.pace.steps().min(self.steps_left)).await?;
             let taken = session.step - step;
             self.steps_left -= taken;
             self.taken += taken;
@@ -165,21 +163,14 @@ impl Run {
         self.training_ms += submitting + waiting;
         // A CPU works while it submits, a GPU while it is waited for.
         match submitting > waiting {
-            true => self.fit_chunk(submitting, taken),
-            false => self.fit_chunk(waiting, waited),
+            true => self.pace.fit(submitting, taken),
+            false => self.pace.fit(waiting, waited),
         }
         if ended {
             self.begin_ending(session, &mut status)?;
         }
         status.done = self.steps_left == 0 && self.ending.is_none();
         Ok(status)
-    }
-
-    fn fit_chunk(&mut self, elapsed: f64, steps: usize) {
-        if steps > 0 && elapsed > 0.0 {
-            let ideal = CHUNK_MS * steps as f64 / elapsed;
-            self.chunk = (ideal as usize).clamp(1, (2 * self.chunk).min(crate::backend::RING));
-        }
     }
 
     fn take(&mut self, metrics: &[StepMetrics]) -> Result<()> {

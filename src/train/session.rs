@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use super::history::History;
+use super::history::{History, Kept};
 use super::step::metrics;
 use super::team::Team;
 use super::walk::Walk;
@@ -59,7 +59,7 @@ pub struct Session<B: Backend> {
     pub(super) inspect: Option<Compiled<B>>,
     pub(super) watch: Option<Watch<B>>,
     pub(super) walk: Option<Walk<B>>,
-    pub(super) history: History,
+    pub(super) history: History<Kept>,
     /// Losses of the last steps that were waited for.
     pub(super) recent: VecDeque<f32>,
     /// Steps done.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::Session;
-use super::history::Kept;
 use super::session::{TEST, TRAIN};
 use crate::autograd::differentiate_with;
 use crate::backend::{Backend, Feed};
@@ -94,6 +93,8 @@ wire! {
 
     /// Everything about a walk that does not change with the cursor.
     pub struct TraceInfo {
+        /// Which walk it is, from 1 on, where several are opened one after another; requests that are for another one are refused.
+        pub number: u32,
         /// What is walked through.
         pub subject: Subject,
         /// Examples walked through together.
@@ -138,14 +139,11 @@ wire! {
     }
 }
 
-/// Most steps forward that one travel takes: a few epochs of any data set here.
-const MOST_STEPS: usize = 10_000;
-
 /// A walk that is open.
 pub(super) struct Walk<B: Backend> {
     pub trace: Trace<B>,
-    subject: Subject,
-    x: Vec<f32>,
+    pub subject: Subject,
+    pub x: Vec<f32>,
     batch: usize,
     rows: Vec<u32>,
     layers: Vec<BuiltLayer>,
@@ -155,7 +153,7 @@ pub(super) struct Walk<B: Backend> {
     loss: NodeId,
 }
 
-fn no_walk() -> Error {
+pub(super) fn no_walk() -> Error {
     Error::new(ErrorCode::WrongState, &[("what", &"this request"), ("reason", &"no walk is open")])
 }
 
@@ -257,66 +255,12 @@ impl<B: Backend> Session<B> {
         self.walk_state(None).await
     }
 
-    /// Goes to another batch; the walk is opened anew there, on what was walked through before.
-    pub async fn walk_batches(&mut self, by: i32) -> Result<TraceInfo> {
-        self.walk_at(self.step.saturating_add_signed(by as isize).min(self.step.saturating_add(MOST_STEPS))).await
-    }
-
-    /// Goes to the beginning of another epoch; going back, that of the current one comes first.
-    pub async fn walk_epochs(&mut self, by: i32) -> Result<TraceInfo> {
-        let count = self.steps_per_epoch();
-        let begun = self.position.div_ceil(self.settings.batch_size.max(1));
-        let start = self.step.saturating_sub(begun);
-        let steps = |epochs: usize| epochs.saturating_mul(count);
-        let epochs = by.unsigned_abs() as usize;
-        let target = match by {
-            0 => self.step,
-            1.. => start.saturating_add(steps(epochs)).min(self.step.saturating_add(MOST_STEPS)),
-            _ => start.saturating_sub(steps(epochs - usize::from(begun > 0))),
-        };
-        self.walk_at(target).await
-    }
-
-    async fn walk_at(&mut self, step: usize) -> Result<TraceInfo> {
-        let walk = self.walk.as_ref().ok_or_else(no_walk)?;
-        let (subject, x) = (walk.subject.clone(), walk.x.clone());
-        if step < self.step {
-            // A walk that cannot go there stays open where it is.
-            self.way_back(step)?;
-        }
-        self.close_walk()?;
-        self.go_to_step(step).await?;
-        self.open_walk(subject, x).await
-    }
-
     /// Goes to where `cursor` ops of the walk are done, or a breakpoint stops it.
     pub async fn walk_to(&mut self, cursor: usize, breakpoints: &[Breakpoint]) -> Result<TraceState> {
         let usual = self.usual_loss();
         let (backend, trace) = self.trace()?;
         let hit = trace.go(backend, cursor, breakpoints, usual).await?;
         self.walk_state(hit).await
-    }
-
-    /// The snapshot from which a step is reached.
-    fn way_back(&self, step: usize) -> Result<Kept> {
-        let missing = || Error::new(ErrorCode::WrongState, &[("what", &"going back"), ("reason", &"no snapshot leads to that step")]);
-        self.history.before(step).ok_or_else(missing)
-    }
-
-    /// Trains to a later step, or goes back to an earlier one: from the nearest snapshot before it, the steps in between are taken again, bit for bit.
-    pub async fn go_to_step(&mut self, step: usize) -> Result<()> {
-        self.remember().await?;
-        if step < self.step {
-            let entry = self.way_back(step)?;
-            self.go_back_to(&entry)?;
-            self.history.stand_at(step);
-        }
-        while self.step < step {
-            let pending = self.submit(step - self.step).await?;
-            let metrics = pending.wait().await?;
-            self.note_losses(&metrics);
-        }
-        Ok(())
     }
 
     /// Everything about the open walk.
@@ -336,6 +280,7 @@ impl<B: Backend> Session<B> {
         };
         let (forward_end, backward_end) = (walk.trace.end_of(Lane::Forward), walk.trace.end_of(Lane::Backward));
         Ok(TraceInfo {
+            number: 0,
             subject: walk.subject.clone(),
             batch: walk.batch,
             rows: walk.rows.clone(),

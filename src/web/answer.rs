@@ -9,7 +9,8 @@ use wasm_bindgen::JsValue;
 use super::driving::Training;
 use super::evaluating::{Evaluating, only_looks};
 use super::js::{Buffer, Post, floats, to_js};
-use super::protocol::{Memory, NodeInfo, ParameterInfo, Request, SessionInfo, SessionOptions, View};
+use super::protocol::{Memory, NodeInfo, ParameterInfo, Request, SessionInfo, SessionOptions, View, WalkRequest};
+use super::travelling::Travelling;
 use super::{fetch, js};
 use crate::backend::{Backend, Device};
 use crate::data::{Dataset, Part, Split};
@@ -17,7 +18,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::graph::{Kind, Phase};
 use crate::nn;
 use crate::scratch;
-use crate::train::{ProgramWalk, Session, Settings, Snapshot};
+use crate::train::{ProgramWalk, Session, Settings, Snapshot, Travel};
 
 /// A value and the arrays beside it.
 pub(super) type Answer = Result<(JsValue, Vec<Buffer>)>;
@@ -29,6 +30,10 @@ pub(super) struct Desk {
     pub(super) session: Option<Session<Device>>,
     /// The program of the scratchpad that is walked through.
     pub(super) program: Option<ProgramWalk>,
+    /// Number of the walk that was opened last.
+    pub(super) walk: u32,
+    /// Its way to another batch.
+    pub(super) travelling: Option<Travelling>,
     pub(super) training: Option<Training>,
     /// Evaluations asked for, the oldest first.
     pub(super) evaluations: VecDeque<Evaluating>,
@@ -47,6 +52,8 @@ impl Desk {
             data_url,
             session: None,
             program: None,
+            walk: 0,
+            travelling: None,
             training: None,
             evaluations: VecDeque::new(),
             views: Vec::new(),
@@ -58,19 +65,20 @@ impl Desk {
 
     /// Whether there is something to do between requests.
     pub fn is_busy(&self) -> bool {
-        self.training.is_some() || !self.evaluations.is_empty()
+        self.training.is_some() || self.travelling.is_some() || !self.evaluations.is_empty()
     }
 
     /// A little of what there is to do between requests.
     pub async fn work_on(&mut self) {
-        match self.evaluations.is_empty() {
-            true => self.train_on().await,
-            false => self.evaluate_on().await,
+        match (self.evaluations.is_empty(), &self.travelling) {
+            (false, _) => self.evaluate_on().await,
+            (true, Some(_)) => self.travel_on().await,
+            (true, None) => self.train_on().await,
         }
         self.count_workers();
     }
 
-    /// Answers one request; a run and an evaluation answer when they are over.
+    /// Answers one request; a run, an evaluation and a way to another batch answer when they are over.
     pub async fn answer(&mut self, id: u32, request: JsValue, buffers: &Array) {
         let request: Request = match serde_wasm_bindgen::from_value(request) {
             Ok(request) => request,
@@ -79,6 +87,7 @@ impl Desk {
             }
         };
         self.settle_evaluations(&request).await;
+        self.settle_travel(&request).await;
         if !matches!(request, Request::Walk { .. }) {
             let ends = !only_looks(&request) || matches!(request, Request::Train { .. });
             if let Err(error) = self.leave_walk(ends) {
@@ -89,25 +98,39 @@ impl Desk {
             Request::Train { options } => self.begin(id, options),
             Request::Evaluate { split } => self.begin_evaluation(id, split),
             Request::Follow { rank } => return self.follow(id, rank, buffers).await,
-            request => return self.answer_at_once(id, request, buffers).await,
+            Request::Walk {
+                walk: WalkRequest::Travel { travel: travel @ (Travel::Batches { .. } | Travel::Epochs { .. }), .. },
+                number,
+            } => self.begin_travel(id, travel, number).await,
+            request => match self.handle(request, buffers).await {
+                Ok(answer) => {
+                    self.post.answer(id, Ok(answer));
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            },
         };
         if let Err(error) = begun {
-            self.post.answer(id, Err(error));
+            self.refuse(id, error).await;
         }
     }
 
-    async fn answer_at_once(&mut self, id: u32, request: Request, buffers: &Array) {
-        let mut result = self.handle(request, buffers).await;
-        if let Err(reason) = &result
-            && reason.code == ErrorCode::DeviceLost
-            && let Err(worse) = self.recover(reason).await
-        {
-            if let Some(training) = self.training.take() {
-                self.post.answer(training.id, Err(worse.clone()));
+    /// Answers with an error; if it is that the GPU is lost, the session is opened again on the CPU first.
+    pub(super) async fn refuse(&mut self, id: u32, error: Error) {
+        let recovered = match error.code {
+            ErrorCode::DeviceLost => self.recover(&error).await,
+            _ => Ok(()),
+        };
+        let error = match recovered {
+            Ok(()) => error,
+            Err(worse) => {
+                if let Some(training) = self.training.take() {
+                    self.post.answer(training.id, Err(worse.clone()));
+                }
+                worse
             }
-            result = Err(worse);
-        }
-        self.post.answer(id, result);
+        };
+        self.post.answer(id, Err(error));
     }
 
     pub(super) fn session(&mut self) -> Result<&mut Session<Device>> {
@@ -168,7 +191,7 @@ impl Desk {
                 let outputs = self.session()?.predict(&floats(&buffers.get(0))).await?;
                 Ok((JsValue::NULL, vec![Buffer::Floats(outputs)]))
             }
-            Request::Walk { walk } => self.walk(walk, buffers).await,
+            Request::Walk { walk, number } => self.walk(walk, number, buffers).await,
             Request::Nodes => plain(to_js(&nodes(self.session()?))),
             Request::Read { node, gradient } => {
                 let (shape, values) = self.session()?.read_node(&node, gradient).await?;

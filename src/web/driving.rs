@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::train::{Run, RunOptions, Session, Status, StepMetrics};
 
 /// Milliseconds between two progress events, and between two frames.
-const PROGRESS_MS: f64 = 150.0;
+pub(super) const PROGRESS_MS: f64 = 150.0;
 const FRAME_MS: f64 = 150.0;
 
 /// Milliseconds between two snapshots of a session whose GPU may be lost.
@@ -111,6 +111,11 @@ impl Desk {
         let names: Vec<String> = self.views.iter().map(|view| view.node.clone()).collect();
         if session.watch(&names).await.is_err() {
             self.views.clear();
+        }
+        if self.program.is_none()
+            && let Some(travelling) = self.travelling.take()
+        {
+            self.post.answer(travelling.id, Err(reason.clone()));
         }
         if let Some(training) = &mut self.training {
             training.run.resume_from(&mut session);

@@ -20,7 +20,7 @@ pub(super) struct Evaluating {
 pub(super) fn only_looks(request: &Request) -> bool {
     use Request::{
         Attribute, Backends, Cell, Datasets, Describe, Evaluate, Examples, Frame, GetParameter, Health, Landscape, Memory, Nodes,
-        Parameters, Pin, Predict, Presets, Rates, Read, Scratch, Snapshot, Train, Watch,
+        Parameters, Pin, Predict, Presets, Rates, Read, Scratch, Snapshot, Stop, Train, Watch,
     };
     matches!(
         request,
@@ -46,6 +46,7 @@ pub(super) fn only_looks(request: &Request) -> bool {
             | Frame
             | Snapshot
             | Memory
+            | Stop
             | Train { .. }
     )
 }
@@ -86,12 +87,16 @@ impl Desk {
         Ok(())
     }
 
-    /// Makes way for a request: what would change parameters waits for the evaluations, what ends the session cuts them off.
+    /// Makes way for a request: what would change parameters waits for the evaluations; what stops everything, or ends the session, cuts them off.
     pub(super) async fn settle_evaluations(&mut self, request: &Request) {
-        if matches!(request, Request::Create { .. } | Request::Dispose) {
+        let cut = match request {
+            Request::Create { .. } | Request::Dispose => Some("it was disposed of"),
+            Request::Stop => Some("it was stopped"),
+            _ => None,
+        };
+        if let Some(reason) = cut {
             for Evaluating { id, .. } in std::mem::take(&mut self.evaluations) {
-                let gone = Error::new(ErrorCode::WrongState, &[("what", &"evaluate"), ("reason", &"it was disposed of")]);
-                self.post.answer(id, Err(gone));
+                self.post.answer(id, Err(Error::new(ErrorCode::WrongState, &[("what", &"evaluate"), ("reason", &reason)])));
             }
         } else if !only_looks(request) {
             while !self.evaluations.is_empty() {

@@ -26,6 +26,8 @@ mod replicas;
 #[cfg(all(target_arch = "wasm32", feature = "selftest"))]
 mod selftest;
 #[cfg(target_arch = "wasm32")]
+mod travelling;
+#[cfg(target_arch = "wasm32")]
 mod walking;
 
 #[cfg(target_arch = "wasm32")]

@@ -7,25 +7,38 @@ use super::answer::{Answer, Desk};
 use super::js::{Buffer, floats, to_js};
 use super::protocol::{ReadValue, WalkRequest};
 use crate::backend::Backend;
-use crate::error::Result;
+use crate::error::{Error, ErrorCode, Result};
 use crate::trace::Trace;
-use crate::train::{ProgramWalk, Travel};
+use crate::train::{ProgramWalk, TraceInfo, Travel};
 
 impl Desk {
-    pub(super) async fn walk(&mut self, request: WalkRequest, buffers: &Array) -> Answer {
+    pub(super) async fn walk(&mut self, request: WalkRequest, number: Option<u32>, buffers: &Array) -> Answer {
         let plain = |value: JsValue| Ok((value, Vec::new()));
-        if let WalkRequest::OpenScratch { source, seed } = &request {
-            let program = self.program.insert(ProgramWalk::open(source, *seed).await?);
-            let info = program.info().await?;
-            self.leave_walk(true)?;
-            return plain(to_js(&info));
+        match request {
+            WalkRequest::OpenScratch { source, seed } => {
+                self.program = Some(ProgramWalk::open(&source, seed).await?);
+                self.leave_walk(true)?;
+                self.walk += 1;
+                return self.walk_info().await;
+            }
+            WalkRequest::Open { subject } => {
+                self.program = None;
+                // A step cannot be walked through while others are taken.
+                self.finish_run().await;
+                self.session()?.open_walk(subject, floats(&buffers.get(0))).await?;
+                self.walk += 1;
+                return self.walk_info().await;
+            }
+            WalkRequest::Close if self.check_walk(number).is_err() => return plain(JsValue::NULL),
+            _ => self.check_walk(number)?,
         }
-        if let WalkRequest::Open { subject } = request {
-            self.program = None;
-            // A step cannot be walked through while others are taken.
-            self.finish_run().await;
-            let info = self.session()?.open_walk(subject, floats(&buffers.get(0))).await?;
-            return plain(to_js(&info));
+        if matches!(request, WalkRequest::Stop | WalkRequest::Close) {
+            self.end_travel().await;
+        } else if self.travelling.is_some() {
+            return Err(Error::new(
+                ErrorCode::WrongState,
+                &[("what", &"this request"), ("reason", &"the walk is on its way to another batch")],
+            ));
         }
         if matches!(request, WalkRequest::Close) && self.program.take().is_some() {
             return plain(JsValue::NULL);
@@ -33,12 +46,9 @@ impl Desk {
         if let Some(program) = &mut self.program {
             return walk_program(program, request).await;
         }
-        let moves = matches!(
-            request,
-            WalkRequest::Edit { .. } | WalkRequest::Travel { travel: Travel::Batches { .. } | Travel::Epochs { .. }, .. }
-        );
+        let edits = matches!(request, WalkRequest::Edit { .. });
         let answer = self.walk_session(request).await?;
-        if moves {
+        if edits {
             // What was done by walking is not to be lost with a GPU.
             self.session()?.settle_walk()?;
             self.keep_safe(true).await?;
@@ -46,19 +56,36 @@ impl Desk {
         Ok(answer)
     }
 
+    /// Refuses a request that is for a walk whose place another one has taken.
+    pub(super) fn check_walk(&self, number: Option<u32>) -> Result<()> {
+        let replaced =
+            || Error::new(ErrorCode::WrongState, &[("what", &"this request"), ("reason", &"another walk took this one's place")]);
+        (number == Some(self.walk)).then_some(()).ok_or_else(replaced)
+    }
+
+    async fn walk_info(&mut self) -> Answer {
+        let info = match &mut self.program {
+            Some(program) => program.info().await?,
+            None => self.session()?.walk_info().await?,
+        };
+        Ok((to_js(&TraceInfo { number: self.walk, ..info }), Vec::new()))
+    }
+
     async fn walk_session(&mut self, request: WalkRequest) -> Answer {
         let plain = |value: JsValue| Ok((value, Vec::new()));
         let session = self.session()?;
         match request {
-            WalkRequest::Open { .. } | WalkRequest::OpenScratch { .. } | WalkRequest::Close => {
+            WalkRequest::Close => {
                 session.close_walk()?;
                 plain(JsValue::NULL)
             }
             WalkRequest::Travel { travel: Travel::To { cursor }, breakpoints } => {
                 plain(to_js(&session.walk_to(cursor, &breakpoints).await?))
             }
-            WalkRequest::Travel { travel: Travel::Batches { by }, .. } => plain(to_js(&session.walk_batches(by).await?)),
-            WalkRequest::Travel { travel: Travel::Epochs { by }, .. } => plain(to_js(&session.walk_epochs(by).await?)),
+            // These are answered before, or when the walk has arrived.
+            WalkRequest::Open { .. } | WalkRequest::OpenScratch { .. } | WalkRequest::Stop | WalkRequest::Travel { .. } => {
+                plain(JsValue::NULL)
+            }
             request @ (WalkRequest::Read { .. } | WalkRequest::Explain { .. } | WalkRequest::Nudge { .. } | WalkRequest::Why { .. }) => {
                 let (backend, trace) = session.trace()?;
                 look(backend, trace, request).await
@@ -105,6 +132,7 @@ async fn look<B: Backend>(backend: &mut B, trace: &mut Trace<B>, request: WalkRe
         | WalkRequest::Travel { .. }
         | WalkRequest::Edit { .. }
         | WalkRequest::Optimizer { .. }
+        | WalkRequest::Stop
         | WalkRequest::Close => plain(JsValue::NULL),
     }
 }
@@ -114,7 +142,6 @@ async fn walk_program(program: &mut ProgramWalk, request: WalkRequest) -> Answer
     let plain = |value: JsValue| Ok((value, Vec::new()));
     match request {
         WalkRequest::Travel { travel: Travel::To { cursor }, breakpoints } => plain(to_js(&program.go(cursor, &breakpoints).await?)),
-        WalkRequest::Travel { travel: Travel::Batches { by } | Travel::Epochs { by }, .. } => plain(to_js(&program.steps(by).await?)),
         WalkRequest::Edit { node, element, value } => plain(to_js(&program.edit(node, element, value).await?)),
         WalkRequest::Optimizer { parameter } => {
             let (table, columns) = program.optimizer_table(&parameter).await?;

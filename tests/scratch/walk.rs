@@ -79,3 +79,48 @@ fn a_program_is_walked_through() -> Result<(), Error> {
         Ok(())
     })
 }
+
+/// A variable's edit belongs to the step at which it was made: going back to that step or a later one has it, however many states were given up
+/// for memory on the way, going back further takes it back, and steps that are taken anew are then without it.
+#[test]
+fn going_back_never_loses_an_edit() -> Result<(), Error> {
+    let source = "w = [1, -2]; x = data([0.5, 4]); loss = (sum(w * x) - 1)^2; learning_rate = 0.0001";
+    pollster::block_on(async {
+        let mut walk = ProgramWalk::open(source, 7).await?;
+        let info = walk.info().await?;
+        let node = |name: &str| info.nodes.iter().position(|node| node.name == name).expect("a node of that name");
+        let plain = walk.steps(12).await.map(|info| info.state.step)?;
+        let without = walk.go(info.forward_end, &[]).await?.loss;
+        walk.steps(-1).await?;
+        walk.edit(node("w"), 0, 30.0).await?;
+        walk.steps(4).await?;
+        let with = walk.go(info.forward_end, &[]).await?.loss;
+        assert_ne!(with, without);
+        walk.steps(400).await?;
+        let state = walk.steps(-400).await?.state;
+        assert_eq!((plain, state.step), (12, 15));
+        assert_eq!(walk.go(info.forward_end, &[]).await?.loss, with, "the edit is lost");
+        walk.steps(-5).await?;
+        walk.steps(2).await?;
+        assert_eq!(walk.go(info.forward_end, &[]).await?.loss, without, "the edit is still there");
+        walk.steps(3).await?;
+        walk.steps(-1).await?;
+        walk.steps(1).await?;
+        assert_ne!(walk.go(info.forward_end, &[]).await?.loss, with);
+        // An edit of what a step leaves alone is one of these too; one of a computed value is not.
+        walk.edit(node("x"), 1, 0.0).await?;
+        walk.go(info.forward_end, &[]).await?;
+        let edited = walk.edit(node("loss"), 0, 100.0).await?;
+        assert_eq!(edited.loss, Some(100.0));
+        walk.steps(1).await?;
+        walk.steps(-1).await?;
+        assert_ne!(walk.go(info.forward_end, &[]).await?.loss, Some(100.0));
+        // Without memory for earlier states the way back is refused, and the walk stays where it is.
+        walk.set_history_budget(1);
+        walk.steps(2).await?;
+        assert_eq!(walk.steps(-1).await.map_err(|error| error.code).err(), Some(ErrorCode::WrongState));
+        let state = walk.go(1, &[]).await?;
+        assert!(state.thinned && state.step == 17 && state.cursor == 1, "{state:?}");
+        Ok(())
+    })
+}

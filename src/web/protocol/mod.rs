@@ -248,7 +248,7 @@ wire! {
             /// How long.
             options: TrainOptions,
         },
-        /// Stops the running `Train` after the step in flight.
+        /// Stops the running `Train` after the step in flight, and each `Evaluate` after the batch in flight.
         Stop,
         /// One step on the given examples -> number, the loss. Buffers: `x`, `y`.
         TrainBatch,
@@ -305,6 +305,8 @@ wire! {
         Walk {
             /// Which.
             walk: WalkRequest,
+            /// The number of the walk that it is for, as in `TraceInfo`; none where it opens one.
+            number: Option<u32>,
         },
         /// Pixels and labels of examples -> labels as number[]. Buffers: pixels, one example after another.
         Examples {
@@ -384,6 +386,17 @@ wire! {
             loaded: f64,
             /// Bytes in all, 0 if unknown.
             total: f64,
+        },
+        /// A few times a second while a walk goes to another batch.
+        Travel {
+            /// Step that it has come to.
+            step: usize,
+            /// Step at which it began to take steps: going back, that of the snapshot.
+            from: usize,
+            /// Step at which it ends.
+            to: usize,
+            /// Until then.
+            seconds_left: f32,
         },
         /// Live pictures. Buffers: the atlas, then the model's output for the pinned example.
         Frame {

@@ -18,7 +18,8 @@ wire! {
             /// What to walk through.
             subject: Subject,
         },
-        /// -> `TraceState`; over batches and epochs `TraceInfo`, since the walk is opened anew there.
+        /// -> `TraceState`; over batches and epochs `TraceInfo`, since the walk is opened anew there, once it has arrived: meanwhile events tell how far
+        /// it is.
         Travel {
             /// Where to.
             travel: Travel,
@@ -76,7 +77,9 @@ wire! {
             /// Seed of its random numbers.
             seed: u32,
         },
-        /// Leaves the walk.
+        /// Ends a travel over batches or epochs at the step that it has come to; it answers with the walk there.
+        Stop,
+        /// Leaves the walk; one that is over already stays so.
         Close,
     }
 }

@@ -81,5 +81,5 @@ export const looking = {
   "landscape.here": "Here",
   "landscape.least": "Least",
   "landscape.most": "Largest",
-  "landscape.old": "Of the weights after step {step}.",
+  "landscape.old": "Of the weights as they were after step {step}; they have changed since.",
 } as const;

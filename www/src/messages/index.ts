@@ -1,6 +1,6 @@
-import { effect, signal } from "@preact/signals-core";
+import { computed, effect, signal } from "@preact/signals-core";
 import type { GradscopeError, Hint } from "gradscope";
-import { language, type Language } from "../state/settings.js";
+import { language, LANGUAGES, type Language } from "../state/settings.js";
 import { count } from "../lib/format.js";
 import type { Arguments, Catalogue, Key, Lesson } from "./types.js";
 
@@ -10,13 +10,42 @@ const LOAD: Readonly<Record<Language, () => Promise<Catalogue>>> = {
   zh: async () => (await import("./zh.js")).zh,
 };
 
-const catalogue = signal(await LOAD[language.peek()]());
+const TAGS: Readonly<Record<Language, string>> = { en: "en", zh: "zh-CN" };
+
+interface Texts {
+  language: Language;
+  catalogue: Catalogue;
+}
+
+/** The texts of a language; where they cannot be had those in English, and any others where even these cannot. */
+async function load(wanted: Language): Promise<Texts> {
+  let reason: unknown;
+  for (const language of new Set<Language>([wanted, "en", ...LANGUAGES])) {
+    try {
+      return { language, catalogue: await LOAD[language]() };
+    } catch (error) {
+      reason ??= error;
+    }
+  }
+  throw reason;
+}
+
+const texts = signal(await load(language.peek()));
+const catalogue = computed(() => texts.value.catalogue);
+/** The language that was asked for and whose texts could not be had. */
+export const missingLanguage = signal<Language | undefined>(texts.peek().language === language.peek() ? undefined : language.peek());
 
 effect(() => {
   const wanted = language.value;
-  void LOAD[wanted]().then((loaded) => {
-    if (language.peek() === wanted) catalogue.value = loaded;
-  });
+  load(wanted).then((loaded) => {
+    if (language.peek() !== wanted) return;
+    texts.value = loaded;
+    missingLanguage.value = loaded.language === wanted ? undefined : wanted;
+  }, () => (missingLanguage.value = wanted));
+});
+
+effect(() => {
+  document.documentElement.lang = TAGS[texts.value.language];
 });
 
 const fill = (template: string, args: Readonly<Record<string, string | number>>): string =>

@@ -81,5 +81,5 @@ export const looking = {
   "landscape.here": "此处",
   "landscape.least": "最小",
   "landscape.most": "最大",
-  "landscape.old": "这是第 {step} 步之后的权重。",
+  "landscape.old": "这是第 {step} 步之后的权重；权重此后已改变。",
 } as const;

@@ -7,7 +7,7 @@ import { t } from "../messages/index.js";
 import { chosen, part } from "../state/confusion.js";
 import { examplesIn } from "../state/pictures.js";
 import * as store from "../state/store.js";
-import { evaluate } from "../state/training.js";
+import { cancelEvaluation, evaluate } from "../state/training.js";
 import "./attribution.js";
 import "./examples.js";
 import "./landscape.js";
@@ -64,7 +64,9 @@ class Evaluate extends View {
           part.value = (event.target as HTMLSelectElement).value as Split;
           chosen.value = undefined;
         }}>${parts.map((name) => html`<option value=${name} ?selected=${name === split}>${t(`split.${name}`)} (${count(examplesIn(name))})</option>`)}</select></label>
-        <button class=${of ? "" : "primary"} ?disabled=${store.status.value !== "idle"} @click=${() => evaluate(split)}>${store.status.value === "evaluating" ? t("transport.evaluating") : t("evaluate.now")}</button>
+        ${store.status.value === "evaluating"
+          ? html`<span role="status">${t("transport.evaluating")}</span><button @click=${cancelEvaluation}>${t("loading.cancel")}</button>`
+          : html`<button class=${of ? "" : "primary"} ?disabled=${store.status.value !== "idle"} @click=${() => evaluate(split)}>${t("evaluate.now")}</button>`}
       </section>
       ${this.#evaluated(split)}`;
   }

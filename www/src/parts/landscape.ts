@@ -5,7 +5,7 @@ import { count, duration, fixed, general, percent } from "../lib/format.js";
 import { css, palette } from "../lib/palette.js";
 import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
-import { cancelLandscape, landscape, placeOf, REACH, seed, walk, walking, type Landscape } from "../state/landscape.js";
+import { cancelLandscape, landscape, outdated, placeOf, REACH, seed, walk, walking, type Landscape } from "../state/landscape.js";
 import * as store from "../state/store.js";
 
 const finite = (losses: readonly number[]): number[] => losses.filter(Number.isFinite);
@@ -120,7 +120,7 @@ class LossLandscape extends View {
     return html`<dl class="facts"><dt>${t("landscape.here")} ${of.kind === "line" ? "●" : "+"}</dt><dd class="mono">${here === undefined ? t("cards.none") : fixed(here)}</dd>
       <dt>${t("landscape.least")} ${of.kind === "line" ? "" : "○"}</dt><dd class="mono">${fixed(known.reduce((a, b) => Math.min(a, b)))} @ ${at.join(", ")}</dd>
       <dt>${t("landscape.most")}</dt><dd class="mono">${fixed(known.reduce((a, b) => Math.max(a, b)))}</dd></dl>
-      ${of.step === (store.progress.value?.step ?? 0) ? nothing : html`<p class="caption">${t("landscape.old", { step: count(of.step) })}</p>`}`;
+      ${outdated(of) ? html`<p class="caption" role="status">${t("landscape.old", { step: count(of.step) })}</p>` : nothing}`;
   }
 
   override render() {

@@ -1,7 +1,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { View } from "../lib/view.js";
-import { errorText, t } from "../messages/index.js";
-import { dismissed } from "../state/settings.js";
+import { errorText, missingLanguage, t } from "../messages/index.js";
+import { dismissed, LANGUAGE_NAMES } from "../state/settings.js";
 import { rateOf, withRate } from "../state/schedule.js";
 import * as store from "../state/store.js";
 import { build } from "../state/engine.js";
@@ -64,6 +64,12 @@ class Notices extends View {
           : nothing}
       </div>
       <div role="status">
+        ${missingLanguage.value
+          ? html`<div class="notice">
+              <span>${t("notice.language", { language: LANGUAGE_NAMES[missingLanguage.value] })}</span>
+              <button class="plain" @click=${() => (missingLanguage.value = undefined)}>${t("notice.understood")}</button>
+            </div>`
+          : nothing}
         ${noGpu
           ? html`<div class="notice">
               <span>${t("notice.noWebGpu")}</span>

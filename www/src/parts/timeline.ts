@@ -1,7 +1,7 @@
 import { signal } from "@preact/signals-core";
 import { html, nothing } from "lit";
 import type { Hit } from "gradscope";
-import { count, fixed, general } from "../lib/format.js";
+import { count, duration, fixed, general } from "../lib/format.js";
 import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
 import { cellOf, label, select, zoom } from "../state/cell.js";
@@ -9,7 +9,7 @@ import { predicting, score, togglePredict } from "../state/predict.js";
 import * as store from "../state/store.js";
 import { play } from "../state/training.js";
 import {
-  batches, breakpoints, current, cursor, furthest, go, info, leave, nodes, runTo, setBreakpoint, state, step, stepsPerEpoch, toggleBreakpoint, travelling,
+  batches, breakpoints, cancelTravel, current, cursor, furthest, go, headway, info, leave, nodes, runTo, setBreakpoint, state, step, stepsPerEpoch, toggleBreakpoint, travelling,
 } from "../state/walk.js";
 import { icons } from "./icons.js";
 
@@ -125,13 +125,25 @@ class Timeline extends View {
       }}>
       <span class="seen" style="width:${place(furthest.value)}"></span>
       ${state.value!.snapshots.map((at) => html`<i class="snapshot" style="left:${place(at)}"></i>`)}
-      <i class="here" style="left:${place(now)}"></i>
+      <i class="here" style="left:${place(headway.value?.step ?? now)}"></i>
     </div>`;
   }
 
   #where(perEpoch: number): string {
     const now = state.value!;
     return t("walk.where", { epoch: Math.floor(now.step / perEpoch) + 1, batch: (now.step % perEpoch) + 1, batches: perEpoch });
+  }
+
+  /** What stands beside the batch: how far the way is, or what there is to go back to. */
+  #snapshots() {
+    const { snapshots, thinned } = state.value!;
+    const at = headway.value;
+    if (at) return html`<small role="status">${t("walk.headway", { step: at.step, to: at.to })} · ${t("stat.left")} ${duration(at.secondsLeft)}</small>`;
+    if (travelling.value) return html`<small>${t("walk.replaying")}</small>`;
+    const n = snapshots.length;
+    return thinned
+      ? html`<small title=${t("walk.thinnedWhy")}>${t("walk.thinned", { n })}</small>`
+      : html`<small title=${t("walk.snapshotsWhy")}>${t("walk.snapshots", { n })}</small>`;
   }
 
   #outer() {
@@ -142,9 +154,11 @@ class Timeline extends View {
       aria-label=${t(`step.${unit}.${by > 0 ? "on" : "back"}`)} @click=${() => step(unit, by)}>${by < 0 ? icons.previous : nothing}${t(`unit.${unit}`)}${by > 0 ? icons.next : nothing}</button>`;
     return html`<div class="outer">
       <span class="pair-of">${button("epoch", -1)}${button("batch", -1)}</span>
-      <div class="outer-track"><span class="outer-text"><b>${this.#where(perEpoch)}</b><small>${travelling.value ? t("walk.replaying") : now.thinned ? t("walk.thinned", { n: now.snapshots.length }) : t("walk.snapshots", { n: now.snapshots.length })}</small></span>
+      <div class="outer-track"><span class="outer-text"><b>${this.#where(perEpoch)}</b>${this.#snapshots()}</span>
         ${this.#batchSlider(steps)}</div>
-      <span class="pair-of">${button("batch", 1)}${button("epoch", 1)}</span>
+      <span class="pair-of ${headway.value ? "going" : ""}">${button("batch", 1)}${button("epoch", 1)}${headway.value
+        ? html`<button class="small cancel" title=${t("walk.cancelWhy")} @click=${cancelTravel}>${t("loading.cancel")}</button>`
+        : nothing}</span>
     </div>`;
   }
 
@@ -183,6 +197,7 @@ class Timeline extends View {
       </div>
       <div class="walk-tracks">
         <p class="caption-row">${this.#caption()}</p>
+        ${store.dirty.value && !store.scratchOpen.value ? html`<p class="caption-row stale" role="status">${t("walk.built")}</p>` : nothing}
         ${this.#lanes()}
         ${welcome ? nothing : this.#outer()}
       </div>

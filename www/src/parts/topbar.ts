@@ -3,7 +3,7 @@ import type { BackendChoice } from "gradscope";
 import { View } from "../lib/view.js";
 import { lesson, phrase, t } from "../messages/index.js";
 import { goTo } from "../state/route.js";
-import { language, LANGUAGES, theme, THEMES, type Language, type Theme } from "../state/settings.js";
+import { language, LANGUAGE_NAMES, LANGUAGES, theme, THEMES, type Language, type Theme } from "../state/settings.js";
 import { refit } from "../state/spec.js";
 import * as store from "../state/store.js";
 import { build } from "../state/engine.js";
@@ -72,7 +72,7 @@ class TopBar extends View {
           ${teams.map((workers) => option(`cpu ${workers}`, t("backend.team.choice", { workers }), backend === `cpu ${workers}`))}
         </select>
       </label>`}
-      ${this.#pick(t("pick.language"), LANGUAGES.map((of) => option(of, of === "en" ? "English" : "简体中文", language.value === of)), language.value,
+      ${this.#pick(t("pick.language"), LANGUAGES.map((of) => option(of, LANGUAGE_NAMES[of], language.value === of)), language.value,
         (of) => (language.value = of as Language), "quiet")}
       ${this.#pick(t("pick.theme"), THEMES.map((of) => option(of, t(`theme.${of}`), theme.value === of)), theme.value,
         (of) => (theme.value = of as Theme), "quiet")}

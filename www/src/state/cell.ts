@@ -262,6 +262,7 @@ export async function edit(value: number, cell = selected.peek()): Promise<void>
     if (walk.peek() !== open) return;
     batch(() => {
       adoptState(now);
+      if (nodes.peek()[cell.node]?.variable != null) store.weights.value++;
       editing.value = false;
       editProblem.value = undefined;
       nudged.value = reasons.value = undefined;

@@ -129,6 +129,7 @@ function listen(session: Session): void {
     store.history.value.of.progress(event.epoch, event.stepsPerEpoch, event.losses, event.accuracy, event.learningRate);
     store.history.value = { of: store.history.value.of, version: store.history.value.version + 1 };
     store.progress.value = event;
+    store.weights.value++;
   }));
   session.on("epoch", mine(({ epoch, validation, test }) => {
     store.history.value.of.epoch(epoch, validation ?? undefined, test ?? undefined);
@@ -141,6 +142,7 @@ function listen(session: Session): void {
   session.on("frame", mine((event) => (store.frame.value = event)));
   session.on("deviceLost", mine(({ reason, step }) => {
     store.notice.value = { kind: "deviceLost", reason, step };
+    store.weights.value++;
     if (store.built.value) store.built.value = { ...store.built.value };
   }));
   session.on("workersLost", mine(() => {

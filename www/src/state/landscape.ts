@@ -21,6 +21,8 @@ export interface Landscape {
   losses: readonly number[];
   /** Steps that were done when it was asked for. */
   step: number;
+  /** What [store.weights] was then: another number says that these are not the losses around the present weights. */
+  weights: number;
 }
 
 export const landscape = signal<Landscape | undefined>(undefined);
@@ -41,16 +43,21 @@ export function placeOf(kind: Landscape["kind"], side: number, k: number): [numb
   return kind === "line" ? [along(k), 0] : [along(k % side), along(Math.floor(k / side))];
 }
 
-/** Walks along a line or over a plane; it ends when it is cancelled, and when the weights begin to change. */
+/** Whether a landscape is of weights that are others now. */
+export const outdated = (of: Landscape): boolean => of.weights !== store.weights.value;
+
+/** Walks along a line or over a plane; it ends when it is cancelled, and when the weights change, whoever changes them. */
 export async function walk(kind: Landscape["kind"], split: Split = "train"): Promise<void> {
   const session = store.session.peek();
   if (!session || store.status.peek() !== "idle") return;
   const mine = ++wanted;
   const side = kind === "line" ? LINE : SIDE;
   const [points, portion] = kind === "line" ? [side, PORTION] : [side * side, side];
-  const goesOn = (): boolean => mine === wanted && store.session.peek() === session && store.status.peek() === "idle";
+  const weights = store.weights.peek();
+  const goesOn = (): boolean =>
+    mine === wanted && store.session.peek() === session && store.status.peek() === "idle" && store.weights.peek() === weights;
   const losses: number[] = [];
-  landscape.value = { kind, side, points, losses, step: store.progress.peek()?.step ?? 0 };
+  landscape.value = { kind, side, points, losses, step: store.progress.peek()?.step ?? 0, weights };
   walking.value = { secondsLeft: undefined };
   const start = performance.now();
   try {

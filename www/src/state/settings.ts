@@ -1,6 +1,8 @@
 import { computed, effect, signal } from "@preact/signals-core";
 
 export const LANGUAGES = ["en", "zh"] as const;
+/** What each language calls itself. */
+export const LANGUAGE_NAMES: Readonly<Record<Language, string>> = { en: "English", zh: "简体中文" };
 export const THEMES = ["system", "light", "dark"] as const;
 export type Language = (typeof LANGUAGES)[number];
 export type Theme = (typeof THEMES)[number];
@@ -36,12 +38,9 @@ systemIsDark.addEventListener("change", ({ matches }) => (dark.value = matches))
 /** The theme that is on the screen. */
 export const shownTheme = computed(() => (theme.value === "system" ? (dark.value ? "dark" : "light") : theme.value));
 
-/** Writes the settings to the document and keeps them. */
+/** Writes the theme to the document, and keeps the settings. */
 export function applySettings(): void {
-  effect(() => {
-    document.documentElement.lang = language.value === "zh" ? "zh-CN" : "en";
-    keep("language", language.value);
-  });
+  effect(() => keep("language", language.value));
   effect(() => {
     document.documentElement.dataset.theme = shownTheme.value;
     keep("theme", theme.value);

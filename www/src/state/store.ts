@@ -77,6 +77,9 @@ export const lastSnapshot = signal<{ snapshot: Snapshot; progress: Progress | un
 /** Rates that were moved by hand since the session was built. */
 export const hyper = signal<{ learningRate?: number; momentum?: number; weightDecay?: number; dropout?: number }>({});
 
+/** Changes whenever the session's weights may have: by training, by walking, by hand. */
+export const weights = signal(0);
+
 /** Which pane a narrow screen shows, and which tab is open. */
 export const pane = signal<"model" | "network" | "inspect">("network");
 export const tab = signal<"explain" | "numbers" | "health" | "optimizer" | "evaluate">("explain");

@@ -37,16 +37,23 @@ export async function reset(): Promise<void> {
   }
 }
 
+let evaluating: AbortController | undefined;
+
+/** Stops an evaluation at its next batch. */
+export const cancelEvaluation = (): void => evaluating?.abort();
+
 /** Loss, accuracy and confusion matrix of one part of the data. */
 export async function evaluate(split: Split): Promise<void> {
   const session = store.session.value;
   if (!session || store.busy.value) return;
   await leave();
   store.status.value = "evaluating";
+  evaluating = new AbortController();
+  const { signal } = evaluating;
   try {
-    store.evaluations.value = { ...store.evaluations.value, [split]: await session.evaluate(split) };
+    store.evaluations.value = { ...store.evaluations.value, [split]: await session.evaluate(split, { signal }) };
   } catch (error) {
-    fail(error);
+    if (!signal.aborted) fail(error);
   } finally {
     if (store.status.value === "evaluating") store.status.value = "idle";
   }

@@ -1,5 +1,6 @@
 import { batch, computed, effect, signal } from "@preact/signals-core";
-import type { Breakpoint, Session, TraceInfo, TraceNode, TraceState, Walk } from "gradscope";
+import type { Breakpoint, Headway, Session, TraceInfo, TraceNode, TraceState, Walk } from "gradscope";
+import { GradscopeError } from "gradscope";
 import { latest } from "../lib/latest.js";
 import { fail, failWalking } from "./engine.js";
 import { pinDrawn, pinExample, pinNext } from "./pictures.js";
@@ -17,6 +18,8 @@ export const ofBatch = signal(true);
 export const example = signal(0);
 /** Whether the engine is opening the walk, or taking whole batches. */
 export const travelling = signal(false);
+/** How far it is on its way over batches, once that takes a while. */
+export const headway = signal<Headway | undefined>(undefined);
 /** Where the walk is going; ahead of `state` while the engine computes. */
 export const goal = signal<number | undefined>(undefined);
 /** The furthest step that was seen: the end of the outer track. */
@@ -104,6 +107,7 @@ function tellProgress(step: number): void {
   }
   // No losses: that of these steps was not told.
   const unknown = { losses: new Float32Array(), loss: NaN, accuracy: undefined, learningRate: 0, examplesPerSecond: 0, secondsLeft: 0 };
+  store.weights.value++;
   store.progress.value = step === 0 ? undefined : { ...unknown, ...before, step, epoch, stepsPerEpoch: stepsPerEpoch.peek() };
 }
 
@@ -180,9 +184,14 @@ const openLatest = latest(async () => {
   }
 });
 
-/** Opens the walk through the next step, at a cursor; a training run is ended first. */
+/** Opens the walk through the next step, at a cursor; a training run is ended first. Where layers are being edited there is none to open yet. */
 export function open(at = 0): void {
-  if (!store.session.peek() || store.status.peek() === "loading" || store.status.peek() === "evaluating" || store.dirty.peek()) return;
+  if (store.status.peek() !== "evaluating" && !store.dirty.peek()) reopen(at);
+}
+
+/** Opens the walk anew: it is of the network as it was built, whatever is being edited. */
+function reopen(at: number): void {
+  if (!store.session.peek() || store.status.peek() === "loading") return;
   wanted = { at, op: at > 0 ? info.peek()?.nodes[info.peek()!.ops[at - 1] ?? -1]?.name : undefined };
   openLatest();
 }
@@ -199,7 +208,7 @@ export async function leave(): Promise<void> {
 export function setSubject(batch: boolean): void {
   if (ofBatch.peek() === batch) return;
   ofBatch.value = batch;
-  if (walk.peek()) open(cursor.peek());
+  if (walk.peek()) reopen(cursor.peek());
 }
 
 /** Keeps the walk true to its session and to the pinned sample. */
@@ -218,16 +227,18 @@ export function watchWalk(): void {
       // The same graph on another device has the same ops.
       const at = state.peek()?.cursor ?? 0;
       forget();
-      open(at);
+      reopen(at);
     });
   });
   let sample: unknown;
   effect(() => {
     const now = store.pinned.value;
     if (now === sample) return;
+    // The sample that a session begins with is nobody's choice: where it comes after the walk was opened, the walk stays what it is.
+    const first = sample === undefined;
     sample = now;
-    if (!walk.peek() || !now) return;
-    if (!ofBatch.peek()) open(cursor.peek());
+    if (first || !walk.peek() || !now) return;
+    if (!ofBatch.peek()) reopen(cursor.peek());
     else if (!(now.from?.split === "train" && info.peek()?.rows.includes(now.from.index))) setSubject(false);
   });
   // The sample beside the network is the example that is walked through; the visitor's own comes back when the walk is left.
@@ -298,6 +309,13 @@ export function adoptState(now: TraceState): void {
 export type Unit = "op" | "layer" | "pass" | "batch" | "epoch";
 
 let moves: { unit: "batch" | "epoch"; by: number } | undefined;
+let underway: AbortController | undefined;
+
+/** Ends the way over batches at the step that it has come to. */
+export function cancelTravel(): void {
+  moves = undefined;
+  underway?.abort();
+}
 
 const travelFar = latest(async () => {
   const open = walk.peek();
@@ -305,15 +323,24 @@ const travelFar = latest(async () => {
   moves = undefined;
   if (!open || !move || move.by === 0) return;
   travelling.value = true;
+  underway = new AbortController();
+  const how = { signal: underway.signal, onProgress: (at: Headway): void => void (headway.value = at) };
   try {
-    await (move.unit === "batch" ? open.batches(move.by) : open.epochs(move.by));
+    await (move.unit === "batch" ? open.batches(move.by, how) : open.epochs(move.by, how));
     if (walk.peek() !== open) return;
     look(open);
     tellProgress(open.info.state.step);
   } catch (error) {
-    if (walk.peek() === open) failWalking(error);
+    if (walk.peek() !== open) return;
+    // Where no snapshot leads there, it stays where it is; whatever else goes wrong on the way ends it.
+    if (!(error instanceof GradscopeError && error.code === "wrong_state")) forget();
+    failWalking(error);
   } finally {
-    travelling.value = false;
+    underway = undefined;
+    batch(() => {
+      travelling.value = false;
+      headway.value = undefined;
+    });
   }
 });
 

@@ -1,5 +1,7 @@
 //! The stepper: values seen in a walk, explanations over a whole step, nudges, edits, and the way back.
 
+mod history;
+
 use std::rc::Rc;
 
 use gradscope::backend::cpu::Cpu;
@@ -11,7 +13,7 @@ use gradscope::nn::{LossSpec, ModelSpec};
 use gradscope::optim::OptimizerSpec;
 use gradscope::tensor::Rng;
 use gradscope::trace::{Breakpoint, Cause, Lane, ReadItem, Role};
-use gradscope::train::{RunOptions, Session, Settings, Subject, TraceInfo};
+use gradscope::train::{RunOptions, Session, Settings, Subject, TraceInfo, Travel};
 use pollster::block_on;
 
 const CNN: &str = r#"{ "input": [10, 10, 1], "layers": [
@@ -145,33 +147,6 @@ fn a_walk_leaves_no_trace() {
 }
 
 #[test]
-fn going_back_and_forward_gives_the_same_bits() {
-    for mut session in [cpu(CNN), gpu(CNN)] {
-        train(&mut session, 10);
-        let (early, _) = (bits(&session), open(&mut session));
-        block_on(session.walk_batches(10)).expect("forward");
-        session.set_hyper("learning_rate", 0.003).expect("a rate");
-        let info = block_on(session.walk_batches(10)).expect("forward");
-        assert_eq!((info.state.step, info.state.epoch, info.state.steps_per_epoch), (30, 6, 5));
-        session.close_walk().expect("closed");
-        let late = bits(&session);
-        open(&mut session);
-        let info = block_on(session.walk_batches(-20)).expect("back");
-        assert_eq!(info.state.step, 10);
-        assert!(bits(&session) == early, "batch 10 is not what it was");
-        block_on(session.walk_batches(10)).expect("forward");
-        session.set_hyper("learning_rate", 0.003).expect("a rate");
-        block_on(session.walk_batches(10)).expect("forward");
-        assert!(bits(&session) == late, "batch 30 is not what it was");
-        let info = block_on(session.walk_epochs(-1)).expect("back an epoch");
-        assert_eq!((info.state.step, info.state.position), (25, 0));
-        let info = block_on(session.walk_epochs(1)).expect("forward an epoch");
-        assert_eq!(info.state.step, 30);
-        assert!(bits(&session) == late);
-    }
-}
-
-#[test]
 fn nudges_agree_with_gradients() {
     for model in [CNN, MLP] {
         let mut session = cpu(model);
@@ -232,7 +207,7 @@ fn edits_hold_and_bad_ones_are_refused() {
     assert_eq!(block_on(session.walk_to(info.ops.len() + 1, &[])).expect_err("beyond").code, ErrorCode::BadValue);
     session.close_walk().expect("closed");
     assert_eq!(block_on(session.walk_to(1, &[])).expect_err("no walk").code, ErrorCode::WrongState);
-    assert_eq!(block_on(session.walk_batches(1)).expect_err("no walk").code, ErrorCode::WrongState);
+    assert_eq!(block_on(session.walk_steps(Travel::Batches { by: 1 })).expect_err("no walk").code, ErrorCode::WrongState);
     let beyond = Subject::Example { split: Split::Train, index: 40 };
     assert_eq!(block_on(session.open_walk(beyond, Vec::new())).expect_err("no such example").code, ErrorCode::UnknownName);
     let short = block_on(session.open_walk(Subject::Pinned { label: None }, vec![0.0; 7]));
@@ -315,27 +290,6 @@ fn the_optimizers_table_adds_up() {
 }
 
 #[test]
-fn snapshots_are_thinned_to_their_budget() {
-    let mut session = cpu(CNN);
-    let size = bits(&session).len();
-    session.set_history_budget(3 * size);
-    for _ in 0..6 {
-        train(&mut session, 1);
-        open(&mut session);
-    }
-    let info = open(&mut session);
-    assert!(info.state.thinned && info.state.snapshots.len() <= 3, "{:?}", info.state.snapshots);
-    let now = {
-        session.close_walk().expect("closed");
-        bits(&session)
-    };
-    open(&mut session);
-    block_on(session.walk_batches(-4)).expect("back, over what was thinned");
-    block_on(session.walk_batches(4)).expect("forward");
-    assert!(bits(&session) == now);
-}
-
-#[test]
 fn a_thousand_steps_forth_and_back_take_no_memory() {
     let mut session = gpu(CNN);
     let info = open(&mut session);
@@ -350,53 +304,4 @@ fn a_thousand_steps_forth_and_back_take_no_memory() {
     }
     assert_eq!(bytes(&session), before);
     assert!(info.nodes.iter().any(|node| node.role == Role::Optimizer));
-}
-
-/// Steps on examples from outside cannot be taken again: a state between them is refused, one before them is not.
-#[test]
-fn going_back_never_lies_about_steps_on_examples_from_outside() {
-    let mut session = cpu(MLP);
-    train(&mut session, 3);
-    let third = bits(&session);
-    for k in 0..3 {
-        let x: Vec<f32> = (0..8 * 4).map(|i| ((i + k) as f32).sin()).collect();
-        block_on(session.train_batch(&x, &[1.0; 8])).expect("a step");
-    }
-    let sixth = bits(&session);
-    train(&mut session, 2);
-    open(&mut session);
-    assert_eq!(block_on(session.walk_batches(-3)).expect_err("among them").code, ErrorCode::WrongState);
-    block_on(session.walk_to(1, &[])).expect("the walk is still open");
-    block_on(session.walk_batches(-2)).expect("behind them");
-    assert!(bits(&session) == sixth);
-    block_on(session.walk_batches(-3)).expect("before them");
-    assert!(bits(&session) == third);
-}
-
-/// After going back before a change by hand, the steps taken anew are without it, and going back over them shows them so.
-#[test]
-fn a_change_that_was_gone_back_over_is_gone() {
-    let mut session = cpu(MLP);
-    train(&mut session, 3);
-    let kernel = block_on(session.parameter("dense.kernel")).expect("a kernel");
-    session.set_parameter("dense.kernel", &vec![0.5; kernel.len()]).expect("as many numbers");
-    train(&mut session, 5);
-    open(&mut session);
-    block_on(session.walk_batches(-7)).expect("back before the change");
-    block_on(session.walk_batches(4)).expect("forward without it");
-    let fifth = bits(&session);
-    block_on(session.walk_batches(3)).expect("on");
-    block_on(session.walk_batches(-3)).expect("back");
-    assert!(bits(&session) == fifth, "the change is back");
-}
-
-#[test]
-fn a_state_from_elsewhere_has_no_past() {
-    let mut session = cpu(MLP);
-    train(&mut session, 4);
-    let fourth = block_on(session.snapshot()).expect("a snapshot");
-    train(&mut session, 4);
-    session.restore(&fourth).expect("the same model");
-    open(&mut session);
-    assert_eq!(block_on(session.walk_batches(-1)).expect_err("no past").code, ErrorCode::WrongState);
 }

@@ -1,0 +1,184 @@
+// What takes longer than a moment: a walk's way to another batch, and an evaluation. Each is told of, lets others pass, and can be ended. And whose
+// turn it is: one walk at a time, with its own number.
+
+import assert from "node:assert/strict";
+import { engineTest } from "./engine.mjs";
+import { pageTest } from "./support.mjs";
+
+const code = `const code = (promise) => promise.then(() => "done", ({ code, name }) => code ?? name);`;
+
+engineTest(
+  "a walk whose place another took is refused, and cannot close the other",
+  {},
+  { code },
+  async ({ gradscope, code }) => {
+    const codeOf = (0, eval)(`${code} code`);
+    const session = await gradscope.createSession({ model: "sigmoid-2-2-1", backend: "cpu", seed: 7 });
+    const first = await session.walk();
+    const second = await session.walk({ type: "example", split: "train", index: 2 });
+    const results = { numbers: [first.info.number, second.info.number] };
+    results.first = [await codeOf(first.to(1)), await codeOf(first.batches(1)), await codeOf(first.edit(0, 0, 1)), await codeOf(first.close())];
+    results.reason = await first.read([{ node: 0 }]).then(() => undefined, ({ args }) => args.reason);
+    results.second = (await second.to(3)).cursor;
+    await second.close();
+    results.closed = [await codeOf(second.to(1)), await codeOf(second.close())];
+    await session.dispose();
+    const programs = [await gradscope.scratch("x = 3; loss = x^2"), await gradscope.scratch("x = 2; loss = x^3")];
+    results.program = [await codeOf(programs[0].to(1)), await codeOf(programs[0].batches(1)), (await programs[1].to(1)).cursor];
+    const mistaken = await codeOf(gradscope.scratch("x = "));
+    results.afterMistake = [mistaken, (await programs[1].to(2)).cursor];
+    return results;
+  },
+  ({ numbers, first, reason, second, closed, program, afterMistake }) => {
+    assert.ok(numbers[0] >= 1 && numbers[1] > numbers[0], `${numbers}`);
+    assert.deepEqual(first, ["wrong_state", "wrong_state", "wrong_state", "done"]);
+    assert.equal(reason, "another walk took this one's place");
+    assert.equal(second, 3);
+    assert.deepEqual(closed, ["wrong_state", "done"]);
+    assert.deepEqual(program, ["wrong_state", "wrong_state", 1]);
+    assert.deepEqual(afterMistake, ["unexpected", 2]);
+  },
+);
+
+engineTest(
+  "a way over batches is told, lets others pass, ends where it is, and leaves the same bits as training",
+  { timeout: 300_000 },
+  { code },
+  async ({ gradscope, code }) => {
+    const codeOf = (0, eval)(`${code} code`);
+    const session = await gradscope.createSession({ model: "mnist-cnn-small", backend: "cpu", seed: 4 });
+    const walk = await session.walk();
+    const told = [];
+    const stop = new AbortController();
+    const meanwhile = {};
+    const going = walk.batches(2000, {
+      signal: stop.signal,
+      onProgress: (at) => {
+        told.push(at);
+        if (told.length === 2) {
+          meanwhile.read = codeOf(walk.to(1));
+          meanwhile.parameter = session.getParameter("dense.bias").then(({ length }) => length);
+        }
+        if (told.length === 4) stop.abort();
+      },
+    });
+    const info = await going;
+    const after = told.length;
+    const reached = info.state.step;
+    const walked = await session.snapshot();
+    const stillOpen = (await walk.to(2)).cursor;
+    const other = await gradscope.createSession({ model: "mnist-cnn-small", backend: "cpu", seed: 4 });
+    await other.train({ steps: reached });
+    const trained = await other.snapshot();
+    await other.dispose();
+    // Back again, told too, and a run that is asked for on the way ends it where it is.
+    const back = walk.batches(-(reached >> 1));
+    const { steps } = await session.train({ steps: 1 });
+    const halted = await back;
+    const over = await codeOf(walk.to(1));
+    const aborted = await walk.batches(5, { signal: AbortSignal.abort() }).then(({ state }) => state.step);
+    await session.dispose();
+    return {
+      told, reached, after, stillOpen, steps, halted: halted.state.step, over, aborted,
+      meanwhile: { read: await meanwhile.read, parameter: await meanwhile.parameter },
+      same: walked.bytes.length === trained.bytes.length && walked.bytes.every((byte, k) => byte === trained.bytes[k]),
+    };
+  },
+  ({ told, reached, stillOpen, steps, halted, over, meanwhile, same }) => {
+    console.log(`    stopped at ${reached}: ${told.map(({ step, secondsLeft }) => `${step} (${secondsLeft.toFixed(1)} s left)`).join(", ")}`);
+    assert.ok(told.length >= 4 && told.every(({ from, to, step }) => from === 0 && to === 2000 && step > 0 && step < 2000));
+    assert.ok(told[3].step <= reached && reached < 2000, `${reached}`);
+    assert.ok(told.every(({ secondsLeft }) => secondsLeft > 0));
+    assert.equal(meanwhile.read, "wrong_state");
+    assert.ok(meanwhile.parameter > 0);
+    assert.ok(same, "the step that was reached is not like any other");
+    assert.equal(stillOpen, 2);
+    assert.equal(steps, 1);
+    assert.ok(halted < reached, `${halted}`);
+    assert.equal(over, "wrong_state");
+  },
+);
+
+engineTest(
+  "a program's way over steps can be ended too",
+  {},
+  {},
+  async ({ gradscope }) => {
+    const walk = await gradscope.scratch("x = randn(200, 200); loss = mean((x @ x - 1)^2); learning_rate = 0.0001");
+    const stop = new AbortController();
+    const told = [];
+    const info = await walk.batches(9000, {
+      signal: stop.signal,
+      onProgress: (at) => {
+        told.push(at);
+        stop.abort();
+      },
+    });
+    const back = await walk.batches(-1);
+    await walk.close();
+    return { told, step: info.state.step, back: back.state.step };
+  },
+  ({ told, step, back }) => {
+    assert.ok(told.length >= 1 && step >= told[0].step && step < 9000, `${step}`);
+    assert.equal(back, step - 1);
+  },
+);
+
+engineTest(
+  "an evaluation stops at its next batch",
+  { timeout: 300_000 },
+  {},
+  async ({ gradscope }) => {
+    const session = await gradscope.createSession({ model: "mnist-cnn-small", backend: "cpu", seed: 4 });
+    const stop = new AbortController();
+    const whole = session.evaluate("train", { signal: stop.signal }).then(() => "done", ({ name }) => name);
+    // Once it is under way: what only looks comes in between.
+    await session.getParameter("dense.bias");
+    const begun = performance.now();
+    stop.abort();
+    const outcome = await whole;
+    const waited = performance.now() - begun;
+    const again = await session.evaluate("validation").then(({ loss }) => loss, ({ code }) => code);
+    const refused = await session.evaluate("test", { signal: AbortSignal.abort() }).then(() => "done", ({ name }) => name);
+    await session.dispose();
+    return { outcome, waited, again, refused };
+  },
+  ({ outcome, waited, again, refused }) => {
+    console.log(`    stopped after ${waited.toFixed(0)} ms`);
+    assert.equal(outcome, "AbortError");
+    // Of 192 batches of 250 one is in flight.
+    assert.ok(waited < 3000, `${waited} ms`);
+    assert.ok(Number.isFinite(again));
+    assert.equal(refused, "AbortError");
+  },
+);
+
+pageTest("the page tells how far a way over batches is, and ends it", { timeout: 300_000 }, async ({ page, url }) => {
+  await page.goto(`${url}/#/mnist-cnn-small?seed=4&backend=cpu`);
+  await page.locator(".card-in").first().waitFor({ timeout: 60_000 });
+  await page.keyboard.press("ArrowRight");
+  await page.locator(".walk-head").waitFor();
+  await page.getByRole("button", { name: "To the next epoch" }).click();
+  await page.locator(".outer-text").getByText(/^at step [\d,]+ of [\d,]+ · left/).waitFor();
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await page.locator(".outer-text small").getByText(/^snapshots: \d+$/).waitFor();
+  const [, batch] = (await page.locator(".outer-text b").innerText()).match(/^Epoch 1 · batch (\d+) of/);
+  assert.ok(Number(batch) > 1, batch);
+  const step = await page.locator(".walk-side dd").nth(1).innerText();
+  assert.equal(Number(step.replaceAll(",", "")), Number(batch) - 1, "the page shows where it stands");
+  assert.equal(await page.getByRole("alert").innerText(), "");
+  await page.keyboard.press("Alt+ArrowLeft");
+  await page.locator(".outer-text b").getByText(`batch ${Number(batch) - 1} of`).waitFor();
+});
+
+pageTest("an evaluation on the page can be cancelled", { timeout: 300_000 }, async ({ page, url }) => {
+  await page.goto(`${url}/#/mnist-cnn?seed=4&backend=cpu`);
+  await page.locator(".card-in").first().waitFor({ timeout: 60_000 });
+  await page.getByRole("tab", { name: "Evaluate" }).click();
+  await page.locator("gs-evaluate select").first().selectOption("train");
+  await page.getByRole("button", { name: "Evaluate now" }).click();
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await page.getByRole("button", { name: "Evaluate now" }).waitFor({ timeout: 10_000 });
+  assert.equal(await page.getByRole("alert").innerText(), "");
+  await page.getByText(/^Not evaluated yet/).waitFor();
+});
