@@ -76,7 +76,7 @@ export const special = {
   "norm.groupLayer": "{n} numbers are normalised together, all of this example.",
   "norm.spread": "{n} numbers by size",
   "norm.histogram": "Histogram of {n} numbers: mean {mean}, standard deviation {std}, the chosen one {x}",
-  "norm.band": "The band is one σ to either side of the mean μ.",
+  "norm.band": "The band is one σ to either side of the mean μ. Heights go by the square root of the count.",
   "norm.some": "The first {n} of them are shown.",
   "norm.moving": "Running statistics",
   "norm.before": "before the step",

@@ -115,15 +115,16 @@ class DenseView extends View {
     };
     const input = valueOf(source)?.[from];
     return html`<section class="weight-open" aria-label=${elementLabel(site.kernel, element)} @keydown=${close}>
-      <header><h4 class="mono">${elementLabel(site.kernel, element)}</h4><button class="plain small" @click=${() => select(cell)}>${t("dense.show")}</button>
-        <button class="plain small" @click=${() => close()}>${t("help.close")}</button></header>
+      <header><h4 class="mono">${elementLabel(site.kernel, element)}</h4>
+        <button class="small" @click=${() => close()}>${t("help.close")}</button></header>
       <dl class="fused mono"><dt>${t("slots.value")}</dt><dd><b>${general(value)}</b></dd>
         <dt>${`${label(source)}[${from}]`} × w</dt><dd>${computedYet(source) && input !== undefined && value !== undefined ? html`${general(input)} × ${general(value)} = ${general(input * value)}` : "–"}</dd>
         <dt>${t("slots.gradient")}</dt><dd>${gradient == null || !computedYet(gradient) ? html`<small>${t("cards.none")}</small>` : general(valueOf(gradient)?.[element])}</dd></dl>
       <form class="edit" @submit=${submit}><label><span>${t("edit.value")}</span><input name="weight" type="text" inputmode="decimal" autocomplete="off" aria-invalid=${problem ? "true" : "false"} aria-describedby="weight-problem" .value=${String(value ?? 0)}></label>
         <button class="primary" type="submit">${t("edit.set")}</button>
-        <button type="button" title=${t("action.nudgeWhy")} ?disabled=${asking.value} @click=${() => void nudge(cell)}>${t("action.nudge")}</button>
         <p id="weight-problem" role="alert">${problem ? (typeof problem === "string" ? problem : errorText(problem)) : ""}</p></form>
+      <div class="buttons"><button title=${t("action.nudgeWhy")} ?disabled=${asking.value} @click=${() => void nudge(cell)}>${t("action.nudge")}</button>
+        <button @click=${() => select(cell)}>${t("dense.show")}</button></div>
       ${nudged.value && same(nudged.value.cell, cell) ? html`<div role="status">${nudgeTable(nudged.value.nudge)}</div>` : nothing}
     </section>`;
   }

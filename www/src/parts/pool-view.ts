@@ -53,7 +53,7 @@ class PoolView extends View {
     }
     const gradient = nodes.value[site.cell.node]!.inputs[1]!;
     return html`${windows.map(({ window, winner }) => winner === undefined ? nothing : html`<p>${winner === site.cell.element ? t("pool.isWinner") : t("pool.isLoser")}
-        ${winner === site.cell.element ? html`δ ${this.#link(gradient, window, "δ")}` : this.#link(input, winner)}.</p>`)}
+        ${winner === site.cell.element ? this.#link(gradient, window, "δ") : this.#link(input, winner)}.</p>`)}
       <p class="why">${t("teach.maxPoolGrad")}</p>`;
   }
 
