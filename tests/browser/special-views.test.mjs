@@ -34,6 +34,18 @@ async function standAt(page, name, zoom) {
   for (let k = 0; k < zoom; k++) await page.keyboard.press("Enter");
 }
 
+/** A view is there, nothing in the page is hard to use, and nothing sticks out sideways. */
+async function accessible(page, selector, what) {
+  await page.locator(selector).first().waitFor();
+  await page.waitForTimeout(300);
+  await page.evaluate(axe);
+  const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+  const { violations } = await page.evaluate((runOnly) => globalThis.axe.run(document, { runOnly }), tags);
+  assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(" | ")}`), [], what);
+  const across = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  assert.ok(across <= 0, `${what}: ${across} px of sideways scrolling`);
+}
+
 /** The chosen cell's index, as its heading says. */
 const place = async (page) => ((await page.locator(".cell-head h2").innerText()).match(/\[([\d, ]*)\]$/)?.[1] ?? "").split(", ").filter(Boolean).map(Number);
 
@@ -117,10 +129,18 @@ pageTest("a convolution's window: products in place, the running sum, bias and r
   // Space adds, and holds; the walk does not move.
   await page.keyboard.press("Space");
   await page.getByRole("button", { name: "Hold" }).waitFor();
+  // It waits while the pointer is on a picture, and goes on behind it.
+  const termsIn = async () => Number((await page.locator(".run-sum small").innerText()).split(" ")[0]);
+  await page.locator("gs-marked").first().hover();
+  await page.waitForTimeout(100);
+  const waiting = await termsIn();
+  await page.waitForTimeout(400);
+  assert.equal(await termsIn(), waiting);
+  await page.mouse.move(5, 5);
+  await page.waitForFunction((before) => Number(document.querySelector(".run-sum small").textContent.split(" ")[0]) > before, waiting);
   await page.keyboard.press("Space");
   await page.getByRole("button", { name: "Add up" }).waitFor();
-  const [held] = (await page.locator(".run-sum small").innerText()).split(" ").map(Number);
-  assert.ok(held < 288, `${held} terms in`);
+  assert.ok((await termsIn()) < 288, "it was held");
 
   // Another channel beside it.
   await page.locator(".strip button[aria-pressed=true]").focus();
@@ -192,7 +212,8 @@ pageTest("back through a convolution: a weight's sweep, a pixel's windows and th
 
 pageTest("max-pool: every window's winner, forward and back", { context: { viewport: { width: 1440, height: 1100 } }, timeout: 180_000 }, async ({ page, url }) => {
   await openWalk(page, url, "mnist-cnn");
-  await standAt(page, "max_pooling2d_1", 2);
+  await standAt(page, "max_pooling2d_1", 0);
+  await page.getByRole("button", { name: "How this op works" }).click();
   await page.locator(".pool-text .link").waitFor();
   const row = await rowShown(page);
   const values = await beside(page, "mnist-cnn", ["conv2d_1/relu", "max_pooling2d_1/∂max_pool2d_grad", "conv2d_2/∂conv2d_input_grad"], row);
@@ -320,7 +341,7 @@ pageTest("links between dense layers: a weight opened by keyboard, nudged, edite
 });
 
 for (const layer of ["BatchNormalization", "LayerNormalization"]) {
-  pageTest(`${layer}: the statistics of the group`, { context: { viewport: { width: 1440, height: 1100 } } }, async ({ page, url }) => {
+  pageTest(`${layer}: the statistics of the group`, { context: { reducedMotion: "reduce", viewport: { width: 1440, height: 1100 } } }, async ({ page, url }) => {
     await page.goto(`${url}/#/sigmoid-2-2-1?seed=7&backend=cpu`);
     await page.locator(".card-in").first().waitFor({ timeout: 60_000 });
     await page.locator("label.add select").selectOption(layer);
@@ -353,6 +374,7 @@ for (const layer of ["BatchNormalization", "LayerNormalization"]) {
       close(after, 0.01 * mean, "the moving mean");
       close(afterV, 0.99 + 0.01 * variance, "the moving variance");
     }
+    await accessible(page, "gs-group-histogram", layer);
   });
 }
 
@@ -366,16 +388,7 @@ for (const { colorScheme, width, locale } of [
     await page.locator(".walk-head").waitFor();
     await page.keyboard.press("b");
     await page.waitForFunction(() => document.querySelector(".position b")?.textContent === "∂L/∂conv2d.kernel");
-    const check = async (selector, what) => {
-      await page.locator(selector).first().waitFor();
-      await page.waitForTimeout(300);
-      await page.evaluate(axe);
-      const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
-      const { violations } = await page.evaluate((runOnly) => globalThis.axe.run(document, { runOnly }), tags);
-      assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(" | ")}`), [], what);
-      const across = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-      assert.ok(across <= 0, `${what}: ${across} px of sideways scrolling`);
-    };
+    const check = (selector, what) => accessible(page, selector, what);
     await page.keyboard.press("Enter");
     await page.keyboard.press("Enter");
     await check(".run", "a weight");

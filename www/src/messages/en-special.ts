@@ -30,6 +30,7 @@ export const special = {
   "conv.otherExamples": "the other {n} examples",
   "conv.otherExample": "example {k}, its {n} positions together",
   "conv.none": "No products meet here: all that it saw is padding.",
+  "conv.many": "There are more than {n} products; the largest are in the list of terms.",
 
   "special.title": "How this op works",
 

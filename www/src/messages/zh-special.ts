@@ -30,6 +30,7 @@ export const special = {
   "conv.otherExamples": "其余 {n} 个样本",
   "conv.otherExample": "样本 {k}，其 {n} 个位置合计",
   "conv.none": "这里没有乘积：它看到的全是填充。",
+  "conv.many": "乘积超过 {n} 个；最大的见项的列表。",
 
   "special.title": "这个运算如何工作",
 

@@ -260,7 +260,8 @@ class ConvView extends View {
     const products = kernel ? undefined : productsOf(now.term);
     if (sweep) return this.#weight(now, sweep);
     if (products?.length) return this.#window(site, now, products);
-    return html`<div class="window-rows waiting" role="status">${kernel ? t("walk.computing") : t("conv.none")}</div>`;
+    const many = !kernel && now.term.type === "sum" && now.term.count > EVERY;
+    return html`<div class="window-rows waiting" role="status">${kernel ? t("walk.computing") : many ? t("conv.many", { n: EVERY }) : t("conv.none")}</div>`;
   }
 }
 customElements.define("gs-conv-view", ConvView);

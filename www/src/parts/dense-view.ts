@@ -92,6 +92,12 @@ class DenseView extends View {
       <text x=${text} y=${y + 10} text-anchor=${left ? "end" : "start"} class="unit-name">[${element}]</text></g>` as unknown as TemplateResult;
   }
 
+  /** Opens a weight, or closes the one that is open. */
+  #show(element: number | undefined): void {
+    editProblem.value = undefined;
+    this.#open.value = element;
+  }
+
   #weight(site: Dense, element: number): TemplateResult {
     const cell: Cell = { node: site.kernel, element };
     const { gradient } = nodes.value[site.kernel]!;
@@ -110,7 +116,7 @@ class DenseView extends View {
     const close = (event?: KeyboardEvent): void => {
       if (event && event.key !== "Escape") return;
       event?.preventDefault();
-      this.#open.value = undefined;
+      this.#show(undefined);
       void this.updateComplete.then(() => this.querySelector<HTMLElement>(`[data-link="${element}"]`)?.focus());
     };
     const input = valueOf(source)?.[from];
@@ -160,7 +166,7 @@ class DenseView extends View {
       if (event.altKey || event.shiftKey || (!by && event.key !== "Enter" && event.key !== " ")) return;
       event.preventDefault();
       if (by) all[(all.indexOf(target) + by + all.length) % all.length]?.focus();
-      else this.#open.value = Number(target.dataset.link);
+      else this.#show(Number(target.dataset.link));
     };
     const first = open ?? (links[0] ? links[0].from * units + links[0].to : -1);
     return html`<div class="special-body dense"><h3>${t("dense.title")}</h3>
@@ -175,7 +181,7 @@ class DenseView extends View {
           const wide = Number.isFinite(weight) ? Math.max(0.6, (Math.abs(weight) / largest) * 9) : 9;
           const dim = whole && open === undefined && site.unit !== undefined && nodes.value[site.product]!.layer && to !== site.unit && units > 1;
           return svg`<g class="link-line ${open === element ? "open" : ""} ${dim ? "other" : ""}" data-link=${element} role="button" tabindex=${element === first ? 0 : -1}
-            aria-expanded=${open === element} aria-label=${t("dense.link", { from, to, value: general(weight) })} @click=${() => (this.#open.value = open === element ? undefined : element)}>
+            aria-expanded=${open === element} aria-label=${t("dense.link", { from, to, value: general(weight) })} @click=${() => this.#show(open === element ? undefined : element)}>
             <title>${elementLabel(site.kernel, element)} = ${general(weight)}</title>
             <path d=${path} class="reach"></path><path d=${path} stroke=${css(diverging(Math.sign(weight) * Math.max(0.35, Math.abs(weight) / largest), colours))} stroke-width=${wide}></path></g>`;
         })}
