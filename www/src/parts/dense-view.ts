@@ -96,6 +96,8 @@ class DenseView extends View {
   #show(element: number | undefined): void {
     editProblem.value = undefined;
     this.#open.value = element;
+    // Where it stands beneath the links it may be out of sight.
+    if (element !== undefined) void this.updateComplete.then(() => this.querySelector(".weight-open")?.scrollIntoView({ block: "nearest" }));
   }
 
   #weight(site: Dense, element: number): TemplateResult {
