@@ -208,7 +208,7 @@ class ConvView extends View {
     const key = `${now.node} ${now.element} ${now.value}`;
     const terms = ordered.map(({ value }) => value);
     const at = this.#run.at(key, terms.length);
-    const largest = Math.max(1e-30, ...terms.map(Math.abs));
+    const largest = Math.max(1e-30, ...terms.map(Math.abs).filter(Number.isFinite));
     const last = (k: number): TemplateResult | string => {
       const { left, right, value } = ordered[k]!;
       return html`${elementLabel(node, left.element, left.upstream ? "δ" : undefined)} <b>${general(left.value)}</b> × ${elementLabel(right.input, right.element)} <b>${general(right.value)}</b> = <b>${general(value)}</b>`;

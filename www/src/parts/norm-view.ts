@@ -60,7 +60,7 @@ class GroupHistogram extends Drawing {
 
   protected override draw(context: CanvasRenderingContext2D, width: number, height: number): void {
     const of = this.#of.peek();
-    if (!of) return;
+    if (!of || !Number.isFinite(of.statistics.spread)) return;
     const { values, statistics: { mean, variance, x } } = of;
     const sigma = Math.sqrt(Math.max(0, variance));
     const { ink, dim, positive, negative, line, zero } = palette.peek();
