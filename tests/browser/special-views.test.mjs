@@ -26,7 +26,7 @@ async function startWalk(page) {
 async function standAt(page, name, zoom) {
   for (let op = 0; op < 90; op++) {
     await page.keyboard.press("ArrowRight");
-    await page.waitForFunction((at) => document.querySelector(".ops").getAttribute("aria-valuenow") === String(at), op + 1);
+    await page.waitForFunction((at) => document.querySelector(".position").textContent.includes(` ${at} `), op + 1);
     if ((await page.locator(".position b").innerText()).trim() === name) break;
   }
   assert.equal((await page.locator(".position b").innerText()).trim(), name);
@@ -34,8 +34,38 @@ async function standAt(page, name, zoom) {
   for (let k = 0; k < zoom; k++) await page.keyboard.press("Enter");
 }
 
+/** A view is there, nothing in the page is hard to use, and nothing sticks out sideways. */
+async function accessible(page, selector, what) {
+  await page.locator(selector).first().waitFor();
+  await page.waitForTimeout(300);
+  await page.evaluate(axe);
+  const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+  const { violations } = await page.evaluate((runOnly) => globalThis.axe.run(document, { runOnly }), tags);
+  assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(" | ")}`), [], what);
+  const across = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  assert.ok(across <= 0, `${what}: ${across} px of sideways scrolling`);
+}
+
 /** The chosen cell's index, as its heading says. */
 const place = async (page) => ((await page.locator(".cell-head h2").innerText()).match(/\[([\d, ]*)\]$/)?.[1] ?? "").split(", ").filter(Boolean).map(Number);
+
+/** Moves the cell of the grid of that name, which has the focus, by its keys: to a row, a column and a channel. */
+async function moveTo(page, name, [row, column, channel]) {
+  const heading = page.locator(".cell-head h2");
+  const press = async (key) => {
+    const before = await heading.innerText();
+    await page.keyboard.press(key);
+    await page.waitForFunction((old) => document.querySelector(".cell-head h2").textContent !== old, before);
+  };
+  await press("PageDown");
+  await heading.getByText(`${name}[`).waitFor();
+  for (;;) {
+    const [r, c, k] = await place(page);
+    const key = k < channel ? "PageDown" : k > channel ? "PageUp" : r < row ? "ArrowDown" : r > row ? "ArrowUp" : c < column ? "ArrowRight" : c > column ? "ArrowLeft" : "";
+    if (!key) return;
+    await press(key);
+  }
+}
 
 /** Values of the page's walk, by name, for the example that it shows; from a session of the same seed that stands at the same op. */
 const beside = (page, model, names, row, layers) =>
@@ -99,10 +129,18 @@ pageTest("a convolution's window: products in place, the running sum, bias and r
   // Space adds, and holds; the walk does not move.
   await page.keyboard.press("Space");
   await page.getByRole("button", { name: "Hold" }).waitFor();
+  // It waits while the pointer is on a picture, and goes on behind it.
+  const termsIn = async () => Number((await page.locator(".run-sum small").innerText()).split(" ")[0]);
+  await page.locator("gs-marked").first().hover();
+  await page.waitForTimeout(100);
+  const waiting = await termsIn();
+  await page.waitForTimeout(400);
+  assert.equal(await termsIn(), waiting);
+  await page.mouse.move(5, 5);
+  await page.waitForFunction((before) => Number(document.querySelector(".run-sum small").textContent.split(" ")[0]) > before, waiting);
   await page.keyboard.press("Space");
   await page.getByRole("button", { name: "Add up" }).waitFor();
-  const [held] = (await page.locator(".run-sum small").innerText()).split(" ").map(Number);
-  assert.ok(held < 288, `${held} terms in`);
+  assert.ok((await termsIn()) < 288, "it was held");
 
   // Another channel beside it.
   await page.locator(".strip button[aria-pressed=true]").focus();
@@ -149,8 +187,8 @@ pageTest("back through a convolution: a weight's sweep, a pixel's windows and th
   await page.locator(".run-sum small").getByText("739 of 739 terms", { exact: true }).waitFor();
 
   // To a pixel: every window that saw it, with the tap that met it.
+  await page.locator(".position").click();
   await page.keyboard.press("ArrowLeft");
-  await page.locator("body").press("ArrowLeft").catch(() => undefined);
   await page.locator(".position b").getByText("∂L/∂x", { exact: true }).waitFor();
   await page.locator(".turned").waitFor();
   const [r, c] = await place(page);
@@ -174,7 +212,8 @@ pageTest("back through a convolution: a weight's sweep, a pixel's windows and th
 
 pageTest("max-pool: every window's winner, forward and back", { context: { viewport: { width: 1440, height: 1100 } }, timeout: 180_000 }, async ({ page, url }) => {
   await openWalk(page, url, "mnist-cnn");
-  await standAt(page, "max_pooling2d_1", 2);
+  await standAt(page, "max_pooling2d_1", 0);
+  await page.getByRole("button", { name: "How this op works" }).click();
   await page.locator(".pool-text .link").waitFor();
   const row = await rowShown(page);
   const values = await beside(page, "mnist-cnn", ["conv2d_1/relu", "max_pooling2d_1/∂max_pool2d_grad", "conv2d_2/∂conv2d_input_grad"], row);
@@ -190,13 +229,27 @@ pageTest("max-pool: every window's winner, forward and back", { context: { viewp
 
   // Back: the winner has the window's gradient, a loser has none.
   await page.keyboard.press("b");
-  await page.locator(".position").getByText(/^backward pass/).waitFor();
-  await page.keyboard.press("Escape");
-  await page.keyboard.press("Escape");
-  await page.locator(".chain li").nth(3).locator(".tensor-head").click();
-  const cell = page.locator('.chain li:nth-child(4) .half').nth(1).locator(".grid-cell");
-  await cell.focus();
-  await page.keyboard.press("Home");
+  await page.locator(".position b").getByText("∂L/∂conv2d.kernel", { exact: true }).waitFor();
+  const { "max_pooling2d_1/∂max_pool2d_grad": { data: dx }, "conv2d_2/∂conv2d_input_grad": { data: dy } } = values;
+  for (const [at, won] of [[[wi, wj], true], [[wi ^ 1, wj], false]]) {
+    await page.locator(".crumbs button").first().click();
+    await page.locator(".chain li").nth(3).locator(".tensor-head").click();
+    await page.locator(".crumbs button").nth(1).click();
+    await page.keyboard.press("g");
+    await page.locator(".layer-view h2").getByText("∂L/∂conv2d_1", { exact: true }).waitFor();
+    await page.locator(".layer-view .grid-cell").focus();
+    await moveTo(page, "∂L/∂conv2d_1", [...at, c]);
+    await page.locator(".crumbs button").nth(2).click();
+    await page.locator(".pool-text .link").waitFor();
+    assert.deepEqual(await place(page), [...at, c]);
+    const shown = number(await page.locator(".cell-head .result").innerText());
+    close(shown, dx[(at[0] * 11 + at[1]) * 64 + c], `the gradient at ${at}`);
+    close(shown, won ? dy[(i * 5 + j) * 64 + c] : 0, won ? "the winner's is its window's" : "a loser's");
+    const text = await page.locator(".pool-text p").first().innerText();
+    assert.match(text, won ? /It won a window/ : /It lost a window/);
+    if (won) close(number(await page.locator(".pool-text b").first().innerText()), dy[(i * 5 + j) * 64 + c], "the window's gradient");
+    else assert.equal(await page.locator(".pool-text .link").first().innerText(), `conv2d_1[${wi}, ${wj}, ${c}]`);
+  }
 });
 
 pageTest("softmax and cross-entropy: written out and in one, forward and back", { context: { viewport: { width: 1440, height: 1100 } }, timeout: 180_000 }, async ({ page, url }) => {
@@ -243,7 +296,7 @@ pageTest("softmax and cross-entropy: written out and in one, forward and back", 
   await page.locator('.cross-entropy [data-class="3"] button').focus();
   await page.keyboard.press("Enter");
   await page.locator('.cross-entropy [data-class="3"].on').waitFor();
-  const [toP, slope, product] = (await page.locator(".two-sides.chain .chain-table").first().locator("tbody tr").first().locator("td").allInnerTexts()).map(number);
+  const [toP, slope, product] = (await page.locator(".two-sides.through .chain-table").first().locator("tbody tr").first().locator("td").allInnerTexts()).map(number);
   close(toP, -1 / p[label], "∂L/∂p");
   close(slope, p[label] * (Number(label === 3) - p[3]), "∂p/∂z", 1e-2);
   close(product, p[3] - Number(label === 3), "their product", 0.1);
@@ -288,7 +341,7 @@ pageTest("links between dense layers: a weight opened by keyboard, nudged, edite
 });
 
 for (const layer of ["BatchNormalization", "LayerNormalization"]) {
-  pageTest(`${layer}: the statistics of the group`, { context: { viewport: { width: 1440, height: 1100 } } }, async ({ page, url }) => {
+  pageTest(`${layer}: the statistics of the group`, { context: { reducedMotion: "reduce", viewport: { width: 1440, height: 1100 } } }, async ({ page, url }) => {
     await page.goto(`${url}/#/sigmoid-2-2-1?seed=7&backend=cpu`);
     await page.locator(".card-in").first().waitFor({ timeout: 60_000 });
     await page.locator("label.add select").selectOption(layer);
@@ -321,6 +374,7 @@ for (const layer of ["BatchNormalization", "LayerNormalization"]) {
       close(after, 0.01 * mean, "the moving mean");
       close(afterV, 0.99 + 0.01 * variance, "the moving variance");
     }
+    await accessible(page, "gs-group-histogram", layer);
   });
 }
 
@@ -334,16 +388,7 @@ for (const { colorScheme, width, locale } of [
     await page.locator(".walk-head").waitFor();
     await page.keyboard.press("b");
     await page.waitForFunction(() => document.querySelector(".position b")?.textContent === "∂L/∂conv2d.kernel");
-    const check = async (selector, what) => {
-      await page.locator(selector).first().waitFor();
-      await page.waitForTimeout(300);
-      await page.evaluate(axe);
-      const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
-      const { violations } = await page.evaluate((runOnly) => globalThis.axe.run(document, { runOnly }), tags);
-      assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(" | ")}`), [], what);
-      const across = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-      assert.ok(across <= 0, `${what}: ${across} px of sideways scrolling`);
-    };
+    const check = (selector, what) => accessible(page, selector, what);
     await page.keyboard.press("Enter");
     await page.keyboard.press("Enter");
     await check(".run", "a weight");
@@ -358,6 +403,6 @@ for (const { colorScheme, width, locale } of [
     await look(4, ".dense");
     await page.locator("[data-link]").first().dispatchEvent("click");
     await check(".weight-open", "an open weight");
-    await look(5, ".cross-entropy .two-sides.chain");
+    await look(5, ".cross-entropy .two-sides.through");
   });
 }

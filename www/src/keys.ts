@@ -61,6 +61,7 @@ export const STEP_KEYS: readonly Key[] = [
 export const LOCAL_KEYS: readonly { keys: string; text: PlainKey }[] = [
   { keys: "← ↑ → ↓", text: "keys.cell" },
   { keys: "PgUp PgDn", text: "keys.picture" },
+  { keys: "Space", text: "keys.run" },
   { keys: "Alt ↑ ↓", text: "keys.layer" },
 ];
 

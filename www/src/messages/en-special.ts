@@ -30,6 +30,7 @@ export const special = {
   "conv.otherExamples": "the other {n} examples",
   "conv.otherExample": "example {k}, its {n} positions together",
   "conv.none": "No products meet here: all that it saw is padding.",
+  "conv.many": "There are more than {n} products; the largest are in the list of terms.",
 
   "special.title": "How this op works",
 
@@ -76,7 +77,7 @@ export const special = {
   "norm.groupLayer": "{n} numbers are normalised together, all of this example.",
   "norm.spread": "{n} numbers by size",
   "norm.histogram": "Histogram of {n} numbers: mean {mean}, standard deviation {std}, the chosen one {x}",
-  "norm.band": "The band is one σ to either side of the mean μ.",
+  "norm.band": "The band is one σ to either side of the mean μ. Heights go by the square root of the count.",
   "norm.some": "The first {n} of them are shown.",
   "norm.moving": "Running statistics",
   "norm.before": "before the step",

@@ -213,6 +213,7 @@ export const walk = {
   "help.stepper": "Stepper",
   "keys.cell": "Move the cell, the window or the chosen map, once it has the focus",
   "keys.picture": "Other channel of the grid that has the focus",
+  "keys.run": "Add a running sum up, or hold it, once its view has the focus",
   "keys.zoomIn": "Zoom in",
   "keys.zoomOut": "Zoom out, or close what is open",
   "keys.gradient": "Value or gradient",

@@ -30,6 +30,7 @@ export const special = {
   "conv.otherExamples": "其余 {n} 个样本",
   "conv.otherExample": "样本 {k}，其 {n} 个位置合计",
   "conv.none": "这里没有乘积：它看到的全是填充。",
+  "conv.many": "乘积超过 {n} 个；最大的见项的列表。",
 
   "special.title": "这个运算如何工作",
 
@@ -76,7 +77,7 @@ export const special = {
   "norm.groupLayer": "{n} 个数一起归一化，全部来自本样本。",
   "norm.spread": "{n} 个数按大小分布",
   "norm.histogram": "{n} 个数的直方图：均值 {mean}，标准差 {std}，所选的数 {x}",
-  "norm.band": "色带为均值 μ 两侧各一个 σ。",
+  "norm.band": "色带为均值 μ 两侧各一个 σ。柱高按计数的平方根。",
   "norm.some": "只显示其中前 {n} 个。",
   "norm.moving": "滑动统计量",
   "norm.before": "这一步之前",

@@ -203,6 +203,7 @@ export const walk = {
   "help.stepper": "逐步器",
   "keys.cell": "焦点在图上时，移动格子、窗口或所选的图",
   "keys.picture": "焦点所在图的其他通道",
+  "keys.run": "焦点在其视图中时：逐项相加或暂停",
   "keys.zoomIn": "放大",
   "keys.zoomOut": "缩小，或关闭打开的部分",
   "keys.gradient": "值或梯度",

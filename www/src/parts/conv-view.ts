@@ -113,13 +113,15 @@ class ConvView extends View {
     const where = products.map(({ left }) => layout(node).where(cellOf(node, left.element).element));
     const [rows, columns] = [byValue(where.map(([, row]) => row)), byValue(where.map(([, , column]) => column))];
     const few = columns.length <= WIDE;
+    // At an edge there are fewer rows; what stands beneath shall not move.
+    const high = (shapeOf(products[0]!.right.input)[0] ?? 1) * (few ? 64 : 30);
     return html`<figure class="grow"><figcaption>${t(gradient ? "conv.productsBack" : "conv.products")} ${pictureName(node, picture)}</figcaption>
-      <div class="products ${few ? "" : "many"}" role="img" aria-label=${t("conv.productsLabel", { n: products.length })} style="grid-template-columns:repeat(${columns.length},minmax(0,1fr))">
+      <div class="products ${few ? "" : "many"}" role="img" aria-label=${t("conv.productsLabel", { n: products.length })} style="grid-template-columns:repeat(${columns.length},minmax(0,1fr));min-height:${high}px">
       ${products.map(({ left, right, value }, k) => {
         const [, row, column] = where[k]!;
         const isIn = from + k < at;
         const place = `grid-area:${rows.indexOf(row) + 1}/${columns.indexOf(column) + 1}`;
-        return html`<div class="product ${isIn ? "" : "waiting"} ${at < products.length + from && from + k === at - 1 ? "last" : ""}"
+        return html`<div class="product ${isIn ? "" : "ahead"} ${at < products.length + from && from + k === at - 1 ? "last" : ""}"
           style="${place};background:${isIn ? css(diverging(value / largest, palette.value, gradient), 0.45) : ""}"
           title="${elementLabel(node, left.element)} × ${elementLabel(right.input, right.element)}">
           ${gradient ? html`<small class="tap">w[${right.index.slice(0, 2).join(",")}]</small>` : nothing}
@@ -206,7 +208,7 @@ class ConvView extends View {
     const key = `${now.node} ${now.element} ${now.value}`;
     const terms = ordered.map(({ value }) => value);
     const at = this.#run.at(key, terms.length);
-    const largest = Math.max(1e-30, ...terms.map(Math.abs));
+    const largest = Math.max(1e-30, ...terms.map(Math.abs).filter(Number.isFinite));
     const last = (k: number): TemplateResult | string => {
       const { left, right, value } = ordered[k]!;
       return html`${elementLabel(node, left.element, left.upstream ? "δ" : undefined)} <b>${general(left.value)}</b> × ${elementLabel(right.input, right.element)} <b>${general(right.value)}</b> = <b>${general(value)}</b>`;
@@ -255,12 +257,13 @@ class ConvView extends View {
     if (!site) return nothing;
     const kernel = site.kind === "kernel";
     const now = this.#explaining.of(site.cell, kernel ? 1 : EVERY);
-    if (!now) return html`<div class="window-rows waiting" role="status">${t("walk.computing")}</div>`;
+    if (!now) return html`<div class="window-rows coming" role="status">${t("walk.computing")}</div>`;
     const sweep = kernel ? weightSweep(now) : undefined;
     const products = kernel ? undefined : productsOf(now.term);
     if (sweep) return this.#weight(now, sweep);
     if (products?.length) return this.#window(site, now, products);
-    return html`<div class="window-rows waiting" role="status">${kernel ? t("walk.computing") : t("conv.none")}</div>`;
+    const many = !kernel && now.term.type === "sum" && now.term.count > EVERY;
+    return html`<div class="window-rows coming" role="status">${kernel ? t("walk.computing") : many ? t("conv.many", { n: EVERY }) : t("conv.none")}</div>`;
   }
 }
 customElements.define("gs-conv-view", ConvView);

@@ -113,7 +113,7 @@ class CrossEntropyView extends View {
     const shown = paths.slice(0, PATHS);
     const later = paths.slice(PATHS).reduce((sum, k) => sum + out.toP[k]! * out.slope(k, chosen), 0);
     const [only] = paths;
-    return html`<div class="two-sides chain"><div><h4>${t("softmax.chain", { name: name(chosen) })}</h4>
+    return html`<div class="two-sides through"><div><h4>${t("softmax.chain", { name: name(chosen) })}</h4>
         <div class="scroll-x" tabindex="0" role="region" aria-label=${t("softmax.chainLabel")}><table class="numbers chain-table"><thead><tr>
           <th scope="col">k</th><th scope="col">∂L/∂p<sub>k</sub></th><th scope="col">∂p<sub>k</sub>/∂z<sub>${name(chosen)}</sub></th><th scope="col">${t("softmax.product")}</th></tr></thead>
         <tbody>${shown.map((k) => html`<tr><th scope="row">${name(k)}</th><td>${decimal(out.toP[k])}</td><td>${decimal(out.slope(k, chosen))}</td><td>${decimal(out.toP[k]! * out.slope(k, chosen))}</td></tr>`)}

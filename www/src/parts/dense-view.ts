@@ -92,6 +92,14 @@ class DenseView extends View {
       <text x=${text} y=${y + 10} text-anchor=${left ? "end" : "start"} class="unit-name">[${element}]</text></g>` as unknown as TemplateResult;
   }
 
+  /** Opens a weight, or closes the one that is open. */
+  #show(element: number | undefined): void {
+    editProblem.value = undefined;
+    this.#open.value = element;
+    // Where it stands beneath the links it may be out of sight.
+    if (element !== undefined) void this.updateComplete.then(() => this.querySelector(".weight-open")?.scrollIntoView({ block: "nearest" }));
+  }
+
   #weight(site: Dense, element: number): TemplateResult {
     const cell: Cell = { node: site.kernel, element };
     const { gradient } = nodes.value[site.kernel]!;
@@ -110,20 +118,21 @@ class DenseView extends View {
     const close = (event?: KeyboardEvent): void => {
       if (event && event.key !== "Escape") return;
       event?.preventDefault();
-      this.#open.value = undefined;
+      this.#show(undefined);
       void this.updateComplete.then(() => this.querySelector<HTMLElement>(`[data-link="${element}"]`)?.focus());
     };
     const input = valueOf(source)?.[from];
     return html`<section class="weight-open" aria-label=${elementLabel(site.kernel, element)} @keydown=${close}>
-      <header><h4 class="mono">${elementLabel(site.kernel, element)}</h4><button class="plain small" @click=${() => select(cell)}>${t("dense.show")}</button>
-        <button class="plain small" @click=${() => close()}>${t("help.close")}</button></header>
+      <header><h4 class="mono">${elementLabel(site.kernel, element)}</h4>
+        <button class="small" @click=${() => close()}>${t("help.close")}</button></header>
       <dl class="fused mono"><dt>${t("slots.value")}</dt><dd><b>${general(value)}</b></dd>
         <dt>${`${label(source)}[${from}]`} × w</dt><dd>${computedYet(source) && input !== undefined && value !== undefined ? html`${general(input)} × ${general(value)} = ${general(input * value)}` : "–"}</dd>
         <dt>${t("slots.gradient")}</dt><dd>${gradient == null || !computedYet(gradient) ? html`<small>${t("cards.none")}</small>` : general(valueOf(gradient)?.[element])}</dd></dl>
       <form class="edit" @submit=${submit}><label><span>${t("edit.value")}</span><input name="weight" type="text" inputmode="decimal" autocomplete="off" aria-invalid=${problem ? "true" : "false"} aria-describedby="weight-problem" .value=${String(value ?? 0)}></label>
         <button class="primary" type="submit">${t("edit.set")}</button>
-        <button type="button" title=${t("action.nudgeWhy")} ?disabled=${asking.value} @click=${() => void nudge(cell)}>${t("action.nudge")}</button>
         <p id="weight-problem" role="alert">${problem ? (typeof problem === "string" ? problem : errorText(problem)) : ""}</p></form>
+      <div class="buttons"><button title=${t("action.nudgeWhy")} ?disabled=${asking.value} @click=${() => void nudge(cell)}>${t("action.nudge")}</button>
+        <button @click=${() => select(cell)}>${t("dense.show")}</button></div>
       ${nudged.value && same(nudged.value.cell, cell) ? html`<div role="status">${nudgeTable(nudged.value.nudge)}</div>` : nothing}
     </section>`;
   }
@@ -159,7 +168,7 @@ class DenseView extends View {
       if (event.altKey || event.shiftKey || (!by && event.key !== "Enter" && event.key !== " ")) return;
       event.preventDefault();
       if (by) all[(all.indexOf(target) + by + all.length) % all.length]?.focus();
-      else this.#open.value = Number(target.dataset.link);
+      else this.#show(Number(target.dataset.link));
     };
     const first = open ?? (links[0] ? links[0].from * units + links[0].to : -1);
     return html`<div class="special-body dense"><h3>${t("dense.title")}</h3>
@@ -174,7 +183,7 @@ class DenseView extends View {
           const wide = Number.isFinite(weight) ? Math.max(0.6, (Math.abs(weight) / largest) * 9) : 9;
           const dim = whole && open === undefined && site.unit !== undefined && nodes.value[site.product]!.layer && to !== site.unit && units > 1;
           return svg`<g class="link-line ${open === element ? "open" : ""} ${dim ? "other" : ""}" data-link=${element} role="button" tabindex=${element === first ? 0 : -1}
-            aria-expanded=${open === element} aria-label=${t("dense.link", { from, to, value: general(weight) })} @click=${() => (this.#open.value = open === element ? undefined : element)}>
+            aria-expanded=${open === element} aria-label=${t("dense.link", { from, to, value: general(weight) })} @click=${() => this.#show(open === element ? undefined : element)}>
             <title>${elementLabel(site.kernel, element)} = ${general(weight)}</title>
             <path d=${path} class="reach"></path><path d=${path} stroke=${css(diverging(Math.sign(weight) * Math.max(0.35, Math.abs(weight) / largest), colours))} stroke-width=${wide}></path></g>`;
         })}

@@ -60,7 +60,7 @@ class GroupHistogram extends Drawing {
 
   protected override draw(context: CanvasRenderingContext2D, width: number, height: number): void {
     const of = this.#of.peek();
-    if (!of) return;
+    if (!of || !Number.isFinite(of.statistics.spread)) return;
     const { values, statistics: { mean, variance, x } } = of;
     const sigma = Math.sqrt(Math.max(0, variance));
     const { ink, dim, positive, negative, line, zero } = palette.peek();
@@ -77,7 +77,8 @@ class GroupHistogram extends Drawing {
     bars.forEach((n, k) => {
       if (n === 0) return;
       const from = low + (k / BARS) * (high - low);
-      const tall = Math.max(1, (n / tallest) * (bottom - top - 4));
+      // By the square root, so that the rare are seen beside a spike, such as that of a relu.
+      const tall = Math.max(1, Math.sqrt(n / tallest) * (bottom - top - 4));
       context.fillStyle = css(from + (high - low) / BARS / 2 < 0 ? negative : positive, 0.75);
       context.fillRect(at(from) + 0.5, bottom - tall, (width - 2) / BARS - 1, tall);
     });

@@ -53,7 +53,7 @@ class PoolView extends View {
     }
     const gradient = nodes.value[site.cell.node]!.inputs[1]!;
     return html`${windows.map(({ window, winner }) => winner === undefined ? nothing : html`<p>${winner === site.cell.element ? t("pool.isWinner") : t("pool.isLoser")}
-        ${winner === site.cell.element ? html`δ ${this.#link(gradient, window, "δ")}` : this.#link(input, winner)}.</p>`)}
+        ${winner === site.cell.element ? this.#link(gradient, window, "δ") : this.#link(input, winner)}.</p>`)}
       <p class="why">${t("teach.maxPoolGrad")}</p>`;
   }
 
@@ -77,7 +77,7 @@ class PoolView extends View {
     const input = nodes.value[site.forward]!.inputs[0]!;
     const [picture] = layout(cell.node).where(cell.element);
     const winners = winnersOf(site.forward, picture);
-    if (!now || !this.#explaining.isOf(cell)) return html`<div class="window-rows waiting" role="status">${t("walk.computing")}</div>`;
+    if (!now || !this.#explaining.isOf(cell)) return html`<div class="window-rows coming" role="status">${t("walk.computing")}</div>`;
     const windows = this.#windows(now, site, winners?.of ?? new Map());
     const k = now.sources.findIndex(({ node }) => node === input);
     const pixels = [...(now.sourceElements[k] ?? [])].map((whole) => cellOf(input, whole).element);

@@ -76,7 +76,8 @@ class RunLine extends Drawing {
     if (!of) return;
     const sums = [0];
     for (const term of of.terms) sums.push(sums.at(-1)! + term);
-    const [low, high] = [Math.min(...sums), Math.max(...sums)];
+    const finite = sums.filter(Number.isFinite);
+    const [low, high] = [Math.min(...finite), Math.max(...finite)];
     // The thumb of the slider beneath is as wide as it leaves at its ends.
     const x = (k: number): number => 8 + (k / Math.max(1, of.terms.length)) * (width - 16);
     const y = (sum: number): number => 5 + ((high - sum) / (high - low || 1)) * (height - 10);

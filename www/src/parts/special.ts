@@ -28,7 +28,7 @@ function ready(view: Site["view"]): boolean {
 export function windowed(cell: Cell): TemplateResult | undefined {
   const [site] = sitesOf(cell);
   if (hidden.value || !computedYet(cell.node) || (site?.view !== "conv" && site?.view !== "pool") || !computedYet(site.cell.node)) return undefined;
-  if (!ready(site.view)) return html`<div class="window-rows waiting"></div>`;
+  if (!ready(site.view)) return html`<div class="window-rows coming"></div>`;
   return site.view === "conv" ? html`<gs-conv-view .site=${site} .shown=${cell.node}></gs-conv-view>` : html`<gs-pool-view .site=${site}></gs-pool-view>`;
 }
 

@@ -6,9 +6,11 @@ import { errorText, t } from "../messages/index.js";
 import type { PlainKey } from "../messages/types.js";
 import {
   asking, askWhyZero, cellLabel, cellOf, edit, editable, editing, editProblem, explanation, isGradient, looked, most, nudge, nudged, pins, reasons,
-  same, select, selected, togglePin, wholeElement, type Cell,
+  same, select, selected, togglePin, wholeElement, zoom, type Cell,
 } from "../state/cell.js";
 import { hidden, predict, question, togglePredict } from "../state/predict.js";
+import { sitesOf, type Site } from "../state/site.js";
+import { pane } from "../state/store.js";
 import { valueOf } from "../state/values.js";
 import { computedYet, nodes, state } from "../state/walk.js";
 import { line, list, sumIn } from "./term.js";
@@ -47,6 +49,12 @@ const link = (cell: Cell & { example?: number | undefined }) =>
   html`<button class="link mono" @click=${() => select(cell)}>${cellLabel(cell)}</button>`;
 
 const typed = (event: Event): string => ((event.target as HTMLElement).closest("form")!.elements.namedItem("value") as HTMLInputElement).value.trim().replace("−", "-");
+
+/** Zooms in to where an op's own view is: windows stand in the cell's place, the others beneath the layer. */
+function showSite(view: Site["view"]): void {
+  zoom.value = view === "conv" || view === "pool" ? "cell" : "layer";
+  pane.value = "network";
+}
 
 /** The Explain tab while a walk is open: the cell that is looked at, in symbols, in numbers, and what can be done with it. */
 class WalkExplain extends View {
@@ -135,6 +143,7 @@ class WalkExplain extends View {
     const slope = partner == null ? undefined : valueOf(partner)?.[cell.element];
     const shownValue = now?.value ?? valueOf(cell.node)?.[cell.element];
     const edited = state.value?.edited.includes(cell.node);
+    const sites = sitesOf(selected.value ?? cell);
     return html`
       <section class="cell-head ${gradient ? "gradient" : ""}">
         <h2 class="mono-name">${cellLabel(cell)}</h2>
@@ -154,6 +163,7 @@ class WalkExplain extends View {
           <button aria-pressed=${pins.value.some((pin) => same(pin, selected.value))} @click=${togglePin}>${t("action.pin")} <kbd>P</kbd></button>
           <button ?disabled=${node.lane !== "forward" || !there} title=${t("action.nudgeWhy")} @click=${() => void nudge()}>${t("action.nudge")} <kbd>N</kbd></button>
           <button ?disabled=${!editable(cell.node)} aria-expanded=${editing.value} @click=${() => (editing.value = !editing.value)}>${t("action.edit")} <kbd>E</kbd></button>
+          ${sites.length && zoom.value === "network" ? html`<button @click=${() => showSite(sites[0]!.view)}>${t("special.title")}</button>` : nothing}
           <button ?disabled=${!there || !(Math.abs(shownValue ?? NaN) <= 1e-12) || covered} @click=${() => void askWhyZero()}>${t("action.why")}</button>
         </div>${asking.value ? html`<p class="hint" role="status">${t("walk.computing")}</p>` : nothing}${editing.value && same(cell, selected.value) ? this.#edit(cell) : nothing}</section>
       ${this.#nudged(cell)}

@@ -6,7 +6,7 @@ import { failWalking } from "./engine.js";
 import { computedYet, generation, walk } from "./walk.js";
 
 /** Terms of a sum that a view can lay out one by one. */
-export const EVERY = 4096;
+export const EVERY = 1 << 14;
 
 /** An element of a node as it stands in a term. */
 export type Operand = Extract<Term, { type: "element" }>;
