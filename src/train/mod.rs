@@ -2,6 +2,7 @@
 
 mod attribution;
 mod evaluate;
+mod generate;
 mod health;
 mod history;
 mod inspect;
@@ -18,6 +19,7 @@ mod watch;
 
 pub use attribution::{AttributeOptions, Attribution, Method};
 pub use evaluate::{Answered, Cell, Evaluation, Evaluator};
+pub use generate::{Candidate, GenerateOptions, Generated};
 pub use health::{Distribution, HealthReport, LayerHealth, ParameterHealth};
 pub use program::ProgramWalk;
 pub use run::{EpochEnd, Run, RunOptions, RunResult, Status};
