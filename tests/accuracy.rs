@@ -15,7 +15,7 @@ fn mnist() -> Dataset {
     let text = fs::read_to_string(folder.join("dataset.json")).expect("MNIST is not installed: cargo xtask data mnist");
     let manifest = Manifest::parse(&text).expect("a manifest");
     let files: Vec<_> = manifest.files().iter().map(|file| fs::read(folder.join(file)).expect("a file of MNIST")).collect();
-    Dataset::from_files(&manifest, &files).expect("MNIST")
+    Dataset::from_files(&manifest, &files, 1).expect("MNIST")
 }
 
 #[test]

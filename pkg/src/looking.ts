@@ -1,9 +1,31 @@
 import type { Answer, Buffers } from "./connection.js";
-import type { Attribution, AttributeOptions, Cell, HealthReport, Request, Split } from "./generated/protocol.js";
+import type { Attribution, AttributeOptions, Cell, Generated, GenerateOptions, HealthReport, Request, Split } from "./generated/protocol.js";
 
 /** What the parts of an example contribute: `values` in the `shape` that the method gives. */
 export interface AttributionMap extends Attribution {
   values: Float32Array;
+}
+
+/** How to go on with a text, or with tokens. */
+export interface GenerateRequest {
+  /** What to go on with: a text of the data's characters, or tokens. Without it, token 0: in a text mostly the end of a line. */
+  prompt?: string | readonly number[];
+  /** How many tokens to add. */
+  tokens: number;
+  /** Logits are divided by it; default 1. At 0 the likeliest token is always taken. */
+  temperature?: number;
+  /** Only so many of the likeliest tokens may come. */
+  topK?: number;
+  /** Only the likeliest tokens may come whose probabilities make up this share together. */
+  topP?: number;
+  /** Default 0. */
+  seed?: number;
+  /** Likeliest tokens that are told of each draw; default 5. */
+  candidates?: number;
+  /** Stops after the token under way; what there is by then is the result. */
+  signal?: AbortSignal;
+  /** Every token as it comes. */
+  onToken?: (token: Generated) => void;
 }
 
 /** Looks at a session and leaves it as it was: how it fares, what its answers rest on, what lies around its parameters. */
@@ -27,6 +49,26 @@ export abstract class Looking {
       ? this.ask({ type: "attribute", options, split: "train" }, [example])
       : this.ask({ type: "attribute", options, ...example }));
     return { ...(answer.ok as Attribution), values: answer.buffers[0] as Float32Array };
+  }
+
+  /** Goes on with a text, token by token. It may be asked for while training runs, which goes on between the tokens. */
+  async generate(request: GenerateRequest): Promise<Generated[]> {
+    const { tokens: wanted, temperature = 1, topK, topP, seed = 0, candidates = 5, signal, onToken } = request;
+    const options: GenerateOptions = {
+      tokens: 1, temperature, seed, candidates, ...(topK === undefined ? {} : { topK }), ...(topP === undefined ? {} : { topP }),
+    };
+    const generated: Generated[] = [];
+    let prompt = request.prompt?.length ? request.prompt : [0];
+    while (generated.length < wanted && !signal?.aborted) {
+      const answer = await (typeof prompt === "string"
+        ? this.ask({ type: "generate", prompt, options })
+        : this.ask({ type: "generate", options }, [Float32Array.from(prompt)]));
+      const [next] = answer.ok as [Generated];
+      generated.push(next);
+      onToken?.(next);
+      prompt = typeof prompt === "string" ? prompt + (next.text ?? "") : [...prompt, next.token];
+    }
+    return generated;
   }
 
   /**

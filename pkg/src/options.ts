@@ -21,9 +21,10 @@ export interface CreateOptions {
   model: PresetName | ModelSpec;
   /**
    * A data set's name; a name with the set's own files, as its publisher gives them, where it is not installed; or examples `x` of `shape`
-   * [N, ...] with labels or targets `y`.
+   * [N, ...] with labels or targets `y`, images [N, H, W, C] or tokens [N, T]; or a text to learn to go on with, whose characters become the
+   * model's vocabulary.
    */
-  data?: DatasetName | OfficialFiles | { x: Numbers; y: Numbers; shape: number[] } | undefined;
+  data?: DatasetName | OfficialFiles | { x: Numbers; y: Numbers; shape: number[] } | { text: string } | undefined;
   /** Default `"auto"`: WebGPU where the adapter is hardware, else the CPU. */
   backend?: BackendChoice | undefined;
   /**
@@ -39,7 +40,10 @@ export interface CreateOptions {
   validationSplit?: number | undefined;
   /** Default the preset's, else Adam with Keras's defaults. */
   optimizer?: OptimizerSpec | undefined;
-  /** A Keras name or a spec; default the preset's, else what fits the last activation: softmax, sigmoid, or mean squared error. */
+  /**
+   * A Keras name or a spec; default the preset's, else what fits the last activation: softmax, sigmoid, or mean squared error; over tokens, cross
+   * entropy of logits in its place.
+   */
   loss?: string | LossSpec | undefined;
   /** Gives up while the data are read. */
   signal?: AbortSignal | undefined;
@@ -56,9 +60,11 @@ const LOSS_OF_ACTIVATION: Readonly<Record<string, string>> = {
 
 const named = (loss: string | LossSpec): LossSpec => (typeof loss === "string" ? ({ type: loss } as LossSpec) : loss);
 
-function lossThatFits(model: ModelSpec): string {
+function lossThatFits(model: ModelSpec): string | LossSpec {
   const last = model.layers.at(-1) as { activation?: unknown } | undefined;
-  return LOSS_OF_ACTIVATION[String(last?.activation)] ?? "mean_squared_error";
+  const overTokens = model.layers.some(({ type }) => type === "Embedding" || type === "ReversibleEmbedding");
+  const logits: LossSpec = { type: "sparse_categorical_crossentropy", from_logits: true };
+  return LOSS_OF_ACTIVATION[String(last?.activation)] ?? (overTokens ? logits : "mean_squared_error");
 }
 
 const floats = (values: Numbers): Float32Array => (values instanceof Float32Array ? values : Float32Array.from(values));
@@ -93,6 +99,7 @@ export async function resolve(
     loss: named(options.loss ?? preset?.loss ?? lossThatFits(spec)),
   };
   if (typeof data === "string") return { request: { ...request, data }, buffers: [], workers };
+  if (data && "text" in data) return { request: { ...request, text: data.text }, buffers: [], workers };
   if (data && "files" in data) {
     const { name, files } = data;
     return { request: { ...request, data: name, files: files.map((file) => file.name) }, buffers: files.map(({ bytes }) => bytes), workers };

@@ -44,11 +44,13 @@ pub enum Feed {
     },
 }
 
-/// One column of a resident part: `rows` examples of `width` cells.
+/// One column of a resident part: rows of `width` cells.
 #[derive(Clone, Debug)]
 pub struct Column {
-    /// Cells of one example.
+    /// Cells of a row.
     pub width: usize,
+    /// Cells from the beginning of a row to that of the next; less than the width where rows overlap.
+    pub stride: usize,
     /// The cells.
     pub cells: Cells,
 }

@@ -34,7 +34,7 @@ impl Dataset {
             "four-points" => {
                 let x = Column::floats(&[2], vec![1.0, 2.0, 2.0, 3.0, 3.0, 4.0, 4.0, 5.0]);
                 let y = Column::bytes(&[], vec![0, 1, 1, 0]);
-                Ok(dataset(name, "Four points", DataKind::Points, Part { x, y, count: 4 }, None))
+                Ok(dataset(name, "Four points", DataKind::Points, Part { x, y, count: 4, step: 1 }, None))
             }
             _ => Err(Error::new(ErrorCode::UnknownName, &[("kind", &"data set"), ("got", &name)])),
         }
@@ -92,7 +92,7 @@ fn points(name: &str, title: &str, sampler: Sampler) -> Dataset {
         let pick = |&row: &u32| all[row as usize];
         let x = rows.iter().map(pick).flat_map(|(point, _)| point).collect();
         let y = rows.iter().map(pick).map(|(_, class)| class).collect();
-        Part { x: Column::floats(&[2], x), y: Column::bytes(&[], y), count: rows.len() }
+        Part { x: Column::floats(&[2], x), y: Column::bytes(&[], y), count: rows.len(), step: 1 }
     };
     let (train, test) = order.split_at(TRAINING_POINTS);
     dataset(name, title, DataKind::Points, part(train), Some(part(test)))
@@ -101,7 +101,7 @@ fn points(name: &str, title: &str, sampler: Sampler) -> Dataset {
 /// Examples of `width` numbers each; as many values an example as there are.
 fn values(name: &str, title: &str, x: &[f32], width: usize, y: &[f32]) -> Dataset {
     let count = x.len() / width;
-    let part = Part { x: Column::floats(&[width], x.to_vec()), y: Column::floats(&[y.len() / count], y.to_vec()), count };
+    let part = Part { x: Column::floats(&[width], x.to_vec()), y: Column::floats(&[y.len() / count], y.to_vec()), count, step: 1 };
     dataset(name, title, DataKind::Values, part, None)
 }
 
@@ -110,6 +110,7 @@ fn dataset(name: &str, title: &str, kind: DataKind, train: Part, test: Option<Pa
         x: Column::floats(&train.x.shape, Vec::new()),
         y: Column::floats(&train.y.shape, Vec::new()),
         count: 0,
+        step: 1,
     });
     let classes = if kind == DataKind::Points { vec!["0".into(), "1".into()] } else { Vec::new() };
     let info = DatasetInfo {

@@ -138,14 +138,20 @@ fn read_json(file: &str, text: &str) -> Result<Value> {
 }
 
 impl Dataset {
-    /// Reads an installed set from its files, in the order of [`Manifest::files`].
-    pub fn from_files(manifest: &Manifest, files: &[Vec<u8>]) -> Result<Self> {
+    /// Reads an installed set from its files, in the order of [`Manifest::files`]; a text is cut into windows of `context` characters.
+    pub fn from_files(manifest: &Manifest, files: &[Vec<u8>], context: usize) -> Result<Self> {
         match (&manifest.contents, files) {
             (Contents::Labelled { max, files: names }, [train_x, train_y, test_x, test_y]) => {
                 let [a, b, c, d] = names;
                 let train = read_part(&manifest.info, *max, manifest.info.train, (a, train_x), (b, train_y))?;
                 let test = read_part(&manifest.info, *max, manifest.info.test, (c, test_x), (d, test_y))?;
                 Ok(Self { info: manifest.info.clone(), train, test })
+            }
+            (Contents::Text { file }, [bytes]) => {
+                // No character of UTF-8 takes more than four bytes.
+                let text = String::from_utf8(gunzip(file, bytes, 4 * manifest.info.train)?);
+                let text = text.map_err(|error| bad_file(file, "UTF-8", &error.to_string()))?;
+                Self::from_text(manifest.info.clone(), &text, context)
             }
             (Contents::Labelled { .. } | Contents::Text { .. }, _) => {
                 let got = format!("{} files", files.len());
@@ -191,7 +197,7 @@ fn pair(info: &DatasetInfo, max: f32, (x_file, images): (&str, Idx), (y_file, la
         Cells::Bytes { data, .. } => Cells::Bytes { data, scale: 1.0 / max },
         floats => floats,
     };
-    let part = Part::new(Column { shape: info.shape.clone(), cells }, Column { shape: Vec::new(), cells: labels.cells }, count)?;
+    let part = Part::new(Column::new(&info.shape, cells), Column::new(&[], labels.cells), count)?;
     if !info.classes.is_empty() {
         part.check_labels(info.classes.len()).map_err(|error| error.at(y_file))?;
     }

@@ -5,12 +5,13 @@ mod generated;
 mod idx;
 mod manifest;
 mod order;
+mod text;
 
 use std::ops::Range;
 
 pub use idx::{Idx, gunzip};
 pub use manifest::{Contents, Manifest, catalogue};
-pub use order::{epoch_order, validation_start};
+pub use order::{epoch_order, random_windows, validation_start};
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::tensor::Cells;
@@ -83,17 +84,24 @@ pub struct Column {
     pub shape: Vec<usize>,
     /// All values.
     pub cells: Cells,
+    /// Cells from the beginning of a row to that of the next: the width, or less where rows are windows that overlap.
+    pub stride: usize,
 }
 
 impl Column {
+    /// One row behind the other.
+    pub fn new(shape: &[usize], cells: Cells) -> Self {
+        Self { shape: shape.to_vec(), cells, stride: shape.iter().product() }
+    }
+
     /// Numbers of that shape an example.
     pub fn floats(shape: &[usize], data: Vec<f32>) -> Self {
-        Self { shape: shape.to_vec(), cells: data.into() }
+        Self::new(shape, data.into())
     }
 
     /// Whole numbers from 0 to 255, such as labels, of that shape an example.
     pub fn bytes(shape: &[usize], data: Vec<u8>) -> Self {
-        Self { shape: shape.to_vec(), cells: data.into() }
+        Self::new(shape, data.into())
     }
 
     /// Cells an example.
@@ -114,7 +122,7 @@ impl Column {
         self.len() == 0
     }
 
-    /// Cell `index`, counted over all examples.
+    /// Cell `index`, counted over all cells.
     pub fn cell(&self, index: usize) -> f32 {
         match &self.cells {
             Cells::Bytes { data, scale } => f32::from(data[index]) * scale,
@@ -122,22 +130,41 @@ impl Column {
         }
     }
 
+    /// Cell `index` of a row.
+    pub fn value(&self, row: usize, index: usize) -> f32 {
+        self.cell(row * self.stride + index)
+    }
+
+    /// The first cell that is no whole number below `count`, and its row.
+    fn first_beyond(&self, count: usize) -> Option<(f32, usize)> {
+        let good = |cell: f32| cell >= 0.0 && cell.fract() == 0.0 && (cell as usize) < count;
+        (0..self.len()).find(|&index| !good(self.cell(index))).map(|index| (self.cell(index), index / self.stride.max(1)))
+    }
+
     /// Checks that every value is a whole number below `classes`.
     pub fn check_labels(&self, classes: usize) -> Result<()> {
-        let good = |label: f32| label >= 0.0 && label.fract() == 0.0 && (label as usize) < classes;
-        match (0..self.len()).find(|&index| !good(self.cell(index))) {
-            Some(index) => {
-                let example = index / self.width().max(1);
-                Err(Error::new(ErrorCode::LabelOutOfRange, &[("label", &self.cell(index)), ("index", &example), ("classes", &classes)]))
+        match self.first_beyond(classes) {
+            Some((label, index)) => {
+                Err(Error::new(ErrorCode::LabelOutOfRange, &[("label", &label), ("index", &index), ("classes", &classes)]))
             }
             None => Ok(()),
         }
     }
 
-    /// The values of these examples, one after another.
+    /// Checks that every value is a row of an embedding's table.
+    pub fn check_tokens(&self, vocabulary: usize) -> Result<()> {
+        match self.first_beyond(vocabulary) {
+            Some((token, index)) => {
+                Err(Error::new(ErrorCode::TokenOutOfRange, &[("token", &token), ("index", &index), ("vocabulary", &vocabulary)]))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The values of these rows, one after another.
     pub fn gather(&self, rows: &[u32]) -> Vec<f32> {
         let width = self.width();
-        rows.iter().flat_map(|&row| (0..width).map(move |i| self.cell(row as usize * width + i))).collect()
+        rows.iter().flat_map(|&row| (0..width).map(move |i| self.value(row as usize, i))).collect()
     }
 }
 
@@ -150,9 +177,16 @@ pub struct Part {
     pub y: Column,
     /// Number of examples.
     pub count: usize,
+    /// Rows from one example to the next: 1, or more where rows are windows that overlap, of which examples are those that do not.
+    pub step: usize,
 }
 
 impl Part {
+    /// The row of an example.
+    pub fn row(&self, example: usize) -> usize {
+        example * self.step
+    }
+
     /// Checks that both columns hold `count` examples.
     pub fn new(x: Column, y: Column, count: usize) -> Result<Self> {
         for (what, column) in [("x", &x), ("y", &y)] {
@@ -162,7 +196,7 @@ impl Part {
                 return Err(Error::new(ErrorCode::WrongLength, &[("what", &what), ("expected", &expected), ("got", &column.len())]));
             }
         }
-        Ok(Self { x, y, count })
+        Ok(Self { x, y, count, step: 1 })
     }
 
     /// Checks that every label is a whole number below `classes`.
@@ -175,7 +209,7 @@ impl Part {
     pub fn targets(&self, wanted: &[usize]) -> Result<Column> {
         let width: usize = wanted.iter().product();
         match (&wanted, self.y.width()) {
-            (_, given) if given == width => Ok(Column { shape: wanted.to_vec(), cells: self.y.cells.clone() }),
+            (_, given) if given == width => Ok(Column { shape: wanted.to_vec(), ..self.y.clone() }),
             (&&[classes], 1) => {
                 self.check_labels(classes)?;
                 let mut hot = vec![0.0; self.count * classes];
@@ -234,11 +268,7 @@ impl Dataset {
             shape: example.to_vec(),
             classes: Vec::new(),
         };
-        let empty = Part {
-            x: Column::floats(example, Vec::new()),
-            y: Column { shape: y.shape.clone(), cells: Vec::<f32>::new().into() },
-            count: 0,
-        };
+        let empty = Part { x: Column::floats(example, Vec::new()), y: Column::floats(&y.shape, Vec::new()), count: 0, step: 1 };
         Ok(Self { info, train: Part::new(Column::floats(example, x), y, *count)?, test: empty })
     }
 

@@ -15,6 +15,12 @@ pub fn epoch_order(count: usize, seed: u32, epoch: usize, shuffle: bool) -> Vec<
     }
 }
 
+/// Beginnings of `count` windows among so many, each drawn anew: a pure function of seed and step.
+pub fn random_windows(count: usize, beginnings: usize, seed: u32, step: u32) -> Vec<u32> {
+    let mut rng = Rng::new(seed, EPOCHS | step);
+    (0..count).map(|_| rng.below(beginnings) as u32).collect()
+}
+
 /// The first row of the validation examples: they are the last `fraction` of the training part, ⌊count (1 − fraction)⌋.. (Keras's
 /// `validation_split`).
 pub fn validation_start(count: usize, fraction: f32) -> Result<usize> {

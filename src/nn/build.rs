@@ -109,7 +109,7 @@ impl Assembly {
         let shape: Shape = std::iter::once(batch).chain(spec.input.iter().copied()).collect();
         check_shape(&shape, &format!("a batch of {batch} examples")).map_err(|error| error.at("batch_size"))?;
         let mut graph = Graph::default();
-        let x = graph.input(0, if reads_tokens(spec) { Meta::index(shape) } else { Meta::f32(shape) });
+        let x = graph.input(0, if spec.reads_tokens() { Meta::index(shape) } else { Meta::f32(shape) });
         Ok(Self { graph, x, output: x, mode, penalise, penalties: Vec::new(), layers: Vec::new() })
     }
 
@@ -166,15 +166,6 @@ impl Assembly {
         let missing = || Error::new(ErrorCode::UnknownName, &[("kind", &"layer before this one"), ("got", &name)]);
         layer.or((name == INPUT).then_some(self.x)).ok_or_else(missing)
     }
-}
-
-/// Whether a layer that reads the model's input takes it for tokens.
-fn reads_tokens(spec: &ModelSpec) -> bool {
-    let reads_input = |(position, layer): &(usize, &LayerSpec)| match &layer.inputs {
-        Some(names) => names.iter().any(|name| name == INPUT),
-        None => *position == 0,
-    };
-    spec.layers.iter().enumerate().filter(reads_input).any(|(_, layer)| layer.layer.reads_tokens())
 }
 
 /// The layers' names: those given, and for the others Keras's, `conv2d`, `conv2d_1`, ...

@@ -209,6 +209,11 @@ impl LossSpec {
         }
     }
 
+    /// Whether a label is a class's number (or several, one a position), not a vector.
+    pub fn takes_classes(&self) -> bool {
+        matches!(self, Self::SparseCategoricalCrossentropy(_))
+    }
+
     /// Shape of one example's label for a model with that output.
     pub fn label_shape(&self, output: &[usize]) -> Vec<usize> {
         match (self, output) {

@@ -7,6 +7,7 @@ pub mod layers;
 mod loss;
 mod presets;
 mod spec;
+mod vocabulary;
 mod weights;
 
 pub use args::{Activation, Margins, Padding, Pair};

@@ -132,12 +132,12 @@ fn network() -> Result<(Graph, NodeId), Box<dyn Error>> {
 
 const GROUPS: [Group; 3] = [Group::Parameters, Group::Gradients, Group::Slot(0)];
 
-/// 40 examples: 5 bytes, whose rows do not begin at words, and 3 floats.
+/// 40 examples: 5 bytes, whose rows do not begin at words, and 3 floats, of which the next row has the last one too.
 fn examples() -> Vec<Column> {
     let bytes: Vec<u8> = (0..200u32).map(|i| (i * 97 % 256) as u8).collect();
     vec![
-        Column { width: 5, cells: Cells::Bytes { data: Rc::new(bytes), scale: 1.0 / 255.0 } },
-        Column { width: 3, cells: Cells::Floats(Rc::new(normal(7, 120))) },
+        Column { width: 5, stride: 5, cells: Cells::Bytes { data: Rc::new(bytes), scale: 1.0 / 255.0 } },
+        Column { width: 3, stride: 2, cells: Cells::Floats(Rc::new(normal(7, 120))) },
     ]
 }
 
@@ -234,7 +234,7 @@ async fn gathered(gpu: &mut Device) -> Checked {
         let want: Vec<f32> = bytes.map(|&byte| -f32::from(byte) * scale).collect();
         ensure(gpu.read_place(&exec, memory(&plan, x2)?).await? == want, "bytes are not gathered right")?;
         let floats = normal(7, 120);
-        let want: Vec<f32> = rows.iter().flat_map(|&row| &floats[row as usize * 3..row as usize * 3 + 3]).map(|y| -y).collect();
+        let want: Vec<f32> = rows.iter().flat_map(|&row| &floats[row as usize * 2..row as usize * 2 + 3]).map(|y| -y).collect();
         ensure(gpu.read_place(&exec, memory(&plan, y2)?).await? == want, "floats are not gathered right")?;
     }
     Ok(0.0)

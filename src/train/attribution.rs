@@ -87,6 +87,10 @@ struct Found {
 impl<B: Backend> Session<B> {
     /// What the parts of one example contribute to a class, at the present parameters.
     pub async fn attribute(&mut self, x: &[f32], options: &AttributeOptions) -> Result<(Attribution, Vec<f32>)> {
+        if self.settings.model.reads_tokens() {
+            let reason = "tokens are names, which nothing can be added to";
+            return Err(Error::new(ErrorCode::WrongState, &[("what", &"attribute"), ("reason", &reason)]));
+        }
         let input = self.settings.model.input.clone();
         let width: usize = input.iter().product();
         if x.len() != width {

@@ -8,6 +8,8 @@ use crate::plan::Operand;
 
 /// Examples of an evaluation batch.
 pub(super) const BATCH: usize = 250;
+/// Positions of an evaluation batch, where examples are sequences.
+const POSITIONS: usize = 4000;
 /// Misclassified examples that are listed.
 const MOST_LISTED: usize = 60;
 
@@ -17,9 +19,9 @@ wire! {
     pub struct Evaluation {
         /// Mean loss.
         pub loss: f32,
-        /// Share of right answers, where the task is classification.
+        /// Share of right answers, where the task is classification; of a sequence, every position answers.
         pub accuracy: Option<f32>,
-        /// `confusion[truth][prediction]`, where the task is classification.
+        /// `confusion[truth][prediction]`, where the task is classification with one answer an example.
         pub confusion: Option<Vec<Vec<u32>>>,
         /// The first misclassified examples.
         pub misclassified: Vec<Answered>,
@@ -51,7 +53,10 @@ pub struct Evaluator {
     split: Split,
     position: usize,
     loss: f64,
-    correct: usize,
+    correct: f64,
+    /// Whether answers are right or wrong.
+    classifies: bool,
+    /// By classes; empty where an example has many answers, or none.
     confusion: Vec<Vec<u32>>,
     misclassified: Vec<Answered>,
     /// The class and its probability for each example so far.
@@ -65,42 +70,50 @@ impl Evaluator {
             return Err(Error::new(ErrorCode::EmptySplit, &[("split", &split.name())]));
         }
         let classes = session.training().map_or(0, |compiled| session.classes(&compiled.built));
-        let confusion = vec![vec![0; classes]; classes];
-        Ok(Self { split, position: 0, loss: 0.0, correct: 0, confusion, misclassified: Vec::new(), answers: Vec::new() })
+        let single = if session.positions() == 1 { classes } else { 0 };
+        Ok(Self {
+            split,
+            position: 0,
+            loss: 0.0,
+            correct: 0.0,
+            classifies: classes > 0,
+            confusion: vec![vec![0; single]; single],
+            misclassified: Vec::new(),
+            answers: Vec::new(),
+        })
     }
 
     /// Takes one batch; the result when it was the last.
     pub async fn advance<B: Backend>(&mut self, session: &mut Session<B>) -> Result<Option<Evaluation>> {
         let total = session.count(self.split);
-        let batch = BATCH.min(total - self.position);
-        let (part, first) = session.rows_of(self.split);
-        let first = first + self.position;
-        let rows: Vec<u32> = (first as u32..(first + batch) as u32).collect();
-        let (predictions, loss) = session.forward(batch, Feed::Rows { part, rows }).await?;
+        let batch = session.evaluation_batch().min(total - self.position);
+        let (part, rows) = session.rows_of(self.split, self.position..self.position + batch);
+        let singly = !self.confusion.is_empty();
+        let Forward { predictions, loss, correct } = session.forward(batch, Feed::Rows { part, rows }, singly).await?;
         self.loss += f64::from(loss) * batch as f64;
-        self.count(session, first, &predictions, batch);
+        match singly {
+            true => self.count(session, &predictions, batch),
+            false => self.correct += f64::from(correct.unwrap_or(0.0)),
+        }
         self.position += batch;
         if self.position < total {
             return Ok(None);
         }
-        let classifies = !self.confusion.is_empty();
+        let singly = !self.confusion.is_empty();
         session.answers[self.split as usize] = std::mem::take(&mut self.answers);
         Ok(Some(Evaluation {
             loss: (self.loss / total as f64) as f32,
-            accuracy: classifies.then_some(self.correct as f32 / total as f32),
-            confusion: classifies.then(|| std::mem::take(&mut self.confusion)),
+            accuracy: self.classifies.then_some((self.correct / total as f64) as f32),
+            confusion: singly.then(|| std::mem::take(&mut self.confusion)),
             misclassified: std::mem::take(&mut self.misclassified),
         }))
     }
 
-    fn count<B: Backend>(&mut self, session: &Session<B>, first: usize, predictions: &[f32], batch: usize) {
+    fn count<B: Backend>(&mut self, session: &Session<B>, predictions: &[f32], batch: usize) {
         let classes = self.confusion.len();
-        if classes == 0 {
-            return;
-        }
-        let data = session.part_of(self.split);
+        let (data, first) = session.part_of(self.split);
         for (offset, scores) in predictions.chunks_exact(predictions.len() / batch).enumerate() {
-            let truth = label(data, first + offset);
+            let truth = label(data, first + self.position + offset);
             let (prediction, probability) = match session.settings.loss.from_logits() {
                 true => decide(&probabilities(scores)),
                 false => decide(scores),
@@ -111,7 +124,7 @@ impl Evaluator {
             }
             self.confusion[truth][prediction] += 1;
             if truth == prediction {
-                self.correct += 1;
+                self.correct += 1.0;
             } else if self.misclassified.len() < MOST_LISTED {
                 self.misclassified.push(Answered { index: self.position + offset, truth, prediction, probability });
             }
@@ -120,9 +133,8 @@ impl Evaluator {
 }
 
 /// The class of an example: its label, or the largest of a one-hot label.
-fn label(part: &Part, row: usize) -> usize {
-    let width = part.y.width();
-    let cells: Vec<f32> = (0..width).map(|i| part.y.cell(row * width + i)).collect();
+fn label(part: &Part, example: usize) -> usize {
+    let cells: Vec<f32> = (0..part.y.width()).map(|i| part.y.value(part.row(example), i)).collect();
     match cells[..] {
         [class] => class as usize,
         _ => decide(&cells).0,
@@ -154,24 +166,53 @@ fn decide(scores: &[f32]) -> (usize, f32) {
     (best, scores[best])
 }
 
+/// What the forward plan made of a batch.
+#[derive(Default)]
+pub(super) struct Forward {
+    /// All outputs, if they were asked for.
+    pub predictions: Vec<f32>,
+    /// Mean loss.
+    pub loss: f32,
+    /// Right answers, where the task is classification.
+    pub correct: Option<f32>,
+}
+
 impl<B: Backend> Session<B> {
-    /// Predictions and mean loss of the forward plan for a batch.
-    pub(super) async fn forward(&mut self, batch: usize, feed: Feed) -> Result<(Vec<f32>, f32)> {
+    /// Answers that an example has: one, or one at every position of a sequence.
+    pub(super) fn positions(&self) -> usize {
+        let of_example = |compiled: &super::Compiled<B>| {
+            let built = &compiled.built;
+            self.settings.loss.label_shape(&built.graph.shape(built.output)[1..]).iter().product()
+        };
+        match self.settings.loss.takes_classes() {
+            true => self.training().map_or(1, of_example),
+            false => 1,
+        }
+    }
+
+    /// Examples that are evaluated at once: fewer where they are sequences.
+    pub(super) fn evaluation_batch(&self) -> usize {
+        (POSITIONS / self.positions().max(1)).clamp(1, BATCH)
+    }
+
+    /// Runs the forward plan for a batch; reads the outputs where they are `wanted`.
+    pub(super) async fn forward(&mut self, batch: usize, feed: Feed, wanted: bool) -> Result<Forward> {
         self.inference(batch).await?;
-        let Some(mut compiled) = self.infer.remove(&batch) else { return Ok((Vec::new(), f32::NAN)) };
+        let Some(mut compiled) = self.infer.remove(&batch) else { return Ok(Forward { loss: f32::NAN, ..Forward::default() }) };
         let data = self.step_data(&compiled.built, feed);
         let range = 0..compiled.plan.steps.len();
         let ran = self.backend.run(&mut compiled.exec, &data, range);
         let drained = self.backend.drain(&mut compiled.exec);
         let place = compiled.plan.place(compiled.built.output);
         let predictions = match (&ran, place) {
-            (Ok(()), Some(Operand::Memory(place))) => self.backend.read_place(&compiled.exec, place).await,
+            (Ok(()), Some(Operand::Memory(place))) if wanted => self.backend.read_place(&compiled.exec, place).await,
             _ => Ok(Vec::new()),
         };
         self.infer.insert(batch, compiled);
         ran?;
-        let loss = drained.await?.first().copied().unwrap_or(f32::NAN);
-        Ok((predictions?, loss))
+        let metrics = drained.await?;
+        let loss = metrics.first().copied().unwrap_or(f32::NAN);
+        Ok(Forward { predictions: predictions?, loss, correct: metrics.get(1).copied() })
     }
 
     /// Examples `first..first + most` of those of class `truth` that were taken for `prediction` when the part was last evaluated; an error
@@ -182,20 +223,13 @@ impl<B: Backend> Session<B> {
             let reason = format!("the {} part is not evaluated", split.name());
             return Err(Error::new(ErrorCode::WrongState, &[("what", &"listing examples"), ("reason", &reason)]));
         }
-        let (data, (_, start)) = (self.part_of(split), self.rows_of(split));
+        let (data, start) = self.part_of(split);
         let in_cell = |(index, &(answer, probability)): (usize, &(u32, f32))| {
             let found = answer as usize == prediction && label(data, start + index) == truth;
             found.then_some(Answered { index, truth, prediction, probability })
         };
         let all: Vec<Answered> = answers.iter().enumerate().filter_map(in_cell).collect();
         Ok(Cell { total: all.len(), examples: all.into_iter().skip(first).take(most).collect() })
-    }
-
-    fn part_of(&self, split: Split) -> &Part {
-        match split {
-            Split::Train | Split::Validation => &self.data.train,
-            Split::Test => &self.data.test,
-        }
     }
 
     /// Evaluates a whole part.
@@ -216,13 +250,13 @@ impl<B: Backend> Session<B> {
             return Err(Error::new(ErrorCode::WrongLength, &[("what", &"predict"), ("expected", &expected), ("got", &x.len())]));
         }
         let mut predictions = Vec::new();
-        for x in x.chunks(BATCH * width) {
+        for x in x.chunks(self.evaluation_batch() * width) {
             let batch = x.len() / width;
             self.inference(batch).await?;
             if let Some(compiled) = self.infer.get_mut(&batch) {
                 self.backend.write_input(&mut compiled.exec, 0, x)?;
             }
-            predictions.extend(self.forward(batch, Feed::Kept).await?.0);
+            predictions.extend(self.forward(batch, Feed::Kept, true).await?.predictions);
         }
         Ok(predictions)
     }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::Session;
 use super::session::{Compiled, TRAIN};
 use crate::backend::{Backend, Feed, StepData};
+use crate::data::Split;
 use crate::error::{Error, ErrorCode, Result};
 use crate::graph::{NodeId, Phase};
 use crate::plan::{Operand, Step};
@@ -32,7 +33,7 @@ impl<B: Backend> Session<B> {
     /// updates anything. The caller puts it back to `self.inspect` when it has read what it wants.
     pub(super) async fn pass(&mut self) -> Result<(Compiled<B>, StepData)> {
         if self.last_rows.is_empty() {
-            self.last_rows = (0..self.settings.batch_size as u32).collect();
+            self.last_rows = self.rows_of(Split::Train, 0..self.settings.batch_size).1;
         }
         let rows = self.last_rows.clone();
         let mut compiled = self.inspector(rows.len()).await?;

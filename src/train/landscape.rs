@@ -1,7 +1,6 @@
 //! The loss around the present parameters, along random directions.
 
 use super::Session;
-use super::evaluate::BATCH;
 use crate::backend::{Backend, Feed};
 use crate::data::Split;
 use crate::error::{Error, ErrorCode, Result};
@@ -9,16 +8,15 @@ use crate::graph::{Group, Variable};
 use crate::tensor::Rng;
 
 impl<B: Backend> Session<B> {
-    /// The loss on the first 250 examples of a part (all, where it has fewer) at θ + a d + b e for each point (a, b). θ are the present
+    /// The loss on the first 250 examples of a part (fewer of sequences; all, where it has fewer) at θ + a d + b e for each point (a, b). θ are the present
     /// parameters, which are the same bits afterwards. d and e are normal numbers of the seed, scaled filter by filter to the norm of the
     /// filter in θ; biases and other vectors stay (Li et al., "Visualizing the Loss Landscape of Neural Nets", 2018).
     pub async fn landscape(&mut self, split: Split, seed: u32, points: &[[f32; 2]]) -> Result<Vec<f32>> {
-        let count = self.count(split).min(BATCH);
+        let count = self.count(split).min(self.evaluation_batch());
         if count == 0 {
             return Err(Error::new(ErrorCode::EmptySplit, &[("split", &split.name())]));
         }
-        let (part, first) = self.rows_of(split);
-        let rows: Vec<u32> = (first as u32..(first + count) as u32).collect();
+        let (part, rows) = self.rows_of(split, 0..count);
         let centre = self.backend.read(Group::Parameters).await?;
         let variables: Vec<Variable> = self.parameters().cloned().collect();
         // Along a line the second direction is not drawn.
@@ -33,8 +31,8 @@ impl<B: Backend> Session<B> {
             }
             walked = self.backend.write(Group::Parameters, 0, &there);
             if walked.is_ok() {
-                match self.forward(count, Feed::Rows { part, rows: rows.clone() }).await {
-                    Ok((_, loss)) => losses.push(loss),
+                match self.forward(count, Feed::Rows { part, rows: rows.clone() }, false).await {
+                    Ok(forward) => losses.push(forward.loss),
                     Err(error) => walked = Err(error),
                 }
             }

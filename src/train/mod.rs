@@ -2,6 +2,7 @@
 
 mod attribution;
 mod evaluate;
+mod generate;
 mod health;
 mod history;
 mod inspect;
@@ -20,6 +21,7 @@ mod watch;
 
 pub use attribution::{AttributeOptions, Attribution, Method};
 pub use evaluate::{Answered, Cell, Evaluation, Evaluator};
+pub use generate::{Candidate, GenerateOptions, Generated};
 pub use health::{Distribution, HealthReport, LayerHealth, ParameterHealth};
 pub use journey::Journey;
 pub use program::ProgramWalk;

@@ -1,6 +1,7 @@
 //! A model, its data and its state on one backend.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::rc::Rc;
 
 use super::history::{History, Kept};
@@ -12,9 +13,9 @@ use crate::autograd::differentiate;
 use crate::backend::{Backend, Column, Feed, StepData};
 use crate::data::{self, Dataset, Part, Split, validation_start};
 use crate::error::{Error, ErrorCode, Result};
-use crate::graph::{Group, NodeId, Target};
+use crate::graph::{Group, Kind, NodeId, Target};
 use crate::nn::{self, Built, LossSpec, ModelSpec};
-use crate::ops::Graph;
+use crate::ops::{Graph, Op};
 use crate::optim::{self, OptimizerSpec};
 use crate::plan::{Mode, Plan};
 
@@ -127,6 +128,7 @@ impl<B: Backend> Session<B> {
         session.backend.allocate(&groups)?;
         let label = session.settings.loss.label_shape(&graph.graph.shape(graph.output)[1..]);
         session.check_labels(&graph)?;
+        session.check_tokens(&graph)?;
         session.backend.set_data(TRAIN, &columns(&session.data.train, &label)?)?;
         session.backend.set_data(TEST, &columns(&session.data.test, &label)?)?;
         let compiled = session.compile_training(graph).await?;
@@ -165,7 +167,15 @@ impl<B: Backend> Session<B> {
     fn check_labels(&self, built: &Built) -> Result<()> {
         let classes = self.classes(built);
         let parts = [&self.data.train, &self.data.test];
-        parts.into_iter().filter(|part| classes > 0 && part.y.width() == 1).try_for_each(|part| part.check_labels(classes))
+        let numbers = |part: &&Part| classes > 0 && (part.y.width() == 1 || self.settings.loss.takes_classes());
+        parts.into_iter().filter(numbers).try_for_each(|part| part.check_labels(classes))
+    }
+
+    /// Where the model's input is tokens: each must be a row of the table that it looks them up in.
+    fn check_tokens(&self, built: &Built) -> Result<()> {
+        let tables = built.graph.nodes().iter().filter(|node| matches!(node.kind, Kind::Op(Op::Gather(_))) && node.inputs[1] == built.x);
+        let Some(rows) = tables.map(|node| built.graph.shape(node.inputs[0])[0]).min() else { return Ok(()) };
+        [&self.data.train, &self.data.test].into_iter().try_for_each(|part| part.x.check_tokens(rows))
     }
 
     pub(super) fn training_graph(&self, batch: usize) -> Result<Built> {
@@ -208,7 +218,7 @@ impl<B: Backend> Session<B> {
                 self.infer.pop_first();
             }
             let built = nn::build(&self.settings.model, batch, nn::Mode::Infer, Some(&self.settings.loss))?;
-            let metrics: Vec<NodeId> = built.loss.into_iter().collect();
+            let metrics = metrics(&built);
             let keep: Vec<NodeId> = metrics.iter().copied().chain([built.output]).collect();
             let compiled = self.compile(built, Mode::Train, &keep, &metrics).await?;
             self.infer.insert(batch, compiled);
@@ -250,13 +260,20 @@ impl<B: Backend> Session<B> {
         }
     }
 
-    /// The backend's part number and first row of a part of the data.
-    pub(super) fn rows_of(&self, split: Split) -> (usize, usize) {
+    /// The part that holds a split, and the first of the split's examples in it.
+    pub fn part_of(&self, split: Split) -> (&Part, usize) {
         match split {
-            Split::Train => (TRAIN, 0),
-            Split::Validation => (TRAIN, self.count(Split::Train)),
-            Split::Test => (TEST, 0),
+            Split::Train => (&self.data.train, 0),
+            Split::Validation => (&self.data.train, self.count(Split::Train)),
+            Split::Test => (&self.data.test, 0),
         }
+    }
+
+    /// Some examples of a split as the backend's part number and rows.
+    pub(super) fn rows_of(&self, split: Split, examples: Range<usize>) -> (usize, Vec<u32>) {
+        let (part, first) = self.part_of(split);
+        let number = if split == Split::Test { TEST } else { TRAIN };
+        (number, examples.map(|example| part.row(first + example) as u32).collect())
     }
 
     /// Steps that make an epoch; the last may be smaller.
@@ -344,7 +361,7 @@ impl<B: Backend> Session<B> {
 
 /// What a backend keeps of a part: the examples, and the labels in the form that the loss takes.
 fn columns(part: &Part, label: &[usize]) -> Result<[Column; 2]> {
-    let column = |column: data::Column| Column { width: column.width(), cells: column.cells };
+    let column = |column: data::Column| Column { width: column.width(), stride: column.stride, cells: column.cells };
     Ok([column(part.x.clone()), column(part.targets(label)?)])
 }
 

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use super::Session;
 use super::session::TRAIN;
 use crate::backend::{Backend, Feed, RING};
-use crate::data::{self, Split, epoch_order};
+use crate::data::{self, Split, epoch_order, random_windows};
 use crate::error::Result;
 use crate::graph::NodeId;
 use crate::nn::Built;
@@ -54,13 +54,19 @@ impl<B: Backend> Session<B> {
     /// Rows of the next batch.
     pub(super) fn next_rows(&mut self) -> Vec<u32> {
         let count = self.count(Split::Train);
+        let step = self.data.train.step;
+        if self.shuffle && step > 1 {
+            // Examples are windows of one long row: they begin anywhere.
+            let beginnings = self.data.train.row(count.saturating_sub(1)) + 1;
+            return random_windows(self.settings.batch_size, beginnings, self.settings.seed, self.step as u32);
+        }
         let wanted = (self.epoch, self.shuffle);
         let order = match self.order.take() {
             Some((epoch, shuffle, order)) if (epoch, shuffle) == wanted => order,
             _ => epoch_order(count, self.settings.seed, self.epoch, self.shuffle),
         };
         let end = (self.position + self.settings.batch_size).min(count);
-        let rows = order[self.position..end].to_vec();
+        let rows = order[self.position..end].iter().map(|&example| self.data.train.row(example as usize) as u32).collect();
         self.order = Some((self.epoch, self.shuffle, order));
         rows
     }
@@ -143,7 +149,7 @@ impl<B: Backend> Session<B> {
         let batch = self.settings.batch_size;
         let Some(compiled) = self.train.get(&batch) else { return Ok(f32::NAN) };
         let classes = self.classes(&compiled.built);
-        if classes > 0 && y.len() == batch {
+        if classes > 0 && (y.len() == batch || self.settings.loss.takes_classes()) {
             data::Column::floats(&[], y.to_vec()).check_labels(classes)?;
         }
         let Some(compiled) = self.train.get_mut(&batch) else { return Ok(f32::NAN) };

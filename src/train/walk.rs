@@ -169,8 +169,7 @@ impl<B: Backend> Session<B> {
                     let kind = format!("{} example", split.name());
                     return Err(Error::new(ErrorCode::UnknownName, &[("kind", &kind), ("got", index)]));
                 }
-                let (part, first) = self.rows_of(*split);
-                (part, vec![(first + index) as u32])
+                self.rows_of(*split, *index..index + 1)
             }
             Subject::Pinned { .. } => (TRAIN, Vec::new()),
         };
@@ -180,7 +179,7 @@ impl<B: Backend> Session<B> {
         differentiate_with(&mut built.graph, loss, &[built.x])?;
         crate::optim::append(&mut built.graph, &self.settings.optimizer)?;
         let (feed, inputs) = match &subject {
-            Subject::Pinned { label } => (Feed::Kept, vec![self.example(&x)?, self.target(&built, label.unwrap_or(0.0))?]),
+            Subject::Pinned { label } => (Feed::Kept, vec![self.example(&x)?, self.target(&built, &x, label.unwrap_or(0.0))?]),
             Subject::Batch | Subject::Example { .. } => (Feed::Rows { part, rows: rows.clone() }, Vec::new()),
         };
         let data = self.step_data(&built, feed);
@@ -201,8 +200,8 @@ impl<B: Backend> Session<B> {
         }
     }
 
-    /// A class in the form that the loss takes.
-    fn target(&self, built: &crate::nn::Built, label: f32) -> Result<Vec<f32>> {
+    /// A class in the form that the loss takes; of a sequence, what follows each position, and the class at the end.
+    fn target(&self, built: &crate::nn::Built, x: &[f32], label: f32) -> Result<Vec<f32>> {
         let shape = self.settings.loss.label_shape(&built.graph.shape(built.output)[1..]);
         let width: usize = shape.iter().product();
         let classes = self.classes(built);
@@ -211,6 +210,10 @@ impl<B: Backend> Session<B> {
         }
         Ok(match width {
             0 | 1 => vec![label],
+            _ if self.settings.loss.takes_classes() => {
+                let next = |at: usize| x.get(at + 1).copied().unwrap_or(label);
+                (0..width).map(next).collect()
+            }
             _ => (0..width).map(|class| f32::from(u8::from(class as f32 == label))).collect(),
         })
     }

@@ -13,7 +13,7 @@ use super::protocol::{Memory, NodeInfo, ParameterInfo, Request, SessionInfo, Ses
 use super::travelling::Travelling;
 use super::{fetch, js};
 use crate::backend::{Backend, Device};
-use crate::data::{Dataset, Part, Split};
+use crate::data::{DataKind, Dataset, Part, Split};
 use crate::error::{Error, ErrorCode, Result};
 use crate::graph::{Kind, Phase};
 use crate::nn;
@@ -192,6 +192,14 @@ impl Desk {
                 Ok((JsValue::NULL, vec![Buffer::Floats(outputs)]))
             }
             Request::Walk { walk, number } => self.walk(walk, number, buffers).await,
+            Request::Generate { prompt, options } => {
+                let session = self.session()?;
+                let tokens = match prompt {
+                    Some(text) => session.data().encode(&text)?,
+                    None => floats(&buffers.get(0)).into_iter().map(|token| token as u32).collect(),
+                };
+                plain(to_js(&session.generate(&tokens, &options).await?))
+            }
             Request::Nodes => plain(to_js(&nodes(self.session()?))),
             Request::Read { node, gradient } => {
                 let (shape, values) = self.session()?.read_node(&node, gradient).await?;
@@ -199,7 +207,7 @@ impl Desk {
             }
             Request::Examples { split, indices } => {
                 let session = self.session()?;
-                let (part, first) = part_of(session, split);
+                let (part, first) = session.part_of(split);
                 let mut x = Vec::new();
                 let mut labels: Vec<f32> = Vec::new();
                 for index in indices {
@@ -289,16 +297,24 @@ impl Desk {
                 let files = options.files.iter().flatten().cloned().zip(buffers.iter().map(bytes));
                 Dataset::from_official(name, &files.collect::<Vec<_>>())?
             }
-            (Some(name), _) => fetch::dataset(&self.data_url, name, &self.post).await?,
+            (Some(name), _) => fetch::dataset(&self.data_url, name, context(&options.model), &self.post).await?,
             (None, Some(shape)) => {
                 let y = floats(&buffers.get(1));
                 Dataset::from_arrays(floats(&buffers.get(0)), shape, y)?
             }
-            (None, None) => return Err(Error::new(ErrorCode::BadSpec, &[("reason", &"neither data nor data_shape is given")])),
+            (None, None) if options.text.is_some() => {
+                let text = options.text.as_deref().unwrap_or_default();
+                Dataset::from_text(Dataset::text_info("text", "Text"), text, context(&options.model))?
+            }
+            (None, None) => return Err(Error::new(ErrorCode::BadSpec, &[("reason", &"neither data, a text nor data_shape is given")])),
         };
         let device = super::open::device(options.backend).await?;
+        let model = match data.info.kind {
+            DataKind::Text => options.model.with_vocabulary(data.info.classes.len()),
+            DataKind::Image | DataKind::Points | DataKind::Values => options.model,
+        };
         let settings = Settings {
-            model: options.model,
+            model,
             loss: options.loss,
             optimizer: options.optimizer,
             batch_size: options.batch_size,
@@ -313,27 +329,23 @@ impl Desk {
     }
 }
 
+/// The window of a text that a model reads.
+fn context(model: &nn::ModelSpec) -> usize {
+    model.input.iter().product()
+}
+
 /// An example of the data, or the one that came with the message.
 pub(super) fn example(session: &Session<Device>, split: Split, index: Option<usize>, buffers: &Array) -> Result<Vec<f32>> {
     let Some(index) = index else { return Ok(floats(&buffers.get(0))) };
-    let (part, first) = part_of(session, split);
+    let (part, first) = session.part_of(split);
     Ok(part.x.gather(&[row_of(part, first, split, index)?]))
 }
 
-/// The row of example `index` of a split that begins at row `first` of its part.
+/// The row of example `index` of a split that begins at example `first` of its part.
 fn row_of(part: &Part, first: usize, split: Split, index: usize) -> Result<u32> {
     let missing = || Error::new(ErrorCode::UnknownName, &[("kind", &format!("{} example", split.name())), ("got", &index)]);
-    let row = first.checked_add(index).filter(|&row| row < part.count).ok_or_else(missing)?;
-    u32::try_from(row).map_err(|_| missing())
-}
-
-/// The part that holds a split, and the split's first row in it.
-fn part_of(session: &Session<Device>, split: Split) -> (&Part, usize) {
-    match split {
-        Split::Train => (&session.data().train, 0),
-        Split::Validation => (&session.data().train, session.count(Split::Train)),
-        Split::Test => (&session.data().test, 0),
-    }
+    let example = first.checked_add(index).filter(|&example| example < part.count).ok_or_else(missing)?;
+    u32::try_from(part.row(example)).map_err(|_| missing())
 }
 
 pub(super) fn info(session: &Session<Device>) -> SessionInfo {
@@ -353,6 +365,7 @@ pub(super) fn info(session: &Session<Device>) -> SessionInfo {
         input_shape: session.settings().model.input.clone(),
         output_shape: prediction.unwrap_or_default(),
         classes: session.data().info.classes.clone(),
+        model: session.settings().model.clone(),
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) struct Evaluating {
 /// Whether a request leaves the parameters as they are, and so may come between two batches of an evaluation.
 pub(super) fn only_looks(request: &Request) -> bool {
     use Request::{
-        Attribute, Backends, Cell, Datasets, Describe, Evaluate, Examples, Frame, GetParameter, Health, Landscape, Memory, Nodes,
+        Attribute, Backends, Cell, Datasets, Describe, Evaluate, Examples, Frame, Generate, GetParameter, Health, Landscape, Memory, Nodes,
         Parameters, Pin, Predict, Presets, Rates, Read, Scratch, Snapshot, Stop, Train, Watch,
     };
     matches!(
@@ -36,6 +36,7 @@ pub(super) fn only_looks(request: &Request) -> bool {
             | Scratch { .. }
             | Cell { .. }
             | Health
+            | Generate { .. }
             | Attribute { .. }
             | Landscape { .. }
             | Nodes

@@ -20,8 +20,8 @@ async fn installed(base: &str) -> Vec<Manifest> {
     listed.and_then(|text| Manifest::parse_index(&text).ok()).unwrap_or_default()
 }
 
-/// The data set of that name.
-pub(super) async fn dataset(base: &str, name: &str, post: &Post) -> Result<Dataset> {
+/// The data set of that name; a text in windows of `context` characters.
+pub(super) async fn dataset(base: &str, name: &str, context: usize, post: &Post) -> Result<Dataset> {
     if let Ok(generated) = Dataset::generated(name) {
         return Ok(generated);
     }
@@ -43,7 +43,7 @@ pub(super) async fn dataset(base: &str, name: &str, post: &Post) -> Result<Datas
         before += bytes.len() as f64;
         files.push(bytes);
     }
-    Dataset::from_files(manifest, &files)
+    Dataset::from_files(manifest, &files, context)
 }
 
 /// The bytes at an address; `progress(loaded)` is called as they come.

@@ -72,7 +72,7 @@ impl Cpu {
             // SAFETY: nothing else holds a slice of this buffer while the batch is gathered.
             let out = unsafe { exec.own[buffer].slice_mut(0, len) };
             for (row, out) in rows.iter().zip(out.chunks_exact_mut(column.width.max(1))) {
-                let from = *row as usize * column.width;
+                let from = *row as usize * column.stride;
                 let range = from..from + column.width;
                 match &column.cells {
                     Cells::Floats(data) => out.copy_from_slice(data.get(range).ok_or_else(|| outside(*row))?),

@@ -22,6 +22,7 @@ pub(super) struct Part {
 pub(super) struct Resident {
     pub memory: Memory,
     width: usize,
+    stride: usize,
     rows: usize,
     /// What a byte of 1 stands for; none where the cells are floats.
     scale: Option<f32>,
@@ -47,7 +48,9 @@ impl Resident {
                 (memory, data.len(), Some(*scale))
             }
         };
-        Ok(Self { memory, width: column.width, rows: cells / column.width.max(1), scale })
+        let (width, stride) = (column.width, column.stride);
+        let rows = if cells < width { 0 } else { (cells - width) / stride.max(1) + 1 };
+        Ok(Self { memory, width, stride, rows, scale })
     }
 }
 
@@ -81,9 +84,9 @@ impl Part {
                 None => "bitcast<f32>(data[at])".to_owned(),
                 Some(scale) => format!("f32((data[at / 4u] >> (at % 4u * 8u)) & 255u) * {}", literal(scale)),
             };
-            let (first, width) = (STEP_HEAD + plan.graph.scalars().len(), column.width);
+            let (first, width, stride) = (STEP_HEAD + plan.graph.scalars().len(), column.width, column.stride);
             let code = format!(
-                "let at = step_data[{first}u + i / {width}u] * {width}u + i % {width}u;
+                "let at = step_data[{first}u + i / {width}u] * {stride}u + i % {width}u;
     memory{out}[i] = {value};"
             );
             let pass = Pass::elementwise(len, &[], &code);

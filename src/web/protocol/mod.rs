@@ -12,7 +12,7 @@ pub use walk::{ReadValue, WalkRequest};
 use crate::data::Split;
 use crate::nn::{LossSpec, ModelSpec};
 use crate::optim::OptimizerSpec;
-use crate::train::{AttributeOptions, Evaluation};
+use crate::train::{AttributeOptions, Evaluation, GenerateOptions};
 
 wire! {
     /// Which backend to train on. `auto` takes WebGPU where the adapter is hardware, else SIMD code on the CPU.
@@ -35,6 +35,8 @@ wire! {
         pub data: Option<String>,
         /// Names of the set's own files, which come as buffers, where it is not installed.
         pub files: Option<Vec<String>>,
+        /// A text to learn from, instead of a data set: its characters are the vocabulary.
+        pub text: Option<String>,
         /// Shape of `x` with the number of examples first, when the examples come as buffers.
         pub data_shape: Option<Vec<usize>>,
         /// Backend wanted.
@@ -77,8 +79,10 @@ wire! {
         pub input_shape: Vec<usize>,
         /// Shape of the model's output for one example.
         pub output_shape: Vec<usize>,
-        /// Names of the classes, empty for regression.
+        /// Names of the classes, empty for regression; the characters of a text.
         pub classes: Vec<String>,
+        /// The model; over a text, with the text's vocabulary.
+        pub model: ModelSpec,
     }
 
     /// A trainable parameter.
@@ -294,6 +298,13 @@ wire! {
         Predict,
         /// -> `NodeInfo[]`.
         Nodes,
+        /// Goes on with a text or with tokens -> `Generated[]`. Buffers: the tokens where no text is given.
+        Generate {
+            /// The text.
+            prompt: Option<String>,
+            /// How.
+            options: GenerateOptions,
+        },
         /// Value or gradient of a node in the batch last stepped (runs the inspect plan if need be) -> shape. Buffers: the values.
         Read {
             /// Node's name.
@@ -430,7 +441,7 @@ mod tests {
     use crate::data::DatasetInfo;
     use crate::nn::{ModelDescription, Preset};
     use crate::trace::{Explanation, Nudge, Reason};
-    use crate::train::{Attribution, Cell, HealthReport, OptimizerTable, TraceInfo};
+    use crate::train::{Attribution, Cell, Generated, HealthReport, OptimizerTable, TraceInfo};
 
     /// Writes the twins to the folder that `TS_RS_EXPORT_DIR` names: whatever a request or an event mentions, and what answers.
     #[test]
@@ -457,6 +468,7 @@ mod tests {
         Cell::export_all(&config)?;
         HealthReport::export_all(&config)?;
         Attribution::export_all(&config)?;
+        Generated::export_all(&config)?;
         crate::error::Error::export_all(&config)
     }
 }

@@ -1,0 +1,50 @@
+//! Models of token sequences for a vocabulary that the data bring.
+
+use super::layers::{Build, Layer};
+use super::spec::INPUT;
+use super::{LayerSpec, ModelSpec};
+
+impl ModelSpec {
+    /// The layers that read the model's input.
+    pub(super) fn reading_input(&self) -> impl Iterator<Item = &LayerSpec> {
+        let reads_input = |(position, layer): &(usize, &LayerSpec)| match &layer.inputs {
+            Some(names) => names.iter().any(|name| name == INPUT),
+            None => *position == 0,
+        };
+        self.layers.iter().enumerate().filter(reads_input).map(|(_, layer)| layer)
+    }
+
+    /// Whether a layer that reads the model's input takes it for tokens.
+    pub fn reads_tokens(&self) -> bool {
+        self.reading_input().any(|layer| layer.layer.reads_tokens())
+    }
+
+    /// How many tokens the embedding that reads the input knows, if one does.
+    pub fn vocabulary(&self) -> Option<usize> {
+        self.reading_input().find_map(|layer| match &layer.layer {
+            Layer::Embedding(embedding) => Some(embedding.input_dim),
+            Layer::ReversibleEmbedding(embedding) => Some(embedding.input_dim),
+            _ => None,
+        })
+    }
+
+    /// The same model for another vocabulary: embeddings of the former size get the new one, and so does a last `Dense`, whose outputs are the
+    /// tokens' logits.
+    #[must_use]
+    pub fn with_vocabulary(mut self, size: usize) -> Self {
+        let Some(former) = self.vocabulary() else { return self };
+        let last = self.layers.len() - 1;
+        for (position, layer) in self.layers.iter_mut().enumerate() {
+            let extent = match &mut layer.layer {
+                Layer::Embedding(embedding) => &mut embedding.input_dim,
+                Layer::ReversibleEmbedding(embedding) => &mut embedding.input_dim,
+                Layer::Dense(dense) if position == last => &mut dense.units,
+                _ => continue,
+            };
+            if *extent == former {
+                *extent = size;
+            }
+        }
+        self
+    }
+}

@@ -1,0 +1,226 @@
+//! Going on with a text: a model that tells of every position what comes next is asked for what comes after the last, again and again.
+
+use super::Session;
+use super::evaluate::Forward;
+use super::session::bad;
+use crate::backend::{Backend, Feed};
+use crate::error::{Error, ErrorCode, Result};
+use crate::tensor::{DType, Rng};
+
+wire! {
+    /// How a text is gone on with.
+    pub struct GenerateOptions {
+        /// Tokens to add.
+        pub tokens: usize,
+        /// Logits are divided by it before they become probabilities: below 1 the likely becomes likelier. At 0 the likeliest is always taken.
+        pub temperature: f32,
+        /// Only so many of the likeliest tokens may come.
+        pub top_k: Option<usize>,
+        /// Only the likeliest tokens may come whose probabilities make up this share together (Holtzman et al. 2020).
+        pub top_p: Option<f32>,
+        /// Seed of the draws: with the position it decides each, so that going on with what was generated gives the same as one call.
+        pub seed: u32,
+        /// Likeliest tokens that are told of each draw.
+        pub candidates: usize,
+    }
+
+    /// A token that came, and what else could have.
+    pub struct Generated {
+        /// The token.
+        pub token: usize,
+        /// What it stands for, where the data are a text.
+        pub text: Option<String>,
+        /// What the model gave it: softmax of the logits over the temperature.
+        pub probability: f32,
+        /// The likeliest, the likeliest first.
+        pub candidates: Vec<Candidate>,
+    }
+
+    /// A token that could come.
+    pub struct Candidate {
+        /// The token.
+        pub token: usize,
+        /// What it stands for, where the data are a text.
+        pub text: Option<String>,
+        /// What the model gives it.
+        pub probability: f32,
+        /// With what probability it is drawn: 0 where `top_k` or `top_p` leave it out.
+        pub chance: f32,
+    }
+}
+
+/// Streams of random numbers from here on are draws, by the position in the text.
+const DRAWS: u32 = 3 << 30;
+
+/// Most tokens of one request, so that it ends.
+const MOST: usize = 10_000;
+
+/// A token with its probability, and the chance that `top_k` and `top_p` leave it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Outcome {
+    token: usize,
+    probability: f64,
+    chance: f64,
+}
+
+impl GenerateOptions {
+    fn check(&self) -> Result<()> {
+        if self.tokens == 0 || self.tokens > MOST {
+            return Err(bad("tokens", &format!("between 1 and {MOST}"), &self.tokens));
+        }
+        if !(self.temperature.is_finite() && self.temperature >= 0.0) {
+            return Err(bad("temperature", "a number of at least 0", &self.temperature));
+        }
+        if self.top_k == Some(0) {
+            return Err(bad("top_k", "at least 1", &0));
+        }
+        match self.top_p {
+            Some(share) if !(share > 0.0 && share <= 1.0) => Err(bad("top_p", "above 0 and at most 1", &share)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Every token, the likeliest first; of equally likely ones the smaller.
+    fn outcomes(&self, logits: &[f32]) -> Vec<Outcome> {
+        let temperature = if self.temperature > 0.0 { f64::from(self.temperature) } else { 1.0 };
+        let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let powers: Vec<f64> = logits.iter().map(|&logit| (f64::from(logit - most) / temperature).exp()).collect();
+        let total: f64 = powers.iter().sum();
+        let outcome = |(token, power): (usize, f64)| Outcome { token, probability: power / total, chance: 0.0 };
+        let mut outcomes: Vec<Outcome> = powers.into_iter().enumerate().map(outcome).collect();
+        outcomes.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+        let among = if self.temperature > 0.0 { self.top_k.unwrap_or(usize::MAX).min(outcomes.len()) } else { 1 };
+        let share = self.top_p.map_or(1.0, f64::from);
+        let mut so_far = 0.0;
+        // The one that reaches the share is in; one comes always.
+        let reached = outcomes[..among].iter().position(|outcome| {
+            so_far += outcome.probability;
+            so_far >= share
+        });
+        let kept = reached.map_or(among, |last| last + 1);
+        let sum: f64 = outcomes[..kept].iter().map(|outcome| outcome.probability).sum();
+        outcomes[..kept].iter_mut().for_each(|outcome| outcome.chance = outcome.probability / sum);
+        outcomes
+    }
+}
+
+/// The outcome that a number in [0, 1) falls to.
+fn draw(outcomes: &[Outcome], number: f64) -> Outcome {
+    let mut so_far = 0.0;
+    let hit = outcomes.iter().find(|outcome| {
+        so_far += outcome.chance;
+        number < so_far
+    });
+    // Rounding may leave a crack at the end.
+    hit.or(outcomes.iter().rfind(|outcome| outcome.chance > 0.0)).copied().unwrap_or(outcomes[0])
+}
+
+impl<B: Backend> Session<B> {
+    /// Goes on with `prompt`. The model sees the last tokens, as many as its input holds; fewer than that stand at its beginning, with what a
+    /// causal model does not see behind them. An empty prompt begins with token 0: in a text mostly the end of a line.
+    pub async fn generate(&mut self, prompt: &[u32], options: &GenerateOptions) -> Result<Vec<Generated>> {
+        options.check()?;
+        let (context, vocabulary) = self.language_model()?;
+        let mut tokens: Vec<u32> = if prompt.is_empty() { vec![0] } else { prompt.to_vec() };
+        if let Some(&token) = tokens.iter().find(|&&token| token as usize >= vocabulary) {
+            let index = 0;
+            return Err(Error::new(ErrorCode::TokenOutOfRange, &[("token", &token), ("index", &index), ("vocabulary", &vocabulary)]));
+        }
+        let mut generated = Vec::with_capacity(options.tokens);
+        for _ in 0..options.tokens {
+            let outcomes = options.outcomes(&self.next_logits(&tokens, context, vocabulary).await?);
+            let number = f64::from(Rng::new(options.seed, DRAWS | tokens.len() as u32).uniform());
+            let drawn = draw(&outcomes, number);
+            let candidate = |&Outcome { token, probability, chance }: &Outcome| Candidate {
+                token,
+                text: self.text_of(token),
+                probability: probability as f32,
+                chance: chance as f32,
+            };
+            generated.push(Generated {
+                token: drawn.token,
+                text: self.text_of(drawn.token),
+                probability: drawn.probability as f32,
+                candidates: outcomes.iter().take(options.candidates).map(candidate).collect(),
+            });
+            tokens.push(drawn.token as u32);
+        }
+        Ok(generated)
+    }
+
+    fn text_of(&self, token: usize) -> Option<String> {
+        let is_text = self.data.info.kind == crate::data::DataKind::Text;
+        self.data.info.classes.get(token).filter(|_| is_text).cloned()
+    }
+
+    /// Length and vocabulary of a model that reads tokens and scores as many for each of them.
+    fn language_model(&self) -> Result<(usize, usize)> {
+        let shapes = self.training().map(|compiled| {
+            let graph = &compiled.built.graph;
+            (graph.node(compiled.built.x).meta.clone(), graph.shape(compiled.built.output).clone())
+        });
+        match shapes {
+            Some((x, output)) if x.dtype == DType::Index && x.shape.rank() == 2 && output.rank() == 3 && output[1] == x.shape[1] => {
+                Ok((output[1], output[2]))
+            }
+            _ => {
+                let reason = "the model does not tell of every token what comes next";
+                Err(Error::new(ErrorCode::WrongState, &[("what", &"generate"), ("reason", &reason)]))
+            }
+        }
+    }
+
+    /// Logits (or logarithms of probabilities) of what comes after the last token.
+    async fn next_logits(&mut self, tokens: &[u32], context: usize, vocabulary: usize) -> Result<Vec<f32>> {
+        let window = &tokens[tokens.len().saturating_sub(context)..];
+        let x: Vec<f32> = window.iter().map(|&token| token as f32).chain(std::iter::repeat(0.0)).take(context).collect();
+        self.inference(1).await?;
+        if let Some(compiled) = self.infer.get_mut(&1) {
+            self.backend.write_input(&mut compiled.exec, 0, &x)?;
+        }
+        let Forward { predictions, .. } = self.forward(1, Feed::Kept, true).await?;
+        let from_logits = self.settings.loss.from_logits();
+        let row = predictions.chunks_exact(vocabulary).nth(window.len() - 1).unwrap_or_default();
+        match row.iter().find(|score| !score.is_finite()) {
+            Some(value) => Err(Error::new(ErrorCode::NotFinite, &[("what", &"a logit"), ("value", value), ("step", &self.step)])),
+            None => Ok(row.iter().map(|&score| if from_logits { score } else { score.ln() }).collect()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(temperature: f32, top_k: Option<usize>, top_p: Option<f32>) -> GenerateOptions {
+        GenerateOptions { tokens: 1, temperature, top_k, top_p, seed: 0, candidates: 4 }
+    }
+
+    fn chances(temperature: f32, top_k: Option<usize>, top_p: Option<f32>) -> Vec<(usize, f64)> {
+        // Probabilities 0.1, 0.4, 0.3 and 0.2 at temperature 1.
+        let logits = [0.1f32, 0.4, 0.3, 0.2].map(f32::ln);
+        let outcomes = options(temperature, top_k, top_p).outcomes(&logits);
+        outcomes.iter().map(|outcome| (outcome.token, (outcome.chance * 1e4).round() / 1e4)).collect()
+    }
+
+    #[test]
+    fn only_the_likeliest_may_come() {
+        assert_eq!(chances(1.0, None, None), [(1, 0.4), (2, 0.3), (3, 0.2), (0, 0.1)]);
+        assert_eq!(chances(1.0, Some(2), None), [(1, 0.5714), (2, 0.4286), (3, 0.0), (0, 0.0)]);
+        assert_eq!(chances(1.0, None, Some(0.5)), [(1, 0.5714), (2, 0.4286), (3, 0.0), (0, 0.0)]);
+        assert_eq!(chances(1.0, Some(3), Some(0.95)), [(1, 0.4444), (2, 0.3333), (3, 0.2222), (0, 0.0)]);
+        assert_eq!(chances(1.0, None, Some(1e-6)), [(1, 1.0), (2, 0.0), (3, 0.0), (0, 0.0)]);
+        assert_eq!(chances(0.0, None, None), [(1, 1.0), (2, 0.0), (3, 0.0), (0, 0.0)]);
+        // Probabilities are squared and scaled at temperature ½: 0.01, 0.16, 0.09, 0.04 over 0.3.
+        assert_eq!(chances(0.5, None, None), [(1, 0.5333), (2, 0.3), (3, 0.1333), (0, 0.0333)]);
+    }
+
+    #[test]
+    fn a_number_falls_to_a_token_as_often_as_its_chance() {
+        let outcomes = options(1.0, Some(3), None).outcomes(&[0.1f32, 0.4, 0.3, 0.2].map(f32::ln));
+        let mut counts = [0; 4];
+        (0..900).for_each(|i| counts[draw(&outcomes, (f64::from(i) + 0.5) / 900.0).token] += 1);
+        assert_eq!(counts, [0, 400, 300, 200]);
+        assert_eq!(draw(&outcomes, 1.0).token, 3, "rounding leaves nobody out");
+    }
+}
