@@ -8,6 +8,7 @@ import { filtersOf, kernelOf, ON_LAYER } from "../state/pictures.js";
 import { goTo } from "../state/route.js";
 import * as store from "../state/store.js";
 import { walk } from "../state/walk.js";
+import { isText } from "../state/writing.js";
 import { icons } from "./icons.js";
 import { tileOf } from "./maps.js";
 import { FEW } from "./weights.js";
@@ -105,6 +106,7 @@ class Centre extends View {
       <gs-cards></gs-cards>
       ${this.#small(tiny)}
       ${store.isWelcome.value ? nothing : html`<gs-curves></gs-curves>`}
+      ${isText() ? (void import("./writing.js"), html`<gs-writing></gs-writing>`) : nothing}
       ${store.isWelcome.value ? nothing : this.#layer(tiny)}
       ${firstIsConvolution && onFirst ? html`<gs-window></gs-window>` : nothing}
       ${store.isWelcome.value ? this.#layer(tiny) : nothing}

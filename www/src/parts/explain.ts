@@ -23,7 +23,7 @@ class Explain extends View {
       ${set
         ? html`<section><h3>${t("explain.data")}</h3><dl class="facts">
             <dt>${t("data.name")}</dt><dd>${phrase(set.title)}</dd>
-            <dt>${t("data.examples")}</dt><dd class="mono">${set.test ? t("data.counts", { train: set.train, test: set.test }) : count(set.train)}</dd>
+            <dt>${t(set.kind === "text" ? "data.characters" : "data.examples")}</dt><dd class="mono">${set.test ? t("data.counts", { train: set.train, test: set.test }) : count(set.train)}</dd>
             <dt>${t("data.source")}</dt><dd>${phrase(set.source)}</dd>
             ${set.licence ? html`<dt>${t("data.licence")}</dt><dd>${set.licence}</dd>` : nothing}</dl></section>`
         : nothing}`;

@@ -8,14 +8,15 @@ import { fail } from "../state/engine.js";
 import { examplesIn, pinDrawn } from "../state/pictures.js";
 import * as store from "../state/store.js";
 import { nextSample } from "../state/walk.js";
+import { isText } from "../state/writing.js";
 import { icons } from "./icons.js";
 import "./pad.js";
 
 const classes = (): readonly string[] => store.classes.value;
 const className = (k: number): string => classes()[k] ?? String(k);
 
-/** Class of the pinned example, where there are classes and it is known. */
-const labelled = (): number | undefined => (classes().length ? store.pinned.value?.target[0] : undefined);
+/** Class of the pinned example, where there are classes and it is known. A window of a text has as many as characters. */
+const labelled = (): number | undefined => (classes().length && store.pinned.value?.target.length === 1 ? store.pinned.value.target[0] : undefined);
 
 /** The pinned example as it is. */
 class SampleImage extends Drawing {
@@ -88,11 +89,13 @@ class Sample extends View {
       <div class="sample-body">
         ${this.#drawing
           ? html`<gs-pad @drawn=${(event: CustomEvent<Float32Array>) => pinDrawn(event.detail).catch(fail)}></gs-pad>`
-          : image
+          : isText()
+            ? (void import("./writing.js"), html`<gs-text-sample></gs-text-sample>`)
+            : image
             ? pinned ? html`<gs-sample-image></gs-sample-image>` : html`<div class="hatch square"></div>`
             : html`<dl class="inputs">${pinned ? [...pinned.x].map((v, k) => html`<dt>x<sub>${k + 1}</sub></dt><dd>${general(v)}</dd>`) : nothing}
                 ${pinned?.target.map((y, k, all) => html`<dt>y${all.length > 1 ? html`<sub>${k + 1}</sub>` : nothing}</dt><dd>${general(y)}</dd>`)}</dl>`}
-        ${this.#bars()}
+        ${isText() ? nothing : this.#bars()}
       </div>
       <div class="buttons">
         ${more && !this.#drawing

@@ -4,7 +4,7 @@ import { View } from "../lib/view.js";
 import { lesson, phrase, t } from "../messages/index.js";
 import { goTo } from "../state/route.js";
 import { language, LANGUAGE_NAMES, LANGUAGES, theme, THEMES, type Language, type Theme } from "../state/settings.js";
-import { refit } from "../state/spec.js";
+import { readsTokens, refit } from "../state/spec.js";
 import * as store from "../state/store.js";
 import { build } from "../state/engine.js";
 import { icons } from "./icons.js";
@@ -17,7 +17,9 @@ function chooseData(name: string): void {
   const now = store.datasets.value.find((set) => set.name === name);
   const setup = store.setup.value;
   if (!now || !setup) return;
-  store.change({ data: name, model: refit(setup.model, now.shape, before?.classes.length ?? 0, now.classes.length) });
+  // A text brings its own vocabulary, to which the engine fits the model.
+  if (now.kind === "text") store.change({ data: name });
+  else store.change({ data: name, model: refit(setup.model, now.shape, before?.classes.length ?? 0, now.classes.length) });
   if (!now.installed) void build();
 }
 
@@ -49,7 +51,7 @@ class TopBar extends View {
       ${option("scratch", t("scratch.title"), scratch)}`;
     const sets = html`
       ${setup && !setup.data ? option("", t("data.digit"), true) : nothing}
-      ${store.datasets.value.filter(({ kind }) => kind !== "text").map(({ name, title, installed }) =>
+      ${store.datasets.value.filter(({ kind, name }) => name === setup?.data || (kind === "text") === readsTokens(setup?.model)).map(({ name, title, installed }) =>
         option(name, installed ? phrase(title) : t("data.missing", { title: phrase(title) }), setup?.data === name))}`;
     const workers = setup?.workers ?? 1;
     const backend = setup?.backend === "cpu" && workers > 1 ? `cpu ${workers}` : (setup?.backend ?? "auto");

@@ -4,6 +4,7 @@ import { latest } from "../lib/latest.js";
 import { droppedData } from "./dropped.js";
 import { History } from "./history.js";
 import * as store from "./store.js";
+import { forgetWriting } from "./writing.js";
 import { drawnFromDataset, watchNetwork } from "./pictures.js";
 
 /** Shows an error; those that are not the engine's are errors of this page and go on to the console. */
@@ -113,6 +114,7 @@ export async function build(how: { goOn?: boolean } = {}): Promise<boolean> {
 
 /** Makes a session the page's own: its facts, its pictures, its events. */
 export async function adopt(session: Session, setup: store.Setup): Promise<void> {
+  forgetWriting();
   const [description, parameters] = await Promise.all([describeModel(setup.model), session.parameters()]);
   store.built.value = { setup, description, parameters };
   listen(session);

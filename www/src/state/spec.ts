@@ -122,6 +122,9 @@ export function summary(layer: LayerSpec): string {
 /** The model with another list of layers. */
 export const withLayers = (model: ModelSpec, layers: LayerSpec[]): ModelSpec => ({ ...model, layers });
 
+/** Whether a model's input is tokens, as those of a text are. */
+export const readsTokens = (model: ModelSpec | undefined): boolean => /Embedding$/.test(model?.layers[0]?.type ?? "");
+
 /** The model for a data set of another shape or another number of classes. */
 export function refit(model: ModelSpec, shape: readonly number[], classesBefore: number, classesNow: number): ModelSpec {
   const layers = model.layers.map((layer, k) => {
