@@ -17,6 +17,17 @@ export async function reachEngine(page) {
           const session = engine.session = await real.createSession(options);
           const walk = session.walk.bind(session);
           session.walk = (...given) => walked(walk(...given));
+          // What the page watches, and how to make it see nothing for a while.
+          const watch = session.watch.bind(session);
+          session.watch = (views) => watch(engine.views = views);
+          engine.blind = () => watch([]);
+          const health = session.health.bind(session);
+          engine.reports = [];
+          session.health = async () => {
+            const report = await health();
+            engine.reports.push({ at: performance.now(), took: report.milliseconds });
+            return report;
+          };
           return session;
         }`,
     }));

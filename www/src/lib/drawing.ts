@@ -18,6 +18,10 @@ export abstract class Drawing extends HTMLElement {
 
   /** Reads every signal that the picture depends on, and returns what the picture shows, in words. */
   protected abstract reads(): string;
+  /** Asked after `reads`: whether the picture is another one now. It may read signals, too. */
+  protected differs(): boolean {
+    return true;
+  }
   /** Draws into a box of that many CSS pixels. */
   protected abstract draw(context: CanvasRenderingContext2D, width: number, height: number): void;
   /** The height for a width; by default what the style sheet gives. */
@@ -42,7 +46,7 @@ export abstract class Drawing extends HTMLElement {
     this.#sight.observe(this);
     this.#stop = effect(() => {
       this.canvas.setAttribute("aria-label", this.reads());
-      this.redraw();
+      if (this.differs()) this.redraw();
     });
   }
 

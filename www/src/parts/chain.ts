@@ -48,9 +48,15 @@ const CARD = 79;
 
 /** The network as a chain of tensor cards: the input, each layer's output, the loss. */
 class Chain extends WideView {
+  #now: Element | null = null;
+
+  /** Keeps the card of the op done last in sight. Measured only when that is another one: it lays the page out. */
   protected override updated(): void {
+    const now = this.querySelector(".now");
+    if (now === this.#now) return;
+    this.#now = now;
     const list = this.firstElementChild;
-    if (list && list.scrollWidth > list.clientWidth) this.querySelector(".now")?.scrollIntoView({ inline: "nearest", block: "nearest" });
+    if (now && list && list.scrollWidth > list.clientWidth) now.scrollIntoView({ inline: "nearest", block: "nearest" });
   }
 
   override render() {

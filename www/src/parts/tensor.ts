@@ -85,6 +85,8 @@ export class TensorGrid extends Drawing {
   /** The picture without its outlines, and what it was drawn from. */
   readonly #base = document.createElement("canvas");
   #drawn: readonly unknown[] = [];
+  /** What the picture with its outlines shows. */
+  #shown: readonly unknown[] = [];
   readonly #cell = document.createElement("div");
 
   get node(): number {
@@ -119,11 +121,24 @@ export class TensorGrid extends Drawing {
     this.setAttribute("aria-colcount", String(of.columns));
     this.#cell.parentElement!.setAttribute("aria-rowindex", String(k * of.rows + row + 1));
     this.#cell.setAttribute("aria-colindex", String(column + 1));
-    this.#cell.firstElementChild!.textContent = spoken({ node, element: own });
+    const said = spoken({ node, element: own });
+    // Text that is put anew is laid out anew, and there are many grids.
+    if (this.#cell.textContent !== said) this.#cell.firstElementChild!.textContent = said;
     const name = label(node);
     this.setAttribute("aria-label", data && !covered
       ? t("tensor.label", { name, shape: shape(shapeOf(node)) || "1", scale: general(scaleShown(node, data)) }) : t("maps.none", { node: name }));
     return "";
+  }
+
+  /** A pointer that moves over one tensor leaves most others as they are. */
+  protected override differs(): boolean {
+    const { node } = this;
+    const data = valueOf(node);
+    const { sources, consumers, chosen } = outlined(node);
+    const now = [node, data, palette.value, data && scaleShown(node, data), firstShown(node, this.most), hidden.value?.node === node, sources, consumers, chosen];
+    const other = now.some((part, k) => part !== this.#shown[k]);
+    this.#shown = now;
+    return other;
   }
 
   override connectedCallback(): void {
