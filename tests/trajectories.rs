@@ -1,4 +1,5 @@
-//! Twenty training steps on MNIST against PyTorch's, from PyTorch's initial weights (`tests/golden/trajectories.py`).
+//! Twenty training steps against PyTorch's, from PyTorch's initial weights: on MNIST (`tests/golden/trajectories.py`), and of a small transformer on
+//! tokens (`tests/golden/transformer.py`).
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -13,7 +14,7 @@ use gradscope::train::{RunOptions, Session, Settings};
 use safetensors::SafeTensors;
 use serde_json::Value;
 
-/// Measured: 3e-7. Adam's epsilon in PyTorch's place instead of Keras's makes 2e-4.
+/// Measured: 4e-7. Adam's epsilon in PyTorch's place instead of Keras's makes 2e-4.
 const CPU: f64 = 1e-5;
 /// Measured on Mesa's lavapipe: 1e-7; exponentials and logarithms of a real GPU may be coarser.
 const GPU: f64 = 1e-3;
@@ -27,7 +28,7 @@ struct Golden {
 impl Golden {
     fn read(model: &str) -> Self {
         let path = format!("{}/tests/golden/{model}.safetensors", env!("CARGO_MANIFEST_DIR"));
-        let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}; run tests/golden/trajectories.py"));
+        let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}; see tests/golden/README.md"));
         let (_, header) = SafeTensors::read_metadata(&bytes).expect("a safetensors file");
         let tensors = SafeTensors::deserialize(&bytes).expect("a safetensors file");
         let cells = |view: &[u8]| view.chunks_exact(4).map(|cell| f32::from_le_bytes([cell[0], cell[1], cell[2], cell[3]])).collect();
@@ -35,6 +36,14 @@ impl Golden {
             metadata: header.metadata().clone().expect("golden files carry metadata"),
             tensors: tensors.iter().map(|(name, view)| (name.to_owned(), cells(view.data()))).collect(),
         }
+    }
+
+    /// The examples that it brings: tokens `[N, T]`, and those that follow them.
+    fn tokens(&self) -> Option<Rc<Dataset>> {
+        let (x, y) = (self.tensors.get("x")?, self.tensors.get("y")?);
+        let model = ModelSpec::from_json(&self.json("model")).expect("a model");
+        let context = model.input[0];
+        Some(Rc::new(Dataset::from_arrays(x.clone(), &[x.len() / context, context], y.clone()).expect("as many labels")))
     }
 
     fn json(&self, key: &str) -> Value {
@@ -68,12 +77,13 @@ async fn norms<B: Backend>(session: &Session<B>) -> Result<Vec<f64>> {
 /// Trains as PyTorch did, with each of the file's optimizers: every loss and every final norm within `tolerance`, relative.
 fn follow<B: Backend>(model: &str, backend: impl Fn() -> B, tolerance: f64) -> Result<()> {
     let golden = Golden::read(model);
-    let data = mnist();
+    let data = golden.tokens().unwrap_or_else(mnist);
+    let loss = if golden.metadata.contains_key("loss") { golden.json("loss") } else { Value::from("sparse_categorical_crossentropy") };
     let optimizers = golden.json("optimizers");
     for (run, optimizer) in optimizers.as_object().expect("optimizers by run") {
         let settings = Settings {
             model: ModelSpec::from_json(&golden.json("model"))?,
-            loss: LossSpec::from_json(&Value::from("sparse_categorical_crossentropy"))?,
+            loss: LossSpec::from_json(&loss)?,
             optimizer: OptimizerSpec::from_json(optimizer)?,
             batch_size: golden.metadata["batch_size"].parse().expect("a batch size"),
             seed: 1,
@@ -130,6 +140,16 @@ fn mlp_trains_on_the_cpu_as_in_pytorch() -> Result<()> {
 #[test]
 fn mnist_cnn_trains_on_the_cpu_as_in_pytorch() -> Result<()> {
     follow("mnist-cnn", Cpu::new, CPU)
+}
+
+#[test]
+fn a_transformer_trains_on_the_cpu_as_in_pytorch() -> Result<()> {
+    follow("gpt", Cpu::new, CPU)
+}
+
+#[test]
+fn a_transformer_trains_on_the_gpu_as_in_pytorch() -> Result<()> {
+    follow("gpt", gpu, GPU)
 }
 
 #[test]
