@@ -105,7 +105,11 @@ fn train(session: &mut Session<Cpu>, steps: usize) -> Result<Vec<f32>> {
 
 /// What the leader does with its session; the states in which the workers end, the leader's first. The last worker leaves after `leaves` jobs.
 fn together<T>(
-    layers: &Value, batch: usize, size: usize, leaves: Option<usize>, lead: impl FnOnce(&mut Session<Cpu>) -> Result<T>,
+    layers: &Value,
+    batch: usize,
+    size: usize,
+    leaves: Option<usize>,
+    lead: impl FnOnce(&mut Session<Cpu>) -> Result<T>,
 ) -> Result<(T, Vec<Snapshot>)> {
     let table = Table { parts: vec![None; size], ..Table::default() };
     let team = Threads { table: Arc::new((Mutex::new(table), Condvar::new())), size, rank: 0 };

@@ -74,12 +74,17 @@ impl<B: Backend> Session<B> {
         Ok((self.training().map_or(0, |compiled| longest(&compiled.plan)), state.len() + HEADER))
     }
 
-    /// Trains with others from now on, or alone again.
+    /// Trains with others from now on, or alone again. Steps that another number of workers took cannot be taken again to the same bits: they are no
+    /// past to go back to.
     pub fn set_team(&mut self, team: Option<Box<dyn Team>>) {
-        if let Some(mut before) = std::mem::replace(&mut self.team, team) {
-            before.break_up();
+        let before = self.workers();
+        if let Some(mut former) = std::mem::replace(&mut self.team, team) {
+            former.break_up();
         }
         self.team_is_behind = true;
+        if self.step > 0 && self.workers() != before {
+            self.history.forget();
+        }
     }
 
     /// Workers that train.

@@ -2,8 +2,8 @@
 
 use std::cell::Cell;
 
-use gradscope::error::ErrorCode;
-use gradscope::train::Travel;
+use gradscope::error::{ErrorCode, Result};
+use gradscope::train::{Team, Travel};
 use pollster::block_on;
 
 use super::{CNN, MLP, bits, cpu, gpu, open, train};
@@ -156,4 +156,43 @@ fn a_budget_for_one_snapshot_alone_says_so_and_refuses_to_go_back() {
     let refused = block_on(session.walk_steps(Travel::Batches { by: -1 })).expect_err("nothing leads there");
     assert_eq!(refused.code, ErrorCode::WrongState);
     assert_eq!(block_on(session.walk_to(2, &[])).expect("the walk stays open").step, 3);
+}
+
+/// A team that only says how large it is.
+struct Named(usize);
+
+impl Team for Named {
+    fn size(&self) -> usize {
+        self.0
+    }
+
+    fn rank(&self) -> usize {
+        0
+    }
+
+    fn call(&mut self, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+
+    fn sum(&mut self, _: &mut [f32]) -> Result<()> {
+        Ok(())
+    }
+
+    fn break_up(&mut self) {}
+}
+
+/// Another number of workers rounds differently: what one took is not taken again by three and called the same.
+#[test]
+fn steps_of_another_number_of_workers_are_not_taken_again() {
+    let mut session = cpu(MLP);
+    train(&mut session, 4);
+    open(&mut session);
+    session.set_team(Some(Box::new(Named(3))));
+    assert_eq!(block_on(session.walk_steps(Travel::Batches { by: -1 })).expect_err("no past").code, ErrorCode::WrongState);
+    session.close_walk().expect("closed");
+    session.set_team(None);
+    open(&mut session);
+    assert_eq!(block_on(session.walk_steps(Travel::Batches { by: -1 })).expect_err("no past").code, ErrorCode::WrongState);
+    block_on(session.walk_steps(Travel::Batches { by: 1 })).expect("on alone");
+    block_on(session.walk_steps(Travel::Batches { by: -1 })).expect("and back");
 }
