@@ -49,7 +49,9 @@ function dense({ node, element }: Cell): Site | undefined {
   const { layer, lane } = at(node);
   if (lane === "update" || layer === "") return undefined;
   const product = nodes.value.findIndex(
-    (of) => of.lane === "forward" && of.op === "matmul" && of.layer === layer && of.batched && of.shape.length === 2 && at(of.inputs[1]!).role === "parameter");
+    (of) => of.lane === "forward" && of.op === "matmul" && of.layer === layer && of.batched && of.shape.length === 2
+      // A kernel that is shared with an embedding lies the other way round.
+      && at(of.inputs[1]!).role === "parameter" && at(of.inputs[1]!).shape.at(-1) === of.shape[1]);
   if (product < 0) return undefined;
   const [from, kernel] = at(product).inputs as [number, number];
   const [inputs = 1, units = 1] = shapeOf(kernel);
