@@ -6,7 +6,7 @@ import { drawCells, outlineCells } from "../lib/paint.js";
 import { css, palette } from "../lib/palette.js";
 import { cellAt, heightOf, placeOf, scaleOf, type Place } from "../lib/tensor.js";
 import { t } from "../messages/index.js";
-import { hovered, isGradient, label, layout, looked, outlined, select, selected, shapeOf, togglePin, zoom, type Cell } from "../state/cell.js";
+import { hovered, inspected, isGradient, label, layout, outlined, select, selected, shapeOf, togglePin, zoom, type Cell } from "../state/cell.js";
 import { hidden } from "../state/predict.js";
 import { valueOf } from "../state/values.js";
 import { computedYet, nodes } from "../state/walk.js";
@@ -114,7 +114,7 @@ export class TensorGrid extends Drawing {
     this.classList.toggle("hatch", !data || covered);
     this.classList.toggle("covered", covered && data !== undefined);
     this.classList.toggle("pending", computedYet(node) && !data);
-    const own = looked.value?.node === node ? looked.value.element : this.#at;
+    const own = inspected.value?.node === node ? inspected.value.element : this.#at;
     this.#at = own;
     const [k, row, column] = of.where(own);
     this.setAttribute("aria-rowcount", String(of.rows * of.count));

@@ -5,7 +5,7 @@ import { View } from "../lib/view.js";
 import { errorText, t } from "../messages/index.js";
 import type { PlainKey } from "../messages/types.js";
 import {
-  asking, askWhyZero, cellLabel, cellOf, edit, editable, editing, editProblem, explanation, isGradient, looked, most, nudge, nudged, pins, reasons,
+  asking, askWhyZero, cellLabel, cellOf, edit, editable, editing, editProblem, explanation, inspected, isGradient, most, nudge, nudged, pins, reasons,
   same, select, selected, togglePin, wholeElement, zoom, type Cell,
 } from "../state/cell.js";
 import { hidden, predict, question, togglePredict } from "../state/predict.js";
@@ -129,7 +129,7 @@ class WalkExplain extends View {
   }
 
   override render() {
-    const cell = looked.value;
+    const cell = inspected.value;
     if (!cell) return html`<p class="none">${t("walk.choose")}</p>`;
     const node = nodes.value[cell.node];
     if (!node) return nothing;

@@ -153,6 +153,14 @@ export type Explained = Awaited<ReturnType<import("gradscope").Walk["explain"]>>
 
 /** The explanation of the cell that is looked at, as soon as it has come. */
 export const explanation = signal<(Explained & { cell: Cell; key: string }) | undefined>(undefined);
+/**
+ * The cell that the inspector shows: the one that is looked at. While a pointer moves over a tensor it is the one explained last, until the next
+ * explanation has come, so that a move lays the inspector out but once.
+ */
+export const inspected = computed(() => {
+  const [cell, last] = [looked.value, explanation.value?.cell];
+  return hovered.value && last && last.node === cell?.node && computedYet(last.node) ? last : cell;
+});
 const keyNow = computed(() => {
   const cell = looked.value;
   return cell && computedYet(cell.node) ? `${generation.value} ${cell.node} ${wholeElement(cell)} ${most.value}` : "";
@@ -204,7 +212,7 @@ const NONE: Traced = { sources: [], consumers: [] };
 
 /** What a picture of a node outlines: what went into the cell that is looked at, what it went into, and the cell itself. */
 export function outlined(node: number): Traced & { chosen: number | undefined } {
-  const cell = looked.value;
+  const cell = inspected.value;
   const chosen = cell?.node === node ? cell.element : undefined;
   return { ...((same(explanation.value?.cell, cell) && traced.value.get(node)) || NONE), chosen };
 }
