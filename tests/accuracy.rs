@@ -1,21 +1,24 @@
-//! Whole training runs on real MNIST, natively: long, so they are asked for by `cargo xtask test --long`.
+//! Whole training runs on real data, natively: long, so they are asked for by `cargo xtask test --long`.
 
 use std::fs;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
 
+use gradscope::backend::cpu::Cpu;
 use gradscope::backend::webgpu::Gpu;
 use gradscope::data::{Dataset, Manifest, Split};
 use gradscope::nn;
-use gradscope::train::{RunOptions, Session, Settings};
+use gradscope::train::{GenerateOptions, RunOptions, Session, Settings};
 
-fn mnist() -> Dataset {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/mnist");
-    let text = fs::read_to_string(folder.join("dataset.json")).expect("MNIST is not installed: cargo xtask data mnist");
+/// An installed set; a text in windows of `context` characters.
+fn installed(name: &str, context: usize) -> Rc<Dataset> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("data").join(name);
+    let missing = |error| panic!("{name} is not installed: cargo xtask data {name}: {error}");
+    let text = fs::read_to_string(folder.join("dataset.json")).unwrap_or_else(missing);
     let manifest = Manifest::parse(&text).expect("a manifest");
-    let files: Vec<_> = manifest.files().iter().map(|file| fs::read(folder.join(file)).expect("a file of MNIST")).collect();
-    Dataset::from_files(&manifest, &files, 1).expect("MNIST")
+    let files: Vec<_> = manifest.files().iter().map(|file| fs::read(folder.join(file)).expect("a file of the set")).collect();
+    Rc::new(Dataset::from_files(&manifest, &files, context).expect("a data set"))
 }
 
 #[test]
@@ -33,7 +36,7 @@ fn mnist_cnn_learns_on_the_gpu_from_30_000_images() {
     let clock = Instant::now();
     let (result, test) = pollster::block_on(async {
         let gpu = Gpu::open().await?;
-        let mut session = Session::new(gpu, settings, Rc::new(mnist())).await?;
+        let mut session = Session::new(gpu, settings, installed("mnist", 1)).await?;
         let options = RunOptions { steps: Some(469), shuffle: true, ..RunOptions::default() };
         let (result, _) = session.run(options, || clock.elapsed().as_secs_f64() * 1e3).await?;
         Ok::<_, gradscope::error::Error>((result, session.evaluate(Split::Test).await?))
@@ -42,4 +45,36 @@ fn mnist_cnn_learns_on_the_gpu_from_30_000_images() {
     let accuracy = test.accuracy.unwrap_or_default();
     println!("test accuracy {accuracy:.4} after 30,016 images, {:.0} ms a step", result.ms_per_step);
     assert!(accuracy >= 0.97, "accuracy {accuracy}");
+}
+
+/// nanoGPT's own figure for a model and a budget of this size is 1.88, on tiny Shakespeare and with its own split.
+#[test]
+#[ignore = "ten minutes on one core"]
+fn gpt_char_learns_shakespeare_on_the_cpu_in_2000_steps() {
+    let preset = nn::preset("gpt-char").expect("the preset");
+    let data = installed(&preset.data, preset.model.input[0]);
+    assert_eq!(preset.model.vocabulary(), Some(data.info.classes.len()), "the preset's vocabulary is its corpus's");
+    let settings = Settings {
+        model: preset.model,
+        loss: preset.loss,
+        optimizer: preset.optimizer,
+        batch_size: preset.batch_size,
+        seed: 1,
+        validation_split: preset.validation_split,
+    };
+    let clock = Instant::now();
+    let (result, validation, text) = pollster::block_on(async {
+        let mut session = Session::new(Cpu::new(), settings, data).await?;
+        let options = RunOptions { steps: Some(2000), shuffle: true, ..RunOptions::default() };
+        let (result, _) = session.run(options, || clock.elapsed().as_secs_f64() * 1e3).await?;
+        let validation = session.evaluate(Split::Validation).await?;
+        let options = GenerateOptions { tokens: 200, temperature: 0.8, top_k: None, top_p: None, seed: 1, candidates: 1 };
+        let generated = session.generate(&[], &options).await?;
+        Ok::<_, gradscope::error::Error>((result, validation, generated.into_iter().filter_map(|token| token.text).collect::<String>()))
+    })
+    .expect("training");
+    let late = &result.losses[1900..];
+    let training = late.iter().sum::<f32>() / late.len() as f32;
+    println!("training loss {training:.4}, validation {:.4}, {:.0} ms a step\n{text}", validation.loss, result.ms_per_step);
+    assert!(validation.loss <= 1.95, "validation loss {}", validation.loss);
 }

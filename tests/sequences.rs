@@ -26,6 +26,7 @@ fn gpt() -> ModelSpec {
             { "type": "MultiHeadAttention", "num_heads": 2, "key_dim": 3, "use_causal_mask": true, "kernel_initializer": normal,
               "bias_initializer": normal },
             { "type": "Add", "name": "attended", "inputs": ["add", "multi_head_attention"] },
+            { "type": "RMSNormalization" },
             { "type": "Dense", "units": 9, "activation": "gelu" },
             { "type": "Dense", "units": 6 },
             { "type": "Add", "inputs": ["attended", "dense_1"] },
@@ -112,6 +113,17 @@ fn attention_is_what_its_formula_says() {
 }
 
 #[test]
+fn root_mean_squares_become_one() {
+    let built = build(&model(&[2, 3], json!([{ "type": "RMSNormalization", "epsilon": 0.5 }])), 1, Mode::Infer, None).expect("a graph");
+    let x = [1.0, -2.0, 3.0, 0.0, 4.0, 0.0];
+    let got = &values(&built, &x, None)[built.output.index()];
+    for (i, (got, x)) in got.iter().zip(x).enumerate() {
+        let mean = if i < 3 { 14.0 / 3.0 } else { 16.0 / 3.0 };
+        assert!((got - x / (mean + 0.5f64).sqrt()).abs() < 1e-12, "{i}: {got}");
+    }
+}
+
+#[test]
 fn no_position_sees_those_behind_it() {
     let built = build(&gpt(), 2, Mode::Infer, None).expect("a graph");
     let (before, mut x) = (values(&built, &X, None), X);
@@ -143,7 +155,7 @@ fn attention_across_branches_has_the_queries_length() {
 #[test]
 fn shared_layers_have_one_set_of_variables() {
     let built = build(&gpt(), 1, Mode::Infer, None).expect("a graph");
-    assert_eq!(built.layers.iter().map(|layer| layer.parameters).collect::<Vec<_>>(), [42, 48, 0, 12, 168, 0, 63, 60, 0, 0]);
+    assert_eq!(built.layers.iter().map(|layer| layer.parameters).collect::<Vec<_>>(), [42, 48, 0, 12, 168, 0, 6, 63, 60, 0, 0]);
     let names: Vec<&str> = built.graph.variables().iter().map(|variable| variable.name.as_str()).collect();
     assert_eq!(names.iter().filter(|name| name.ends_with("embeddings")).count(), 2, "{names:?}");
     assert!(names.contains(&"multi_head_attention.attention_output.kernel"), "{names:?}");

@@ -68,7 +68,7 @@ fn mnist_cnn_has_keras_parameters() {
 
 #[test]
 fn every_preset_builds_and_survives_json() {
-    assert_eq!(presets().len(), 5);
+    assert_eq!(presets().len(), 6);
     for preset in presets() {
         for mode in [Mode::Train, Mode::Infer] {
             let built = build(&preset.model, preset.batch_size, mode, Some(&preset.loss)).expect("a graph");
@@ -127,7 +127,7 @@ fn unknown_layers_and_keys_are_named_with_their_place() {
     assert_eq!(error.args["got"], "Conv5D");
     let error = bad_model(json!([{ "type": "Flatten" }, { "type": "Dense", "units": 3 }, { "type": "MaxPooling2D", "poolsize": 2 }]));
     assert_eq!((error.code, error.at.as_deref()), (ErrorCode::UnknownKey, Some("layers[2]")));
-    assert_eq!(error.message, "MaxPooling2D takes no poolsize; it takes type, name, pool_size, strides, padding");
+    assert_eq!(error.message, "MaxPooling2D takes no poolsize; it takes type, name, inputs, shares, pool_size, strides, padding");
     let error = ModelSpec::from_json(&json!({ "input": [4], "layers": [], "extra": 1 })).expect_err("a bad spec");
     assert_eq!(error.code, ErrorCode::UnknownKey);
     let error = bad_model(json!([{ "type": "Dense", "units": 3, "kernel_initializer": { "type": "RandomNormal", "std": 1 } }]));

@@ -91,6 +91,7 @@ fn a_text_becomes_windows_of_numbered_characters() {
     // 260 characters, of which the last 13 are for testing.
     let part = &data.train;
     assert_eq!((part.count, part.step, part.row(2)), (35, 7, 14));
+    assert_eq!((part.examples(&[14, 0]), part.examples(&[14, 3])), (Some(vec![2, 0]), None));
     let read = |column: &gradscope::data::Column, row: usize| -> String {
         column.gather(&[row as u32]).iter().map(|&token| data.info.classes[token as usize].as_str()).collect()
     };

@@ -187,6 +187,12 @@ impl Part {
         example * self.step
     }
 
+    /// The examples that rows are, unless one of them is a window between two examples.
+    pub fn examples(&self, rows: &[u32]) -> Option<Vec<u32>> {
+        let step = self.step as u32;
+        rows.iter().map(|row| (row % step == 0).then_some(row / step)).collect()
+    }
+
     /// Checks that both columns hold `count` examples.
     pub fn new(x: Column, y: Column, count: usize) -> Result<Self> {
         for (what, column) in [("x", &x), ("y", &y)] {

@@ -129,6 +129,8 @@ pub trait Real:
     fn tanh_all(x: &[Self], out: &mut [Self]);
     /// Logistic function of each.
     fn sigmoid_all(x: &[Self], out: &mut [Self]);
+    /// Standard normal distribution's integral up to each.
+    fn normal_cdf_all(x: &[Self], out: &mut [Self]);
 }
 
 macro_rules! scalar_functions {
@@ -198,6 +200,7 @@ impl Real for f32 {
         exp_all(x: &[f32], out: &mut [f32]) => simd::exp;
         tanh_all(x: &[f32], out: &mut [f32]) => simd::tanh;
         sigmoid_all(x: &[f32], out: &mut [f32]) => simd::sigmoid;
+        normal_cdf_all(x: &[f32], out: &mut [f32]) => simd::normal_cdf;
     }
 }
 
@@ -227,5 +230,6 @@ impl Real for f64 {
         exp_all(x: &[f64], out: &mut [f64]) => |x: &[f64], out: &mut [f64]| reference::map(x, out, f64::exp);
         tanh_all(x: &[f64], out: &mut [f64]) => |x: &[f64], out: &mut [f64]| reference::map(x, out, f64::tanh);
         sigmoid_all(x: &[f64], out: &mut [f64]) => |x: &[f64], out: &mut [f64]| reference::map(x, out, |x| 1.0 / (1.0 + (-x).exp()));
+        normal_cdf_all(x: &[f64], out: &mut [f64]) => |x: &[f64], out: &mut [f64]| reference::map(x, out, super::pointwise::cdf);
     }
 }

@@ -6,7 +6,7 @@
 //! - `vector`: four lanes on each instruction set. `tile`: the micro-kernels, on which rest
 //! - `gemm` (matrix products), `conv` (convolution and its dX) and `conv_dw`; `pack` lays operands out for them, `conv_shape` finds windows
 //!   in memory, `depthwise` is the convolution that is no product of matrices.
-//! - `pool`, `reduce` (sums, bias), `math` (exp, log, tanh, sigmoid).
+//! - `pool`, `reduce` (sums, bias), `math` (exp, log, tanh, sigmoid, normal_cdf).
 //! - `checks`: each of them against plain loops in f64, natively and, under the `selftest` feature, in the browser.
 
 #[cfg(any(test, feature = "selftest"))]
@@ -28,7 +28,7 @@ pub use conv::{conv2d, conv2d_dx};
 pub use conv_dw::conv2d_dw;
 pub use conv_shape::ConvShape;
 pub use gemm::{dot, gemm};
-pub use math::{exp, log, sigmoid, tanh};
+pub use math::{exp, log, normal_cdf, sigmoid, tanh};
 pub use pack::Mat;
 pub use pool::{PoolShape, avg_pool2d, avg_pool2d_dx, max_pool2d, max_pool2d_dx};
 pub use reduce::{add_bias_act, sum, sum_cols, sum_rows};

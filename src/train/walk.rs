@@ -99,7 +99,7 @@ wire! {
         pub subject: Subject,
         /// Examples walked through together.
         pub batch: usize,
-        /// Rows of the training part that they are; empty for one from outside.
+        /// Examples of the training part that they are; empty for one from outside, and for windows of a text, which begin anywhere.
         pub rows: Vec<u32>,
         /// All nodes; their indices are their numbers.
         pub nodes: Vec<TraceNode>,
@@ -185,7 +185,7 @@ impl<B: Backend> Session<B> {
         let data = self.step_data(&built, feed);
         let inputs: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
         let trace = Trace::open(&mut self.backend, &built.graph, loss, data, &inputs).await?;
-        let rows = if part == TEST { Vec::new() } else { rows };
+        let rows = if part == TEST { Vec::new() } else { self.data.train.examples(&rows).unwrap_or_default() };
         let layers = std::mem::take(&mut built.layers);
         self.walk = Some(Walk { trace, subject, x, batch, rows, layers, ends: [built.x, loss], y: built.y, output: built.output, loss });
         self.walk_info().await

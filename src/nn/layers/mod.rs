@@ -22,7 +22,7 @@ pub use dense::Dense;
 pub use dropout::Dropout;
 pub use embedding::{Embedding, PositionEmbedding, ReversibleEmbedding};
 pub use merge::Add;
-pub use norm::{BatchNormalization, LayerNormalization};
+pub use norm::{BatchNormalization, LayerNormalization, RMSNormalization};
 pub use pool::{AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D, MaxPooling2D};
 pub use shape::{Flatten, Reshape, ZeroPadding2D};
 
@@ -121,6 +121,7 @@ layers! {
     Dropout "Dropout" "dropout" (Dropout),
     BatchNormalization "BatchNormalization" "batch_normalization" (BatchNormalization),
     LayerNormalization "LayerNormalization" "layer_normalization" (LayerNormalization),
+    RMSNormalization "RMSNormalization" "rms_normalization" (RMSNormalization),
     Activation "Activation" "activation" (ActivationLayer),
     LeakyReLU "LeakyReLU" "leaky_re_lu" (LeakyReLU),
     Embedding "Embedding" "embedding" (Embedding),

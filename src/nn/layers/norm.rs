@@ -50,6 +50,12 @@ spec! {
         /// Penalty on γ.
         gamma_regularizer: Option<Regularizer> = None;
     }
+
+    /// γ x / √(mean of x² + ε) over the last axis of each example (Keras's `RMSNormalization`; Zhang and Sennrich 2019).
+    pub struct RMSNormalization: Default {
+        /// ε.
+        epsilon: f64 = 1e-6;
+    }
 }
 
 impl Build for BatchNormalization {
@@ -83,6 +89,22 @@ impl Build for LayerNormalization {
         let scale = scale(cx, extent, self.scale, &self.gamma_initializer, self.gamma_regularizer)?;
         let shift = shift(cx, extent, self.center, &self.beta_initializer, self.beta_regularizer)?;
         cx.graph.layer_norm(x, scale, shift, self.epsilon as f32)
+    }
+}
+
+impl Build for RMSNormalization {
+    fn build(&self, cx: &mut LayerCx, x: NodeId) -> Result<NodeId> {
+        let extent = last_axis("RMSNormalization", cx, x)?;
+        check_epsilon(self.epsilon)?;
+        let scale = cx.parameter("scale", &[extent], &Init(Initializer::Ones), None)?;
+        let last = cx.graph.shape(x).rank() - 1;
+        let squares = cx.graph.mul(x, x)?;
+        let mean = cx.graph.mean(squares, &[last], true)?;
+        let epsilon = cx.graph.constant(self.epsilon as f32);
+        let sum = cx.graph.add(mean, epsilon)?;
+        let spread = cx.graph.sqrt(sum)?;
+        let normalized = cx.graph.div(x, spread)?;
+        cx.graph.mul(normalized, scale)
     }
 }
 

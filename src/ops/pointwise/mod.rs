@@ -59,6 +59,11 @@ macro_rules! table {
                     Self::Exp => return T::exp_all(a, out),
                     Self::Tanh => return T::tanh_all(a, out),
                     Self::Sigmoid => return T::sigmoid_all(a, out),
+                    Self::NormalCdf => return T::normal_cdf_all(a, out),
+                    Self::Gelu => {
+                        T::normal_cdf_all(a, out);
+                        return out.iter_mut().zip(a).for_each(|(out, &a)| *out = a * *out);
+                    }
                     _ => {}
                 }
                 match self { $(Self::$variant => {
@@ -289,7 +294,7 @@ table! {
         };
 }
 
-fn cdf<T: Real>(x: T) -> T {
+pub(super) fn cdf<T: Real>(x: T) -> T {
     T::of(0.5) * (T::ONE + (x * T::of(std::f64::consts::FRAC_1_SQRT_2)).erf())
 }
 

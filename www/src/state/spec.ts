@@ -40,6 +40,7 @@ export const LAYER_FIELDS: Readonly<Record<LayerSpec["type"], readonly Field[]>>
   Dropout: [{ key: "rate", kind: "number", least: 0, most: 0.95, step: 0.05, fallback: 0.5 }],
   BatchNormalization: [{ key: "momentum", kind: "number", least: 0, most: 1, step: 0.01, fallback: 0.99 }, epsilon],
   LayerNormalization: [epsilon],
+  RMSNormalization: [{ ...epsilon, step: 1e-7, fallback: 1e-6 }],
   Activation: [{ ...activation, fallback: "relu" }],
   LeakyReLU: [{ key: "negative_slope", kind: "number", least: 0, most: 1, step: 0.05, fallback: 0.3 }],
   Reshape: [{ key: "target_shape", kind: "list", whole: true }],
