@@ -196,7 +196,7 @@ impl Desk {
     /// Does what the leader asks for from now on; the worker hears of nothing else any more.
     pub(super) async fn follow(&mut self, id: u32, rank: usize, buffers: &Array) {
         let joined = self.join(rank, buffers);
-        let shared = joined.as_ref().map(Shared::clone).map_err(Error::clone);
+        let shared = joined.clone();
         self.post.answer(id, joined.map(|_| (JsValue::NULL, Vec::new())));
         let (Ok(mut shared), Ok(session)) = (shared, self.session()) else { return };
         let mut calls = 0i32;
