@@ -124,7 +124,13 @@ async function look(page, node, elements) {
   const targets = elements.map((element) => ({ place: placeOf(shape, element), index: indexOf(shape, element) }));
   targets.sort((a, b) => a.place[0] - b.place[0] || a.place[1] - b.place[1]);
   const said = await page.evaluate(async ({ targets, rows, single }) => {
-    const cell = document.querySelector(".cell-view .grid-cell");
+    const grid = () => document.querySelector(".cell-view .grid-cell");
+    // An op's own view takes the general one's place once its code is there.
+    let cell = grid();
+    for (let before; before !== cell; cell = grid()) {
+      before = cell;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
     const press = (key) => cell.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
     const where = () => {
       const row = Number(cell.parentElement.getAttribute("aria-rowindex")) - 1;

@@ -1,5 +1,5 @@
 import { signal } from "@preact/signals-core";
-import { html, nothing, type TemplateResult } from "lit";
+import { html, noChange, nothing, type TemplateResult } from "lit";
 import { general, narrow } from "../lib/format.js";
 import { css, diverging, palette } from "../lib/palette.js";
 import { View } from "../lib/view.js";
@@ -21,6 +21,7 @@ type Pool = Extract<Site, { view: "pool" }>;
 class PoolView extends View {
   readonly #site = signal<Pool | undefined>(undefined);
   readonly #explaining = new Explaining();
+  #shown = false;
 
   set site(site: Pool) {
     this.#site.value = site;
@@ -77,7 +78,9 @@ class PoolView extends View {
     const input = nodes.value[site.forward]!.inputs[0]!;
     const [picture] = layout(cell.node).where(cell.element);
     const winners = winnersOf(site.forward, picture);
-    if (!now || !this.#explaining.isOf(cell)) return html`<div class="window-rows coming" role="status">${t("walk.computing")}</div>`;
+    // What stands there stays meanwhile: a grid that went away would take the keyboard's focus with it.
+    if (!now || !this.#explaining.isOf(cell)) return this.#shown ? noChange : html`<div class="window-rows coming" role="status">${t("walk.computing")}</div>`;
+    this.#shown = true;
     const windows = this.#windows(now, site, winners?.of ?? new Map());
     const k = now.sources.findIndex(({ node }) => node === input);
     const pixels = [...(now.sourceElements[k] ?? [])].map((whole) => cellOf(input, whole).element);
