@@ -21,18 +21,17 @@ fn installed(name: &str, context: usize) -> Rc<Dataset> {
     Rc::new(Dataset::from_files(&manifest, &files, context).expect("a data set"))
 }
 
+/// A preset's own settings.
+fn settings(preset: nn::Preset) -> Settings {
+    let nn::Preset { model, loss, optimizer, batch_size, validation_split, .. } = preset;
+    Settings { model, loss, optimizer, batch_size, seed: 1, validation_split }
+}
+
 #[test]
 #[ignore = "minutes on a software adapter"]
 fn mnist_cnn_learns_on_the_gpu_from_30_000_images() {
     let preset = nn::preset("mnist-cnn").expect("the preset");
-    let settings = Settings {
-        model: preset.model,
-        loss: preset.loss,
-        optimizer: preset.optimizer,
-        batch_size: preset.batch_size,
-        seed: 1,
-        validation_split: 0.0,
-    };
+    let settings = settings(preset);
     let clock = Instant::now();
     let (result, test) = pollster::block_on(async {
         let gpu = Gpu::open().await?;
@@ -54,14 +53,7 @@ fn gpt_char_learns_shakespeare_on_the_cpu_in_2000_steps() {
     let preset = nn::preset("gpt-char").expect("the preset");
     let data = installed(&preset.data, preset.model.input[0]);
     assert_eq!(preset.model.vocabulary(), Some(data.info.classes.len()), "the preset's vocabulary is its corpus's");
-    let settings = Settings {
-        model: preset.model,
-        loss: preset.loss,
-        optimizer: preset.optimizer,
-        batch_size: preset.batch_size,
-        seed: 1,
-        validation_split: preset.validation_split,
-    };
+    let settings = settings(preset);
     let clock = Instant::now();
     let (result, validation, text) = pollster::block_on(async {
         let mut session = Session::new(Cpu::new(), settings, data).await?;
