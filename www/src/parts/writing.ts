@@ -111,7 +111,7 @@ class TextSample extends View {
     const total = powers.reduce((a, b) => a + b, 0);
     const best = powers.map((power, k) => [power / total, k] as const).sort((a, b) => b[0] - a[0]).slice(0, 6);
     const truth = pinned.target.at(-1);
-    return html`<p class="text-sample mono" tabindex="0" role="group" aria-label=${t("sample.text")}>${[...pinned.x].map((token) => characters[token] ?? "?").join("")}<b class="next" title=${t("sample.truth")}>${truth === undefined ? "" : visible(characters[truth])}</b></p>
+    return html`<p class="text-sample mono" tabindex="0" role="group" aria-label=${t("sample.text")}>${[...pinned.x].map((token) => characters[token] ?? "?").join("")}<b class="to-come" title=${t("sample.truth")}>${truth === undefined ? "" : visible(characters[truth])}</b></p>
       <ol class="bars" aria-label=${t("sample.prediction")}>${best.map(([share, k]) => html`<li class=${k === truth ? "truth" : ""}>
         <span class="name mono">${visible(characters[k])}</span><span class="bar"><i style="width:${share * 100}%"></i></span><span class="value">${percent(share)}</span></li>`)}</ol>`;
   }
