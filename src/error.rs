@@ -118,12 +118,13 @@ impl Error {
     /// An error of `code` with the values of its sentence.
     pub fn new(code: ErrorCode, args: &[(&str, &dyn fmt::Display)]) -> Self {
         let mut message = code.template().to_owned();
-        let args: std::collections::BTreeMap<String, String> =
-            args.iter().map(|(key, value)| ((*key).to_owned(), value.to_string())).collect();
-        for (key, value) in &args {
-            message = message.replace(&format!("{{{key}}}"), value);
+        let mut values = std::collections::BTreeMap::new();
+        for (key, value) in args {
+            let value = value.to_string();
+            message = message.replace(&format!("{{{key}}}"), &value);
+            values.insert((*key).to_owned(), value);
         }
-        Self { code, message, at: None, args }
+        Self { code, message, at: None, args: values }
     }
 
     /// The same error with its place, unless a nearer one is known already.

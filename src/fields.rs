@@ -1,6 +1,7 @@
 //! Reads JSON objects so that every wrong key and every wrong value is named with its place (`"layers[2].kernel_size"`), and writes them back
 //! without the defaults. Specs of models, losses and optimizers are all read by it; the [`spec!`] macro derives the reading from a struct.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -75,6 +76,12 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// Reads a JSON text of our own making, called `name` in errors.
+pub(crate) fn from_json<T: FromValue>(text: &str, name: &str) -> Result<T> {
+    let value: Value = serde_json::from_str(text).map_err(|error| Error::new(ErrorCode::BadSpec, &[("reason", &error)]))?;
+    T::from_value(&value, name, "")
+}
+
 /// A value that is not what it must be.
 pub(crate) fn bad_value(name: &str, expected: &str, got: &Value) -> Error {
     let got = match got {
@@ -118,6 +125,45 @@ impl FromValue for f64 {
             Some(number) if (number as f32).is_finite() => Ok(number),
             _ => Err(bad_value(name, "a number", value).at(at)),
         }
+    }
+}
+
+impl FromValue for u32 {
+    fn from_value(value: &Value, name: &str, at: &str) -> Result<Self> {
+        let whole = value.as_f64().filter(|x| x.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(x));
+        whole.map(|whole| whole as u32).ok_or_else(|| bad_value(name, "a whole number of 32 bits", value).at(at))
+    }
+}
+
+impl FromValue for i32 {
+    fn from_value(value: &Value, name: &str, at: &str) -> Result<Self> {
+        i64::from_value(value, name, at).map(|whole| whole as i32)
+    }
+}
+
+/// NaN and infinities too ([`Exact`] makes texts of them): whoever uses the number says what is wrong with it.
+impl FromValue for f32 {
+    fn from_value(value: &Value, name: &str, at: &str) -> Result<Self> {
+        let number = value.as_f64().map(|number| number as f32).or_else(|| value.as_str()?.parse().ok());
+        number.ok_or_else(|| bad_value(name, "a number", value).at(at))
+    }
+}
+
+impl FromValue for [f32; 2] {
+    fn from_value(value: &Value, name: &str, at: &str) -> Result<Self> {
+        let numbers = Vec::from_value(value, name, at)?;
+        <[f32; 2]>::try_from(numbers).map_err(|_| bad_value(name, "two numbers", value).at(at))
+    }
+}
+
+impl<T: FromValue> FromValue for BTreeMap<String, T> {
+    fn from_value(value: &Value, name: &str, at: &str) -> Result<Self> {
+        let map = value.as_object().ok_or_else(|| bad_value(name, "an object", value).at(at))?;
+        let mut values = BTreeMap::new();
+        for (key, value) in map {
+            values.insert(key.clone(), T::from_value(value, key, &format!("{at}.{key}"))?);
+        }
+        Ok(values)
     }
 }
 
@@ -215,6 +261,12 @@ pub(crate) use spec;
 /// Has serde read a type by its own `from_json`, so that wrong keys are never ignored and the typed error survives (see [`recover`]).
 macro_rules! deserialize_from_json {
     ($($name:ty),*) => {$(
+        impl $crate::fields::FromValue for $name {
+            fn from_value(value: &serde_json::Value, _: &str, _: &str) -> $crate::error::Result<Self> {
+                Self::from_json(value)
+            }
+        }
+
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let value = $crate::fields::Exact::deserialize(deserializer)?;

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 
 /// Modules with all that each may use.
 const MAY_USE: &[(&str, &[&str])] = &[
-    ("wire", &[]),
     ("error", &[]),
-    ("wire", &[]),
+    ("wire", &["error", "fields"]),
     ("simd", &[]),
     ("tensor", &["error"]),
     ("graph", &["error", "tensor"]),
@@ -17,11 +16,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("backend", &["error", "tensor", "graph", "ops", "simd", "plan"]),
     ("fields", &["error"]),
     ("optim", &["error", "fields", "tensor", "graph", "ops"]),
-    ("scratch", &["error", "tensor", "graph", "ops", "autograd", "optim"]),
-    ("nn", &["error", "fields", "tensor", "graph", "ops", "optim"]),
-    ("data", &["error", "fields", "tensor"]),
-    ("trace", &["error", "tensor", "graph", "ops", "plan", "backend"]),
-    ("train", &["error", "tensor", "graph", "ops", "autograd", "plan", "backend", "trace", "scratch", "nn", "optim", "data"]),
+    ("scratch", &["error", "wire", "fields", "tensor", "graph", "ops", "autograd", "optim"]),
+    ("nn", &["error", "wire", "fields", "tensor", "graph", "ops", "optim"]),
+    ("data", &["error", "wire", "fields", "tensor"]),
+    ("trace", &["error", "wire", "fields", "tensor", "graph", "ops", "plan", "backend"]),
+    ("train", &["error", "wire", "fields", "tensor", "graph", "ops", "autograd", "plan", "backend", "trace", "scratch", "nn", "optim", "data"]),
 ];
 
 /// The only places that may touch the browser.

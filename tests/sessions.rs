@@ -79,6 +79,32 @@ fn after_a_short_batch_its_own_rows_are_read() -> Result<()> {
     Ok(())
 }
 
+/// More examples than a batch holds, and no whole number of batches.
+#[test]
+fn activations_are_what_each_layer_puts_out() -> Result<()> {
+    let mut session = session(small(), 1)?;
+    train(&mut session, 5)?;
+    let x: Vec<f32> = (0..2 * 603).map(|k| (k % 37) as f32 / 10.0 - 1.8).collect();
+    let layers = ["dense".to_owned(), "dense_1".to_owned()];
+    let outputs = pollster::block_on(session.activations(&layers, &x))?;
+    let (kernel, bias) = pollster::block_on(async { (session.parameter("dense.kernel").await, session.parameter("dense.bias").await) });
+    let (kernel, bias) = (kernel?, bias?);
+    assert_eq!((outputs[0].len(), outputs[1].len()), (603 * 8, 603));
+    for (point, units) in x.chunks(2).zip(outputs[0].chunks(8)) {
+        for (unit, value) in units.iter().enumerate() {
+            let expected = (point[0] * kernel[unit] + point[1] * kernel[8 + unit] + bias[unit]).tanh();
+            assert!((value - expected).abs() < 1e-5, "unit {unit} at {point:?}: {value}, by hand {expected}");
+        }
+    }
+    let predicted = pollster::block_on(session.predict(&x))?;
+    assert!(outputs[1].iter().zip(&predicted).all(|(a, b)| (a - b).abs() < 1e-6));
+    let error = pollster::block_on(session.activations(&["conv".to_owned()], &x)).expect_err("no such layer");
+    assert_eq!(error.code, ErrorCode::UnknownName);
+    let error = pollster::block_on(session.activations(&layers, &x[..3])).expect_err("half an example");
+    assert_eq!(error.code, ErrorCode::WrongLength);
+    Ok(())
+}
+
 #[test]
 fn a_snapshot_of_another_seed_brings_its_own_order() -> Result<()> {
     let mut first = session(small(), 1)?;

@@ -29,6 +29,7 @@ export interface SessionEvents {
   progress: Progress;
   epoch: EventOf<"epoch">;
   loading: EventOf<"loading">;
+  evaluating: EventOf<"evaluating">;
   frame: Frame;
   deviceLost: EventOf<"deviceLost">;
   /** A worker of several went away: the first one trains on alone. */
@@ -85,7 +86,7 @@ export class Session extends Looking {
   readonly #connection: Connection;
   readonly #team: Team;
   readonly #handlers: { [K in keyof SessionEvents]: Set<(event: SessionEvents[K]) => void> } = {
-    progress: new Set(), epoch: new Set(), loading: new Set(), frame: new Set(), deviceLost: new Set(), workersLost: new Set(), died: new Set(),
+    progress: new Set(), epoch: new Set(), loading: new Set(), evaluating: new Set(), frame: new Set(), deviceLost: new Set(), workersLost: new Set(), died: new Set(),
   };
   #info: SessionInfo;
 
@@ -151,9 +152,13 @@ export class Session extends Looking {
     return { loss: (await this.#ask({ type: "trainBatch" }, [x, y])).ok as number };
   }
 
-  /** Loss, accuracy and confusion matrix over a part of the data. `signal` stops it at the next batch, and a training run too; it rejects with the signal's reason. */
-  async evaluate(split: Split, { signal }: { signal?: AbortSignal } = {}): Promise<Evaluation> {
+  /**
+   * Loss, accuracy and confusion matrix over a part of the data. `signal` stops it at the next batch, and a training run too; it rejects with the
+   * signal's reason. What only looks is answered meanwhile, a walk through a step too; what changes parameters waits.
+   */
+  async evaluate(split: Split, { signal, onProgress }: { signal?: AbortSignal; onProgress?: (at: EventOf<"evaluating">) => void } = {}): Promise<Evaluation> {
     signal?.throwIfAborted();
+    const off = onProgress && this.on("evaluating", (at) => at.split === split && onProgress(at));
     const stop = (): void => void this.#ask({ type: "stop" }).catch(() => undefined);
     signal?.addEventListener("abort", stop, { once: true });
     try {
@@ -162,6 +167,7 @@ export class Session extends Looking {
       signal?.throwIfAborted();
       throw error;
     } finally {
+      off?.();
       signal?.removeEventListener("abort", stop);
     }
   }
@@ -169,6 +175,11 @@ export class Session extends Looking {
   /** The model's outputs for any number of examples. */
   async predict(x: Float32Array): Promise<Float32Array> {
     return first(await this.#ask({ type: "predict" }, [x]));
+  }
+
+  /** What some layers put out for any number of examples, one array a layer: of each example its values in the shape of the layer's output. */
+  async activations(layers: string[], x: Float32Array): Promise<Float32Array[]> {
+    return (await this.#ask({ type: "activations", layers }, [x])).buffers as Float32Array[];
   }
 
   /** Every node of the training graph. */
@@ -275,6 +286,8 @@ export class Session extends Looking {
         return this.#emit("epoch", event);
       case "loading":
         return this.#emit("loading", event);
+      case "evaluating":
+        return this.#emit("evaluating", event);
     }
   }
 }

@@ -219,8 +219,13 @@ impl Dataset {
                 _ => images.push((file.as_str(), idx)),
             }
         }
-        images.sort_by_key(|(_, idx)| std::cmp::Reverse(idx.count()));
-        labels.sort_by_key(|(_, idx)| std::cmp::Reverse(idx.count()));
+        for files in [&mut images, &mut labels] {
+            if let [first, second] = &mut files[..]
+                && first.1.count() < second.1.count()
+            {
+                std::mem::swap(first, second);
+            }
+        }
         if images.len() != labels.len() || !(1..=2).contains(&images.len()) {
             let file = files.first().map_or(name, |(file, _)| file);
             return Err(bad_file(file, "idx", "one file of images and one of labels are needed, for the test part too if it is given"));
@@ -242,10 +247,12 @@ impl Dataset {
 
 /// Every data set that the page offers: the installed ones, those that the set-up can install, and the generated ones.
 pub fn catalogue(installed: &[Manifest]) -> Vec<DatasetInfo> {
-    let absent = KNOWN.iter().filter(|known| installed.iter().all(|manifest| manifest.info.name != known.name)).map(Known::info);
-    let mut sets: Vec<DatasetInfo> = installed.iter().map(|manifest| manifest.info.clone()).chain(absent).collect();
-    let place = |set: &DatasetInfo| KNOWN.iter().position(|known| known.name == set.name).unwrap_or(KNOWN.len());
-    sets.sort_by_key(place);
+    let known = KNOWN.iter().map(|known| match installed.iter().find(|manifest| manifest.info.name == known.name) {
+        Some(manifest) => manifest.info.clone(),
+        None => known.info(),
+    });
+    let others = installed.iter().filter(|manifest| KNOWN.iter().all(|known| known.name != manifest.info.name));
+    let mut sets: Vec<DatasetInfo> = known.chain(others.map(|manifest| manifest.info.clone())).collect();
     sets.extend(generated::NAMES.iter().filter_map(|name| Dataset::generated(name).ok()).map(|set| set.info));
     sets
 }

@@ -16,7 +16,7 @@ pub use order::{epoch_order, random_windows, validation_start};
 use crate::error::{Error, ErrorCode, Result};
 use crate::tensor::Cells;
 
-wire! {
+asked! {
     /// A part of a data set.
     #[derive(Copy, Eq)]
     pub enum Split {
@@ -27,7 +27,9 @@ wire! {
         /// The test part.
         Test,
     }
+}
 
+wire! {
     /// What the examples are, and so how the page draws them.
     #[derive(Copy, Eq)]
     pub enum DataKind {

@@ -16,11 +16,13 @@ impl Dataset {
             return Err(crate::fields::out_of_range("context", "at least 1", context));
         }
         let text = text.trim_start_matches('\u{feff}');
-        let mut characters: Vec<char> = text.chars().collect();
-        let length = characters.len();
-        characters.sort_unstable();
-        characters.dedup();
-        let tokens: Vec<u32> = text.chars().map(|c| characters.binary_search(&c).unwrap_or_default() as u32).collect();
+        // By character: its number, once it is known which there are.
+        let mut numbers = vec![u32::MAX; char::MAX as usize + 1];
+        text.chars().for_each(|c| numbers[c as usize] = 0);
+        let characters: Vec<char> = ('\0'..=char::MAX).filter(|&c| numbers[c as usize] == 0).collect();
+        characters.iter().zip(0..).for_each(|(&c, number)| numbers[c as usize] = number);
+        let tokens: Vec<u32> = text.chars().map(|c| numbers[c as usize]).collect();
+        let length = tokens.len();
         let cut = length - (length as f64 * TEST) as usize;
         let [train, test] = [&tokens[..cut], &tokens[cut..]].map(|tokens| windows(tokens, characters.len(), context));
         if train.count == 0 {

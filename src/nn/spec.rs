@@ -55,7 +55,7 @@ impl ModelSpec {
     }
 }
 
-deserialize_from_json!(ModelSpec, LayerSpec);
+deserialize_from_json!(ModelSpec);
 
 impl LayerSpec {
     /// Reads one layer.

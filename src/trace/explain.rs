@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::graph::{Kind, NodeId};
 use crate::ops::pointwise::Pointwise;
 use crate::ops::{CpuCx, Expr};
-use crate::tensor::{Meta, Shape};
+use crate::tensor::{Meta, Shape, falling_order};
 
 /// Most elements of a source or a consumer that are told.
 const MOST_ELEMENTS: usize = 1 << 16;
@@ -88,11 +88,11 @@ impl Inputs {
     }
 
     /// The `most` parts that are largest by `key`, in falling order, and the sum of the others.
-    fn largest<'a>(&self, parts: &'a [Expr], most: usize, key: impl Fn(f64) -> f64) -> (Vec<&'a Expr>, f64) {
-        let mut valued: Vec<(f64, &Expr)> = parts.iter().map(|part| (self.value(part), part)).collect();
-        valued.sort_by(|a, b| key(b.0).total_cmp(&key(a.0)));
-        let rest = valued.iter().skip(most).map(|(value, _)| value).sum();
-        (valued.into_iter().take(most).map(|(_, part)| part).collect(), rest)
+    fn largest<'a>(&self, parts: &'a [Expr], most: usize, key: fn(f64) -> f64) -> (Vec<&'a Expr>, f64) {
+        let values: Vec<f64> = parts.iter().map(|part| self.value(part)).collect();
+        let order = falling_order(&values.iter().map(|&value| key(value)).collect::<Vec<f64>>());
+        let rest = order.iter().skip(most).map(|&k| values[k]).sum();
+        (order.into_iter().take(most).map(|k| &parts[k]).collect(), rest)
     }
 }
 

@@ -15,6 +15,8 @@ use std::rc::Rc;
 
 pub use report::{Breakpoint, Cause, Explanation, Hit, Lane, Nudge, ReadItem, Reason, Role, Source, Term, TraceNode};
 
+use litemap::LiteMap;
+
 use crate::backend::{Backend, Feed, StepData};
 use crate::error::{Error, ErrorCode, Result};
 use crate::graph::{Group, Kind, Leaf, NodeId, Operation, Phase};
@@ -39,7 +41,7 @@ pub struct Trace<B: Backend> {
     /// Ops done whose values are in memory; at least `cursor`.
     done: usize,
     /// What the step updates, as it was at the beginning.
-    before: BTreeMap<Group, Vec<f32>>,
+    before: LiteMap<Group, Vec<f32>>,
     /// Numbers put in by hand, by node.
     edits: BTreeMap<NodeId, BTreeMap<usize, f32>>,
     /// Values read lately: an explanation reads the same ones as its neighbour's.
@@ -88,7 +90,7 @@ impl<B: Backend> Trace<B> {
             gradient_of,
             cursor: 0,
             done: 0,
-            before: BTreeMap::new(),
+            before: LiteMap::new(),
             edits: BTreeMap::new(),
             read: VecDeque::new(),
         };
@@ -380,15 +382,19 @@ impl<B: Backend> Trace<B> {
 
 /// The flat buffers that a step changes.
 fn updated(graph: &Graph) -> Vec<Group> {
-    let mut groups: Vec<Group> = graph.writes().iter().map(|&(_, target)| crate::plan::target_range(graph, target).0).collect();
+    let written = graph.writes().iter().map(|&(_, target)| crate::plan::target_range(graph, target).0);
     // Variables are read from here too, whether the step changes them or not.
-    groups.extend(graph.variables().iter().map(|variable| variable.group));
-    groups.extend(graph.nodes().iter().filter_map(|node| match node.kind {
+    let variables = graph.variables().iter().map(|variable| variable.group);
+    let flats = graph.nodes().iter().filter_map(|node| match node.kind {
         Kind::Leaf(Leaf::Flat(group)) if group != Group::Gradients => Some(group),
         _ => None,
-    }));
-    groups.sort_unstable();
-    groups.dedup();
+    });
+    let mut groups = Vec::new();
+    for group in written.chain(variables).chain(flats) {
+        if !groups.contains(&group) {
+            groups.push(group);
+        }
+    }
     groups
 }
 

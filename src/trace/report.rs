@@ -75,7 +75,9 @@ wire! {
         /// What was there.
         pub value: f32,
     }
+}
 
+asked! {
     /// Where a run through a walk stops.
     #[serde(tag = "type", rename_all_fields = "camelCase")]
     pub enum Breakpoint {
@@ -105,7 +107,9 @@ wire! {
         /// One example of a batched value; none for all of it.
         pub example: Option<usize>,
     }
+}
 
+wire! {
     /// Elements of one node, in an array beside the message.
     pub struct Source {
         /// The node.

@@ -68,9 +68,9 @@ fn cause(expr: &Expr, inputs: &Inputs) -> Option<Found> {
         Expr::Random { .. } => (Cause::Masked, None),
         // A gradient that did not come explains more than a local factor beside it.
         Expr::Product(factors) | Expr::Call(Pointwise::Mul, factors) => {
-            let mut causes: Vec<Found> = factors.iter().filter_map(follow).collect();
-            causes.sort_by_key(|(cause, _)| *cause == Cause::FactorZero);
-            causes.into_iter().next()?
+            let causes: Vec<Found> = factors.iter().filter_map(follow).collect();
+            let first = causes.iter().position(|(cause, _)| *cause != Cause::FactorZero).unwrap_or(0);
+            causes.into_iter().nth(first)?
         }
         Expr::Sum(terms) | Expr::Call(Pointwise::Add | Pointwise::Sub, terms) => {
             if terms.iter().any(|term| !zero(term)) {

@@ -10,7 +10,7 @@ use crate::nn::{self, Built};
 use crate::plan::Mode;
 use crate::tensor::Meta;
 
-wire! {
+asked! {
     /// How to attribute a class's score to the input. z is the class's logit (the output where the model ends in neither softmax nor
     /// sigmoid); of a single logit class 1 has z and class 0 has −z.
     #[derive(Copy, Eq)]
@@ -41,7 +41,9 @@ wire! {
         /// Cells from one window to the next, by default half a window; at most a window.
         pub stride: Option<usize>,
     }
+}
 
+wire! {
     /// What the input's parts contribute. Buffer: the values.
     pub struct Attribution {
         /// Of the values: the input's shape, `[height, width]` of Grad-CAM's layer, or `[height, width]` of the image for occlusion.

@@ -64,6 +64,11 @@ pub struct Evaluator {
 }
 
 impl Evaluator {
+    /// Examples done.
+    pub fn done(&self) -> usize {
+        self.position
+    }
+
     /// Begins with the first example of `split`; an error if the part is empty.
     pub fn new<B: Backend>(session: &Session<B>, split: Split) -> Result<Self> {
         if session.count(split) == 0 {
@@ -242,13 +247,25 @@ impl<B: Backend> Session<B> {
         }
     }
 
-    /// Predictions (probabilities where the model gives such) for any number of examples.
-    pub async fn predict(&mut self, x: &[f32]) -> Result<Vec<f32>> {
-        let width: usize = self.settings.model.input.iter().product();
+    /// Numbers of one example.
+    pub(super) fn example_width(&self) -> usize {
+        self.settings.model.input.iter().product()
+    }
+
+    /// How many examples the numbers are that came with the request `what`; an error if they are none, or no whole ones.
+    pub(super) fn examples_in(&self, what: &str, x: &[f32]) -> Result<usize> {
+        let width = self.example_width();
         if x.is_empty() || !x.len().is_multiple_of(width) {
             let expected = format!("a multiple of {width}");
-            return Err(Error::new(ErrorCode::WrongLength, &[("what", &"predict"), ("expected", &expected), ("got", &x.len())]));
+            return Err(Error::new(ErrorCode::WrongLength, &[("what", &what), ("expected", &expected), ("got", &x.len())]));
         }
+        Ok(x.len() / width)
+    }
+
+    /// Predictions (probabilities where the model gives such) for any number of examples.
+    pub async fn predict(&mut self, x: &[f32]) -> Result<Vec<f32>> {
+        self.examples_in("predict", x)?;
+        let width = self.example_width();
         let mut predictions = Vec::new();
         for x in x.chunks(self.evaluation_batch() * width) {
             let batch = x.len() / width;

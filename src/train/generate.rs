@@ -5,9 +5,9 @@ use super::evaluate::Forward;
 use super::session::bad;
 use crate::backend::{Backend, Feed};
 use crate::error::{Error, ErrorCode, Result};
-use crate::tensor::{DType, Rng};
+use crate::tensor::{DType, Rng, falling_order};
 
-wire! {
+asked! {
     /// How a text is gone on with.
     pub struct GenerateOptions {
         /// Tokens to add.
@@ -23,7 +23,9 @@ wire! {
         /// Likeliest tokens that are told of each draw.
         pub candidates: usize,
     }
+}
 
+wire! {
     /// A token that came, and what else could have.
     pub struct Generated {
         /// The token.
@@ -86,9 +88,8 @@ impl GenerateOptions {
         let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let powers: Vec<f64> = logits.iter().map(|&logit| (f64::from(logit - most) / temperature).exp()).collect();
         let total: f64 = powers.iter().sum();
-        let outcome = |(token, power): (usize, f64)| Outcome { token, probability: power / total, chance: 0.0 };
-        let mut outcomes: Vec<Outcome> = powers.into_iter().enumerate().map(outcome).collect();
-        outcomes.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+        let outcome = |token: usize| Outcome { token, probability: powers[token] / total, chance: 0.0 };
+        let mut outcomes: Vec<Outcome> = falling_order(&powers).into_iter().map(outcome).collect();
         let among = if self.temperature > 0.0 { self.top_k.unwrap_or(usize::MAX).min(outcomes.len()) } else { 1 };
         let share = self.top_p.map_or(1.0, f64::from);
         let mut so_far = 0.0;

@@ -1,5 +1,6 @@
 //! Training: a session holds a model, its data and its state; a run takes it on, chunk by chunk, so that whoever drives it stays responsive.
 
+mod activations;
 mod attribution;
 mod evaluate;
 mod generate;

@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::rc::Rc;
 
+use litemap::LiteMap;
+
+use super::activations::Probe;
 use super::history::{History, Kept};
 use super::step::metrics;
 use super::team::Team;
@@ -55,10 +58,11 @@ pub struct Session<B: Backend> {
     pub(super) backend: B,
     pub(super) settings: Settings,
     pub(super) data: Rc<Dataset>,
-    pub(super) train: BTreeMap<usize, Compiled<B>>,
-    pub(super) infer: BTreeMap<usize, Compiled<B>>,
+    pub(super) train: LiteMap<usize, Compiled<B>>,
+    pub(super) infer: LiteMap<usize, Compiled<B>>,
     pub(super) inspect: Option<Compiled<B>>,
     pub(super) watch: Option<Watch<B>>,
+    pub(super) probe: Option<Probe<B>>,
     pub(super) walk: Option<Walk<B>>,
     pub(super) history: History<Kept>,
     /// Losses of the last steps that were waited for.
@@ -95,10 +99,11 @@ impl<B: Backend> Session<B> {
             data,
             held_out,
             slots: 0,
-            train: BTreeMap::new(),
-            infer: BTreeMap::new(),
+            train: LiteMap::new(),
+            infer: LiteMap::new(),
             inspect: None,
             watch: None,
+            probe: None,
             walk: None,
             history: History::default(),
             recent: VecDeque::new(),
@@ -215,7 +220,8 @@ impl<B: Backend> Session<B> {
         if !self.infer.contains_key(&batch) {
             const MOST: usize = 4;
             if self.infer.len() >= MOST {
-                self.infer.pop_first();
+                let smallest = self.infer.first().map(|(&batch, _)| batch);
+                smallest.and_then(|batch| self.infer.remove(&batch));
             }
             let built = nn::build(&self.settings.model, batch, nn::Mode::Infer, Some(&self.settings.loss))?;
             let metrics = metrics(&built);

@@ -7,6 +7,7 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use super::Session;
 use crate::backend::Backend;
 use crate::error::{Error, ErrorCode, Result};
+use crate::fields;
 use crate::graph::{Group, Variable};
 
 /// State of a session. Restoring it and training on gives the same bits as not having stopped, on the same backend.
@@ -60,7 +61,10 @@ impl<B: Backend> Session<B> {
             views.push((entry.name.clone(), view));
         }
         let counters = [("step", self.step), ("epoch", self.epoch), ("position", self.position), ("seed", self.settings.seed as usize)];
-        let mut state: BTreeMap<String, String> = counters.map(|(name, value)| (name.to_owned(), value.to_string())).into();
+        let mut state: BTreeMap<String, String> = BTreeMap::new();
+        for (name, value) in counters {
+            state.insert(name.into(), value.to_string());
+        }
         state.insert("shuffle".into(), self.shuffle.to_string());
         // One entry, whose own order is fixed: the same state gives the same bytes.
         let state = serde_json::to_string(&state).map_err(|error| unreadable(&error))?;
@@ -79,7 +83,7 @@ impl<B: Backend> Session<B> {
         let (_, header) = SafeTensors::read_metadata(&snapshot.0).map_err(|error| unreadable(&error))?;
         let state = header.metadata().as_ref().and_then(|metadata| metadata.get(STATE));
         let state = state.ok_or_else(|| unreadable(&"it holds no session"))?;
-        let metadata: BTreeMap<String, String> = serde_json::from_str(state).map_err(|error| unreadable(&error))?;
+        let metadata: BTreeMap<String, String> = fields::from_json(state, STATE).map_err(|error| unreadable(&error))?;
         let counter = |name: &str| -> Result<usize> {
             let text = metadata.get(name).ok_or_else(|| unreadable(&format!("it has no {name}")))?;
             text.parse().map_err(|_| unreadable(&format!("its {name} is no number")))

@@ -9,7 +9,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::session::TRAIN;
 use super::snapshot::{Snapshot, unreadable};
@@ -17,8 +18,10 @@ use super::step::{StepMetrics, metrics};
 use super::{Compiled, Session};
 use crate::backend::{Backend, Feed, RING, StepData};
 use crate::error::Result;
+use crate::fields::{self, FromValue};
 use crate::graph::Group;
 use crate::plan::{BufferKind, Operand, Plan};
+use crate::wire::Record;
 
 /// The workers, as one of them sees them.
 pub trait Team {
@@ -39,11 +42,18 @@ pub trait Team {
 }
 
 /// What the leader asks of the others; the state, if it comes along, stands behind it.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 struct Job {
     steps: usize,
     shuffle: bool,
     overrides: BTreeMap<String, f32>,
+}
+
+impl FromValue for Job {
+    fn from_value(value: &Value, name: &str, at: &str) -> Result<Self> {
+        let job = Record::of(value, name, at)?;
+        Ok(Self { steps: job.field("steps")?, shuffle: job.field("shuffle")?, overrides: job.field("overrides")? })
+    }
 }
 
 /// The rows of a batch that worker `rank` takes: shares differ by one at most.
@@ -118,7 +128,8 @@ impl<B: Backend> Session<B> {
     /// As one of the others: does what the leader asked for.
     pub async fn follow(&mut self, message: &[u8]) -> Result<()> {
         let end = message.iter().position(|&byte| byte == 0);
-        let job: Job = serde_json::from_slice(&message[..end.unwrap_or(message.len())]).map_err(|error| unreadable(&error))?;
+        let job = String::from_utf8_lossy(&message[..end.unwrap_or(message.len())]);
+        let job: Job = fields::from_json(&job, "job")?;
         if let Some(end) = end {
             self.restore(&Snapshot(message[end + 1..].to_vec()))?;
         }

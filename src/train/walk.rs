@@ -12,7 +12,7 @@ use crate::graph::{Group, NodeId};
 use crate::nn::BuiltLayer;
 use crate::trace::{Breakpoint, Hit, Lane, Trace, TraceNode};
 
-wire! {
+asked! {
     /// What is walked through.
     #[serde(tag = "type", rename_all_fields = "camelCase")]
     pub enum Subject {
@@ -52,7 +52,9 @@ wire! {
             by: i32,
         },
     }
+}
 
+wire! {
     /// A layer of the model that is walked through.
     pub struct TraceLayer {
         /// `"conv2d_1"`.

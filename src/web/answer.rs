@@ -80,11 +80,9 @@ impl Desk {
 
     /// Answers one request; a run, an evaluation and a way to another batch answer when they are over.
     pub async fn answer(&mut self, id: u32, request: JsValue, buffers: &Array) {
-        let request: Request = match serde_wasm_bindgen::from_value(request) {
+        let request = match js::from_js(&request) {
             Ok(request) => request,
-            Err(error) => {
-                return self.post.answer(id, Err(nn::recover(error)));
-            }
+            Err(error) => return self.post.answer(id, Err(error)),
         };
         self.settle_evaluations(&request).await;
         self.settle_travel(&request).await;
@@ -190,6 +188,10 @@ impl Desk {
             Request::Predict => {
                 let outputs = self.session()?.predict(&floats(&buffers.get(0))).await?;
                 Ok((JsValue::NULL, vec![Buffer::Floats(outputs)]))
+            }
+            Request::Activations { layers } => {
+                let outputs = self.session()?.activations(&layers, &floats(&buffers.get(0))).await?;
+                Ok((JsValue::NULL, outputs.into_iter().map(Buffer::Floats).collect()))
             }
             Request::Walk { walk, number } => self.walk(walk, number, buffers).await,
             Request::Generate { prompt, options } => {

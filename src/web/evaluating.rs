@@ -1,12 +1,14 @@
 //! Evaluations that were asked for: a batch at a time between requests, so that nothing waits for a whole one. A run that is under way does
-//! wait: in the middle of an evaluation no parameter may change.
+//! wait: in the middle of an evaluation no parameter may change. A walk through a step may go on, since each batch is evaluated with the
+//! parameters as they were before the step.
 
 use super::answer::Desk;
-use super::js::to_js;
-use super::protocol::Request;
+use super::driving::PROGRESS_MS;
+use super::js::{now, to_js};
+use super::protocol::{Event, Request, WalkRequest};
 use crate::data::Split;
 use crate::error::{Error, ErrorCode, Result};
-use crate::train::Evaluator;
+use crate::train::{Evaluator, Travel};
 
 /// An evaluation under way.
 pub(super) struct Evaluating {
@@ -14,12 +16,31 @@ pub(super) struct Evaluating {
     id: u32,
     split: Split,
     evaluator: Evaluator,
+    begun: f64,
+    sent_at: f64,
+}
+
+/// Whether a walk's request leaves the parameters as they were before its step, which they are given back for each batch of an evaluation.
+fn stays_in_step(request: &WalkRequest) -> bool {
+    match request {
+        WalkRequest::Open { .. }
+        | WalkRequest::OpenScratch { .. }
+        | WalkRequest::Travel { travel: Travel::To { .. }, .. }
+        | WalkRequest::Read { .. }
+        | WalkRequest::Explain { .. }
+        | WalkRequest::Nudge { .. }
+        | WalkRequest::Why { .. }
+        | WalkRequest::Optimizer { .. }
+        | WalkRequest::Stop
+        | WalkRequest::Close => true,
+        WalkRequest::Travel { travel: Travel::Batches { .. } | Travel::Epochs { .. }, .. } | WalkRequest::Edit { .. } => false,
+    }
 }
 
 /// Whether a request leaves the parameters as they are, and so may come between two batches of an evaluation.
 pub(super) fn only_looks(request: &Request) -> bool {
     use Request::{
-        Attribute, Backends, Cell, Datasets, Describe, Evaluate, Examples, Frame, Generate, GetParameter, Health, Landscape, Memory, Nodes,
+        Activations, Attribute, Backends, Cell, Datasets, Describe, Evaluate, Examples, Frame, Generate, GetParameter, Health, Landscape, Memory, Nodes,
         Parameters, Pin, Predict, Presets, Rates, Read, Scratch, Snapshot, Stop, Train, Watch,
     };
     matches!(
@@ -33,6 +54,7 @@ pub(super) fn only_looks(request: &Request) -> bool {
             | GetParameter { .. }
             | Evaluate { .. }
             | Predict
+            | Activations { .. }
             | Scratch { .. }
             | Cell { .. }
             | Health
@@ -55,19 +77,23 @@ pub(super) fn only_looks(request: &Request) -> bool {
 impl Desk {
     pub(super) fn begin_evaluation(&mut self, id: u32, split: Split) -> Result<()> {
         let evaluator = Evaluator::new(self.session()?, split)?;
-        self.evaluations.push_back(Evaluating { id, split, evaluator });
+        let begun = now();
+        self.evaluations.push_back(Evaluating { id, split, evaluator, begun, sent_at: begun });
         Ok(())
     }
 
     /// One batch of the evaluation that was asked for first.
     pub(super) async fn evaluate_on(&mut self) {
         let Some(mut current) = self.evaluations.pop_front() else { return };
-        let result = match self.session() {
+        let result = match self.leave_walk(false).and_then(|()| self.session()) {
             Ok(session) => current.evaluator.advance(session).await,
             Err(error) => Err(error),
         };
         match result {
-            Ok(None) => self.evaluations.push_front(current),
+            Ok(None) => {
+                self.send_evaluating(&mut current);
+                self.evaluations.push_front(current);
+            }
             Ok(Some(evaluation)) => self.post.answer(current.id, Ok((to_js(&evaluation), Vec::new()))),
             // On the CPU it begins anew.
             Err(lost) if lost.code == ErrorCode::DeviceLost => {
@@ -78,6 +104,17 @@ impl Desk {
             }
             Err(error) => self.post.answer(current.id, Err(error)),
         }
+    }
+
+    fn send_evaluating(&self, current: &mut Evaluating) {
+        let (time, Some(session)) = (now(), &self.session) else { return };
+        if time - current.sent_at < PROGRESS_MS {
+            return;
+        }
+        current.sent_at = time;
+        let (split, done, total) = (current.split, current.evaluator.done(), session.count(current.split));
+        let seconds_left = ((time - current.begun) / 1000.0) as f32 * (total - done) as f32 / done.max(1) as f32;
+        self.post.event(&Event::Evaluating { split, done, total, seconds_left }, Vec::new());
     }
 
     /// After a lost GPU the parameters are others: every evaluation under way begins anew.
@@ -99,7 +136,7 @@ impl Desk {
             for Evaluating { id, .. } in std::mem::take(&mut self.evaluations) {
                 self.post.answer(id, Err(Error::new(ErrorCode::WrongState, &[("what", &"evaluate"), ("reason", &reason)])));
             }
-        } else if !only_looks(request) {
+        } else if !only_looks(request) && !matches!(request, Request::Walk { walk, .. } if stays_in_step(walk)) {
             while !self.evaluations.is_empty() {
                 self.evaluate_on().await;
             }

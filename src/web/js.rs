@@ -5,6 +5,7 @@ use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
 use crate::error::{Error, ErrorCode, Result};
+use crate::fields::{Exact, FromValue};
 use crate::web::protocol::Event;
 
 /// The way back to the page.
@@ -83,6 +84,13 @@ fn set(object: &Object, key: &str, value: &JsValue) {
 pub(super) fn to_js<T: Serialize + ?Sized>(value: &T) -> JsValue {
     let serializer = serde_wasm_bindgen::Serializer::new().serialize_maps_as_objects(true);
     value.serialize(&serializer).unwrap_or(JsValue::NULL)
+}
+
+/// What a plain JavaScript value says.
+pub(super) fn from_js<T: FromValue>(value: &JsValue) -> Result<T> {
+    let read: Result<Exact, _> = serde_wasm_bindgen::from_value(value.clone());
+    let Exact(value) = read.map_err(|error| Error::new(ErrorCode::BadSpec, &[("reason", &error)]))?;
+    T::from_value(&value, "request", "")
 }
 
 /// Numbers of a typed array of any kind.

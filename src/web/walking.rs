@@ -90,7 +90,7 @@ impl Desk {
                 let (backend, trace) = session.trace()?;
                 look(backend, trace, request).await
             }
-            WalkRequest::Edit { node, element, value } => plain(to_js(&session.edit_walk(node, element, value).await?)),
+            WalkRequest::Edit { node, element, value } => plain(to_js(&session.edit_walk(node, element as usize, value).await?)),
             WalkRequest::Optimizer { parameter } => {
                 let (table, columns) = session.optimizer_table(&parameter).await?;
                 Ok((to_js(&table), columns.into_iter().map(Buffer::Floats).collect()))
@@ -122,11 +122,11 @@ async fn look<B: Backend>(backend: &mut B, trace: &mut Trace<B>, request: WalkRe
             Ok((to_js(&shapes), arrays))
         }
         WalkRequest::Explain { node, element, most } => {
-            let (explanation, elements) = trace.explain(backend, node, element, most).await?;
+            let (explanation, elements) = trace.explain(backend, node, element as usize, most).await?;
             Ok((to_js(&explanation), elements.into_iter().map(Buffer::Indices).collect()))
         }
-        WalkRequest::Nudge { node, element, epsilon } => plain(to_js(&trace.nudge(backend, node, element, epsilon).await?)),
-        WalkRequest::Why { node, element } => plain(to_js(&trace.why(backend, node, element).await?)),
+        WalkRequest::Nudge { node, element, epsilon } => plain(to_js(&trace.nudge(backend, node, element as usize, epsilon).await?)),
+        WalkRequest::Why { node, element } => plain(to_js(&trace.why(backend, node, element as usize).await?)),
         WalkRequest::Open { .. }
         | WalkRequest::OpenScratch { .. }
         | WalkRequest::Travel { .. }
@@ -142,7 +142,7 @@ async fn walk_program(program: &mut ProgramWalk, request: WalkRequest) -> Answer
     let plain = |value: JsValue| Ok((value, Vec::new()));
     match request {
         WalkRequest::Travel { travel: Travel::To { cursor }, breakpoints } => plain(to_js(&program.go(cursor, &breakpoints).await?)),
-        WalkRequest::Edit { node, element, value } => plain(to_js(&program.edit(node, element, value).await?)),
+        WalkRequest::Edit { node, element, value } => plain(to_js(&program.edit(node, element as usize, value).await?)),
         WalkRequest::Optimizer { parameter } => {
             let (table, columns) = program.optimizer_table(&parameter).await?;
             Ok((to_js(&table), columns.into_iter().map(Buffer::Floats).collect()))

@@ -153,6 +153,54 @@ engineTest(
   },
 );
 
+engineTest(
+  "an evaluation is told, a walk goes on in the middle of it, and neither changes the other",
+  { timeout: 300_000 },
+  { code },
+  async ({ gradscope, code }) => {
+    const codeOf = (0, eval)(`${code} code`);
+    const session = await gradscope.createSession({ model: "mnist-cnn-small", backend: "cpu", seed: 4 });
+    await session.train({ steps: 3 });
+    const alone = await session.evaluate("test");
+    const walk = await session.walk();
+    const all = walk.info.ops.length;
+    const kernel = walk.info.nodes.findIndex(({ name }) => name === "dense.kernel");
+    const gradient = walk.info.nodes[kernel].gradient;
+    const values = async () => (await walk.read([{ node: kernel }, { node: gradient }])).map(({ data }) => Array.from(data.subarray(0, 400)));
+    await walk.to(all);
+    const before = await values();
+    const told = [];
+    let over = false;
+    const evaluating = session.evaluate("train", { onProgress: (at) => told.push(at) }).then((result) => {
+      over = true;
+      return result;
+    });
+    // There and back over the update, while batches are evaluated in between.
+    await walk.to(2);
+    await walk.to(all);
+    const during = await values();
+    const during_over = over;
+    // What changes parameters waits for the end.
+    const edited = walk.edit(kernel, 0, 0.5).then(() => over);
+    const whole = await evaluating;
+    const waited = await edited;
+    await codeOf(walk.close());
+    const again = await session.evaluate("test");
+    await session.dispose();
+    return { told, during_over, waited, same: JSON.stringify(before) === JSON.stringify(during), losses: [alone.loss, again.loss], whole: whole.loss };
+  },
+  ({ told, during_over, waited, same, losses, whole }) => {
+    assert.ok(told.length >= 2, `told ${told.length} times`);
+    assert.ok(told.every(({ split, done, total, secondsLeft }, k) => split === "train" && total === 48_000 && done > (told[k - 1]?.done ?? 0) && done < total && secondsLeft > 0));
+    assert.equal(during_over, false, "the walk waited for the evaluation");
+    assert.ok(waited, "an edit came in the middle of an evaluation");
+    assert.ok(same, "the walk shows other numbers than before");
+    assert.ok(Number.isFinite(whole));
+    // The edit stays, and is all that is new.
+    assert.ok(Math.abs(losses[0] - losses[1]) < 0.05, `${losses}`);
+  },
+);
+
 pageTest("the page tells how far a way over batches is, and ends it", { timeout: 300_000 }, async ({ page, url }) => {
   await page.goto(`${url}/#/mnist-cnn-small?seed=4&backend=cpu`);
   await page.locator(".card-in").first().waitFor({ timeout: 60_000 });
@@ -181,4 +229,22 @@ pageTest("an evaluation on the page can be cancelled", { timeout: 300_000 }, asy
   await page.getByRole("button", { name: "Evaluate now" }).waitFor({ timeout: 10_000 });
   assert.equal(await page.getByRole("alert").innerText(), "");
   await page.getByText(/^Not evaluated yet/).waitFor();
+});
+
+pageTest("an evaluation on the page tells how far it is, and a walk stays open", { timeout: 300_000 }, async ({ page, url }) => {
+  await page.goto(`${url}/#/mnist-cnn?seed=4&backend=cpu`);
+  await page.locator(".card-in").first().waitFor({ timeout: 60_000 });
+  await page.keyboard.press("ArrowRight");
+  await page.getByText(/^Nothing is computed yet/).waitFor();
+  await page.getByRole("tab", { name: "Evaluate" }).click();
+  await page.locator("gs-evaluate select").first().selectOption("train");
+  await page.getByRole("button", { name: "Evaluate now" }).click();
+  await page.locator(".evaluate-head").getByText(/^evaluating: [\d,]+ of 60,000, .+ left$/).waitFor({ timeout: 30_000 });
+  await page.keyboard.press("ArrowRight");
+  await page.waitForFunction(() => document.querySelector(".position").textContent.includes(" 1 "));
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await page.getByRole("button", { name: "Evaluate now" }).waitFor({ timeout: 10_000 });
+  assert.equal(await page.getByRole("alert").innerText(), "");
+  await page.keyboard.press("ArrowRight");
+  await page.waitForFunction(() => document.querySelector(".position").textContent.includes(" 2 "));
 });

@@ -176,6 +176,7 @@ pub fn build_declarations(project: &Project) -> Result<()> {
 fn build_page(project: &Project) -> Result<()> {
     let inputs = Inputs::default()
         .path(project, "www/src")?
+        .path(project, "www/styles")?
         .path(project, "pkg/src")?
         .path(project, "www/tsconfig.json")?
         .path(project, "www/package-lock.json")?;
@@ -185,7 +186,7 @@ fn build_page(project: &Project) -> Result<()> {
         let mut esbuild = esbuild(project, &folder);
         // The page loads the package as anybody's page would, from its own files: pkg/ beside this bundle's folder.
         let package = "../pkg/gradscope.js";
-        esbuild.args(["main=www/src/main.ts", "--splitting"]);
+        esbuild.args(["main=www/src/main.ts", "--splitting", "--loader:.css=text"]);
         esbuild.arg(format!("--alias:gradscope={package}")).arg(format!("--external:{package}"));
         capture(&mut esbuild).map(drop)
     })

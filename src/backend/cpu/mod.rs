@@ -2,12 +2,13 @@
 
 mod arena;
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::ops::Range;
 use std::rc::Rc;
 
 use arena::Arena;
+
+use litemap::LiteMap;
 
 use super::{Backend, Column, Feed, RING, StepData};
 use crate::error::{Error, ErrorCode, Result};
@@ -19,8 +20,8 @@ use crate::tensor::Cells;
 /// The CPU backend.
 #[derive(Default)]
 pub struct Cpu {
-    flats: BTreeMap<Group, Arena>,
-    parts: BTreeMap<usize, Vec<Column>>,
+    flats: LiteMap<Group, Arena>,
+    parts: LiteMap<usize, Vec<Column>>,
     /// What kernels work with.
     work: Work,
 }

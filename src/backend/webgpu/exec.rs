@@ -1,8 +1,9 @@
 //! A compiled plan: its buffers, its pipelines, and one command buffer a run.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
+
+use litemap::LiteMap;
 
 use super::device::{Context, describe};
 use super::kernels::{Kernel, Kernels};
@@ -36,7 +37,7 @@ pub struct GpuExec {
     of_step: Vec<Range<usize>>,
     keepers: Vec<Kernel>,
     /// Kernels that gather from each part, with the part's generation.
-    gathers: BTreeMap<usize, (u64, Vec<Kernel>)>,
+    gathers: LiteMap<usize, (u64, Vec<Kernel>)>,
     /// Generation of the flat buffers that the kernels are bound to.
     bound: Option<u64>,
 }
@@ -77,7 +78,7 @@ impl GpuExec {
             return Err(describe(&error, "activations", bytes));
         }
         let metrics = kept.len();
-        let gathers = BTreeMap::new();
+        let gathers = LiteMap::new();
         Ok(Self { plan, own, temps, step_data, ring, metrics, runs: 0, waiting: 0, kernels, of_step, keepers, gathers, bound: None })
     }
 

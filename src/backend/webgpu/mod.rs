@@ -10,13 +10,14 @@ mod kernels;
 mod memory;
 mod source;
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::ops::Range;
 use std::rc::Rc;
 
 pub use device::{Adapter, probe};
 pub use exec::GpuExec;
+
+use litemap::LiteMap;
 
 use super::{Backend, Column, StepData};
 use crate::error::{Error, ErrorCode, Result};
@@ -41,8 +42,8 @@ pub struct Gpu {
 /// What all plans of a session share.
 #[derive(Default)]
 struct Shared {
-    flats: BTreeMap<Group, Memory>,
-    parts: BTreeMap<usize, Part>,
+    flats: LiteMap<Group, Memory>,
+    parts: LiteMap<usize, Part>,
     /// Counts the allocations of the flat buffers and of parts.
     generation: u64,
     part_generation: u64,

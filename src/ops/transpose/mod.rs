@@ -46,9 +46,7 @@ impl OpDef for Transpose {
 
     fn infer(&self, inputs: &[&Meta]) -> Result<Meta> {
         let shape = &inputs[0].shape;
-        let mut sorted = self.perm.clone();
-        sorted.sort_unstable();
-        if !sorted.into_iter().eq(0..shape.rank()) {
+        if self.perm.len() != shape.rank() || !(0..shape.rank()).all(|axis| self.perm.contains(&axis)) {
             let expected = format!("axes {:?}", self.perm);
             return Err(Error::new(ErrorCode::BadShape, &[("op", &self.name()), ("expected", &expected), ("got", shape)]));
         }

@@ -14,7 +14,7 @@ use crate::nn::{LossSpec, ModelSpec};
 use crate::optim::OptimizerSpec;
 use crate::train::{AttributeOptions, Evaluation, GenerateOptions};
 
-wire! {
+asked! {
     /// Which backend to train on. `auto` takes WebGPU where the adapter is hardware, else SIMD code on the CPU.
     #[derive(Copy, Eq, Default)]
     pub enum BackendChoice {
@@ -52,7 +52,9 @@ wire! {
         /// Loss.
         pub loss: LossSpec,
     }
+}
 
+wire! {
     /// Facts about a session that do not change while it lives.
     pub struct SessionInfo {
         /// `"webgpu"` or `"cpu"`.
@@ -126,7 +128,9 @@ wire! {
         /// Bytes of live GPU buffers.
         pub gpu_bytes: f64,
     }
+}
 
+asked! {
     /// Hyper-parameters that may change while training runs; absent ones stay as they are.
     #[derive(Default)]
     pub struct Hyper {
@@ -153,7 +157,9 @@ wire! {
         /// Stop when the validation loss has not fallen for this many epochs.
         pub early_stopping: Option<usize>,
     }
+}
 
+wire! {
     /// What a call of `train` did. Buffers: losses `Float32Array`, one a step.
     pub struct TrainResult {
         /// Steps taken by this call.
@@ -165,7 +171,9 @@ wire! {
         /// Whether it was stopped before its end.
         pub stopped: bool,
     }
+}
 
+asked! {
     /// What to picture while training: a node's value for the pinned example, or a parameter.
     pub struct View {
         /// Node or parameter name: `"conv2d"` (a layer's output), `"conv2d.kernel"`.
@@ -173,7 +181,9 @@ wire! {
         /// Most pictures (channels, filters) to show.
         pub most: usize,
     }
+}
 
+wire! {
     /// Where a view lies in the atlas: `count` pictures of `height` x `width` from byte `offset`, one after another, one byte a cell:
     /// 1 is `-scale`, 128 is zero, 255 is `+scale`, 0 is NaN or infinite.
     pub struct Tile {
@@ -190,7 +200,9 @@ wire! {
         /// Magnitude that 255 stands for.
         pub scale: f32,
     }
+}
 
+asked! {
     /// A request to the worker.
     #[serde(tag = "type", rename_all_fields = "camelCase")]
     pub enum Request {
@@ -296,6 +308,11 @@ wire! {
         },
         /// -> null. Buffers in: `x`, any number of examples; out: outputs.
         Predict,
+        /// What some layers put out -> null. Buffers in: `x`, any number of examples; out: one a layer.
+        Activations {
+            /// Their names.
+            layers: Vec<String>,
+        },
         /// -> `NodeInfo[]`.
         Nodes,
         /// Goes on with a text or with tokens -> `Generated[]`. Buffers: the tokens where no text is given.
@@ -359,7 +376,9 @@ wire! {
         /// Frees everything that the session holds.
         Dispose,
     }
+}
 
+wire! {
     /// What the worker says unasked.
     #[serde(tag = "type", rename_all_fields = "camelCase")]
     pub enum Event {
@@ -388,6 +407,17 @@ wire! {
             validation: Option<Evaluation>,
             /// On the test part, if there is one.
             test: Option<Evaluation>,
+        },
+        /// A few times a second while the data are evaluated.
+        Evaluating {
+            /// Which part.
+            split: Split,
+            /// Examples done.
+            done: usize,
+            /// Examples in all.
+            total: usize,
+            /// Until the end.
+            seconds_left: f32,
         },
         /// A data set is being read.
         Loading {

@@ -9,7 +9,9 @@ wire! {
         /// Its extents.
         pub shape: Vec<usize>,
     }
+}
 
+asked! {
     /// A request of the stepper: a walk through the step that comes next. Nodes are numbered as in `TraceInfo`.
     #[serde(tag = "type", rename_all_fields = "camelCase")]
     pub enum WalkRequest {
@@ -36,7 +38,7 @@ wire! {
             /// Of which node.
             node: usize,
             /// Which element, row-major.
-            element: usize,
+            element: u32,
             /// Terms of a sum that are told.
             most: usize,
         },
@@ -45,7 +47,7 @@ wire! {
             /// Of which node.
             node: usize,
             /// Which element.
-            element: usize,
+            element: u32,
             /// By how much; what suits the value if none is given.
             epsilon: Option<f64>,
         },
@@ -54,7 +56,7 @@ wire! {
             /// Of which node.
             node: usize,
             /// Which element.
-            element: usize,
+            element: u32,
             /// The number.
             value: f32,
         },
@@ -63,7 +65,7 @@ wire! {
             /// Of which node.
             node: usize,
             /// Which element.
-            element: usize,
+            element: u32,
         },
         /// -> `OptimizerTable`. Buffers: its columns.
         Optimizer {

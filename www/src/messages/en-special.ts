@@ -47,6 +47,9 @@ export const special = {
 
   "softmax.forward": "Forward: softmax and cross-entropy",
   "softmax.backward": "Backward: from the loss to the logits",
+  "softmax.position": "Row {k} of {n}, each with a loss of its own",
+  "softmax.previous": "Previous row",
+  "softmax.next": "Next row",
   "softmax.expanded": "Written out",
   "softmax.fused": "As one operation",
   "softmax.expandedForward": "Softmax and cross-entropy written out",

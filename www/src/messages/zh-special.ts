@@ -47,6 +47,9 @@ export const special = {
 
   "softmax.forward": "前向：softmax 与交叉熵",
   "softmax.backward": "反向：从损失到 logits",
+  "softmax.position": "第 {k} 行，共 {n} 行，每行各有损失",
+  "softmax.previous": "上一行",
+  "softmax.next": "下一行",
   "softmax.expanded": "逐步展开",
   "softmax.fused": "合为一个运算",
   "softmax.expandedForward": "逐步展开的 softmax 与交叉熵",

@@ -7,17 +7,19 @@ import { build, cancelLoading } from "../state/engine.js";
 import { filtersOf, kernelOf, ON_LAYER } from "../state/pictures.js";
 import { goTo } from "../state/route.js";
 import * as store from "../state/store.js";
+import { onPlane } from "../state/plane.js";
 import { walk } from "../state/walk.js";
 import { isText } from "../state/writing.js";
 import { icons } from "./icons.js";
 import { tileOf } from "./maps.js";
-import { FEW } from "./weights.js";
 import "./cards.js";
 import "./maps.js";
 import "./missing.js";
 import "./stepper.js";
-import "./weights.js";
 import "./window.js";
+
+/** A network of at most so many parameters shows each of them. */
+const FEW = 40;
 
 /** The network, its live pictures and its curves; or why there is nothing to see yet. */
 class Centre extends View {
@@ -55,13 +57,17 @@ class Centre extends View {
   }
 
   /** What a network of one or two inputs says everywhere, and the weights of a very small one. */
-  #small(tiny: boolean) {
+  #small() {
+    const tiny = store.built.value!.description.parameterCount <= FEW;
     const [axes = 0, ...more] = store.built.value?.setup.model.input ?? [];
     const line = axes === 1 && store.session.value?.info.outputShape[0] === 1;
     const plane = more.length === 0 && (line || (axes === 2 && store.dataset.value?.kind === "points"));
-    const weights = tiny ? html`<gs-weights></gs-weights>` : nothing;
+    if (tiny) void import("./weights.js");
     if (plane) void import("./plane.js");
-    return plane ? html`<div class=${tiny ? "pair" : ""}><gs-plane></gs-plane>${weights}</div>` : weights;
+    if (onPlane.value) void import("./neurons.js");
+    const weights = tiny ? html`<gs-weights></gs-weights>` : nothing;
+    return html`${plane ? html`<div class=${tiny ? "pair" : ""}><gs-plane></gs-plane>${weights}</div>` : weights}
+      ${onPlane.value ? html`<gs-neurons></gs-neurons>` : nothing}`;
   }
 
   #title() {
@@ -104,7 +110,7 @@ class Centre extends View {
     return html`
       ${this.#title()}
       <gs-cards></gs-cards>
-      ${this.#small(tiny)}
+      ${this.#small()}
       ${store.isWelcome.value ? nothing : html`<gs-curves></gs-curves>`}
       ${isText() ? (void import("./writing.js"), html`<gs-writing></gs-writing>`) : nothing}
       ${store.isWelcome.value ? nothing : this.#layer(tiny)}

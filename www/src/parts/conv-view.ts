@@ -16,6 +16,7 @@ import { agreement } from "./walk-explain.js";
 import type { Mark } from "./marked.js";
 import "./marked.js";
 import "./tensor.js";
+import "./special-style.js";
 
 type Conv = Extract<Site, { view: "conv" }>;
 

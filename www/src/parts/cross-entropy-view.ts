@@ -1,17 +1,19 @@
 import { signal } from "@preact/signals-core";
-import { html, nothing, type TemplateResult } from "lit";
+import { html, noChange, nothing, type TemplateResult } from "lit";
 import type { Term } from "gradscope";
 import { fixed, general } from "../lib/format.js";
 import { css, diverging, palette } from "../lib/palette.js";
 import { writtenOut, type WrittenOut } from "../lib/softmax.js";
 import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
-import { select, selected, type Explained } from "../state/cell.js";
+import { select, selected, shapeOf, sizeOf, type Explained } from "../state/cell.js";
 import type { Site } from "../state/site.js";
 import * as store from "../state/store.js";
 import { EVERY, Explaining } from "../state/terms.js";
 import { valueOf } from "../state/values.js";
 import { nodes } from "../state/walk.js";
+import { icons } from "./icons.js";
+import "./special-style.js";
 
 type CrossEntropy = Extract<Site, { view: "crossEntropy" }>;
 
@@ -64,7 +66,38 @@ class CrossEntropyView extends View {
   #name(k: number, chosen: number): TemplateResult {
     const site = this.#site.value!;
     const node = site.chosen === undefined ? site.logits : selected.value!.node;
-    return html`<th scope="row"><button class="link" aria-pressed=${k === chosen} @click=${() => select({ node, element: k })}>${store.classes.value[k] ?? k}</button></th>`;
+    const element = site.row * this.#classes() + k;
+    return html`<th scope="row"><button class="link" aria-pressed=${k === chosen} @click=${() => select({ node, element })}>${store.classes.value[k] ?? k}</button></th>`;
+  }
+
+  #classes(): number {
+    return shapeOf(this.#site.value!.logits).at(-1) ?? 1;
+  }
+
+  /** The row of logits that is shown, of a node that has as many an example. */
+  #row(node: number | undefined): Float32Array | undefined {
+    const values = node === undefined ? undefined : valueOf(node);
+    const size = node === undefined ? 0 : sizeOf(node) / this.#rows();
+    return values?.subarray(this.#site.value!.row * size, (this.#site.value!.row + 1) * size);
+  }
+
+  #rows(): number {
+    return sizeOf(this.#site.value!.loss);
+  }
+
+  /** Another position, where every one of a sequence has its own loss. */
+  #positions(): TemplateResult | typeof nothing {
+    const { row, chosen } = this.#site.value!;
+    const rows = this.#rows();
+    if (rows === 1) return nothing;
+    const go = (to: number): void => {
+      const { node } = selected.value!;
+      select({ node, element: chosen === undefined ? to : to * this.#classes() + chosen });
+    };
+    return html`<p class="which">
+      <button class="plain small" ?disabled=${row === 0} aria-label=${t("softmax.previous")} title=${t("softmax.previous")} @click=${() => go(row - 1)}>${icons.previous}</button>
+      <span>${t("softmax.position", { k: row + 1, n: rows })}</span>
+      <button class="plain small" ?disabled=${row === rows - 1} aria-label=${t("softmax.next")} title=${t("softmax.next")} @click=${() => go(row + 1)}>${icons.next}</button></p>`;
   }
 
   #tint(value: number, largest: number, gradient: boolean): string {
@@ -73,8 +106,8 @@ class CrossEntropyView extends View {
 
   #forward(out: WrittenOut, z: ArrayLike<number>, targets: readonly number[] | undefined, logTotal: number | undefined, chosen: number, rows: readonly number[]): TemplateResult {
     const { loss, probabilities } = this.#site.value!;
-    const engineP = probabilities === undefined ? undefined : valueOf(probabilities);
-    const engineLoss = valueOf(loss)?.[0];
+    const engineP = this.#row(probabilities);
+    const engineLoss = this.#row(loss)?.[0];
     const truth = targets?.indexOf(1) ?? -1;
     const rest = z.length - rows.length;
     const fused = logTotal === undefined || !targets ? undefined : targets.reduce((sum, target, k) => sum + (target ? target * (logTotal - z[k]!) : 0), 0);
@@ -100,8 +133,8 @@ class CrossEntropyView extends View {
   #backward(out: WrittenOut, targets: readonly number[], chosen: number, rows: readonly number[]): TemplateResult {
     const { gradient } = this.#site.value!;
     const node = gradient === undefined ? undefined : nodes.value[gradient];
-    const engine = gradient === undefined ? undefined : valueOf(gradient);
-    const upstream = node ? valueOf(node.inputs[2]!)?.[0] : undefined;
+    const engine = this.#row(gradient);
+    const upstream = this.#row(node?.inputs[2])?.[0];
     const weight = targets.reduce((sum, target) => sum + target, 0);
     const fused = out.p.map((p, k) => weight * p - targets[k]!);
     const name = (k: number): string => store.classes.value[k] ?? String(k);
@@ -135,14 +168,17 @@ class CrossEntropyView extends View {
 
   override render() {
     const site = this.#site.value;
-    const z = site && valueOf(site.logits);
+    const z = site && this.#row(site.logits);
     if (!site || !z) return nothing;
-    const now = this.#explaining.of({ node: site.loss, element: 0 }, EVERY);
+    const now = this.#explaining.of({ node: site.loss, element: site.row }, EVERY);
+    // The neighbour's numbers stay until this row's have come.
+    if (now && !this.#explaining.isCurrent) return noChange;
     const known = now && targetsOf(now, z.length);
     const out = writtenOut(z, known?.targets ?? []);
     const chosen = site.chosen ?? (known ? known.targets.indexOf(Math.max(...known.targets)) : out.p.indexOf(Math.max(...out.p)));
     const rows = this.#shown(out.p, known?.targets, chosen);
     return html`<div class="special-body cross-entropy">
+      ${this.#positions()}
       <h3>${t("softmax.forward")}</h3>
       ${this.#forward(out, z, known?.targets, known?.logTotal, chosen, rows)}
       <h3>${t("softmax.backward")}</h3>

@@ -5,10 +5,14 @@ import { css, diverging, palette } from "../lib/palette.js";
 import { View } from "../lib/view.js";
 import { errorText, t } from "../messages/index.js";
 import { asking, edit, editProblem, elementLabel, label, nudge, nudged, same, select, shapeOf, type Cell } from "../state/cell.js";
+import { onPlane, readUnits } from "../state/plane.js";
 import { onward, type Site } from "../state/site.js";
+import * as store from "../state/store.js";
 import { valueOf } from "../state/values.js";
-import { computedYet, nodes, state } from "../state/walk.js";
+import { computedYet, info, nodes, state } from "../state/walk.js";
+import "./unit.js";
 import { nudgeTable } from "./walk-explain.js";
+import "./special-style.js";
 
 type Dense = Extract<Site, { view: "dense" }>;
 
@@ -16,9 +20,8 @@ type Dense = Extract<Site, { view: "dense" }>;
 const WHOLE = 96;
 const STRONGEST = 16;
 
-/** Sizes of the drawing, in CSS pixels. */
-const ROW = 28;
-const NODE = 18;
+/** Sizes of the drawing, in CSS pixels: the distance of two units and the side of a unit, with pictures over the plane and without. */
+const SIZES = { plain: [28, 18], pictures: [40, 32] } as const;
 const GUTTER = 84;
 /** Room for the names of the two layers. */
 const HEAD = 22;
@@ -57,6 +60,7 @@ class DenseView extends View {
   }
 
   protected override updated(): void {
+    if (onPlane.peek()) readUnits();
     const box = this.querySelector(".links-box") ?? undefined;
     if (box === this.#observed) return;
     this.#observer.disconnect();
@@ -82,12 +86,21 @@ class DenseView extends View {
     return { whole: false, links: strongest.sort((a, b) => a.from - b.from || a.to - b.to) };
   }
 
-  /** A small square in the colour of a value, with the value beside it. */
+  /** The layer whose units' pictures over the plane stand for a node; none where the network's input is no point of a plane. */
+  #pictured(node: number): string | undefined {
+    if (!onPlane.value) return undefined;
+    return node === info.value!.x ? "x" : info.value!.layers.find(({ output }) => output === node)?.name;
+  }
+
+  /** A small square in the colour of a value, or with its picture over the plane, and the value beside it. */
   #unitMark(x: number, y: number, node: number, element: number, largest: number, left: boolean, on: boolean): TemplateResult {
+    const layer = this.#pictured(node);
+    const [, side] = onPlane.value ? SIZES.pictures : SIZES.plain;
     const value = computedYet(node) ? valueOf(node)?.[element] : undefined;
     const fill = value === undefined ? "var(--hatch)" : css(diverging(largest > 0 ? value / largest : 0, palette.value));
-    const text = left ? x - NODE / 2 - 6 : x + NODE / 2 + 6;
-    return svg`<g><rect x=${x - NODE / 2} y=${y - NODE / 2} width=${NODE} height=${NODE} rx="3" fill=${fill} stroke=${on ? "var(--ink)" : "var(--edge)"} stroke-width=${on ? 2 : 1}></rect>
+    const text = left ? x - side / 2 - 6 : x + side / 2 + 6;
+    return svg`<g>${layer === undefined ? nothing : svg`<foreignObject x=${x - side / 2} y=${y - side / 2} width=${side} height=${side}>${html`<gs-unit .layer=${layer} .unit=${element}></gs-unit>`}</foreignObject>`}
+      <rect x=${x - side / 2} y=${y - side / 2} width=${side} height=${side} rx="3" fill=${layer === undefined ? fill : "none"} stroke=${on ? "var(--ink)" : "var(--edge)"} stroke-width=${on ? 2 : 1}></rect>
       <text x=${text} y=${y - 1} text-anchor=${left ? "end" : "start"} class="unit-value">${value === undefined ? "–" : general(value)}</text>
       <text x=${text} y=${y + 10} text-anchor=${left ? "end" : "start"} class="unit-name">[${element}]</text></g>` as unknown as TemplateResult;
   }
@@ -142,6 +155,7 @@ class DenseView extends View {
     const weights = site && valueOf(site.kernel);
     if (!site || !weights) return nothing;
     void state.value?.cursor;
+    void store.weights.value;
     if (site.unit !== undefined) this.#unit = site.unit;
     const [inputs = 1, units = 1] = shapeOf(site.kernel);
     const source = nodes.value[site.product]!.inputs[0]!;
@@ -151,7 +165,8 @@ class DenseView extends View {
     const outward = !whole && site.unit === undefined && site.source !== undefined;
     const lefts = whole ? Array.from({ length: inputs }, (_, k) => k) : [...new Set(links.map(({ from }) => from))];
     const rights = whole ? Array.from({ length: units }, (_, k) => k) : [...new Set(links.map(({ to }) => to))];
-    const height = HEAD + Math.max(lefts.length, rights.length) * ROW;
+    const [row, side] = onPlane.value ? SIZES.pictures : SIZES.plain;
+    const height = HEAD + Math.max(lefts.length, rights.length) * row;
     const width = Math.max(240, Math.min(560, this.#width));
     const place = (list: readonly number[], k: number): number => HEAD + ((height - HEAD) / list.length) * (list.indexOf(k) + 0.5);
     const gutter = Math.min(GUTTER, width * 0.27);
@@ -179,7 +194,7 @@ class DenseView extends View {
           const element = from * units + to;
           const [y0, y1] = [place(lefts, from), place(rights, to)];
           const middle = (x0 + x1) / 2;
-          const path = `M${x0 + NODE / 2} ${y0}C${middle} ${y0} ${middle} ${y1} ${x1 - NODE / 2} ${y1}`;
+          const path = `M${x0 + side / 2} ${y0}C${middle} ${y0} ${middle} ${y1} ${x1 - side / 2} ${y1}`;
           const wide = Number.isFinite(weight) ? Math.max(0.6, (Math.abs(weight) / largest) * 9) : 9;
           const dim = whole && open === undefined && site.unit !== undefined && nodes.value[site.product]!.layer && to !== site.unit && units > 1;
           return svg`<g class="link-line ${open === element ? "open" : ""} ${dim ? "other" : ""}" data-link=${element} role="button" tabindex=${element === first ? 0 : -1}
@@ -189,7 +204,7 @@ class DenseView extends View {
         })}
         <g aria-hidden="true">${lefts.map((k) => this.#unitMark(x0, place(lefts, k), source, k, scaleLeft, true, site.source === k))}
         ${rights.map((k) => this.#unitMark(x1, place(rights, k), result, k, scaleRight, false, site.unit === k))}</g>
-        <g aria-hidden="true"><text x=${x0 + NODE / 2} y="10" text-anchor="end" class="unit-name">${label(source)}</text><text x=${x1 - NODE / 2} y="10" text-anchor="start" class="unit-name">${label(result)}</text></g>
+        <g aria-hidden="true"><text x=${x0 + side / 2} y="10" text-anchor="end" class="unit-name">${label(source)}</text><text x=${x1 - side / 2} y="10" text-anchor="start" class="unit-name">${label(result)}</text></g>
       </svg></div>
       ${open === undefined ? html`<p class="why">${t("dense.hint")}</p>` : this.#weight(site, open)}</div></div>`;
   }

@@ -8,9 +8,11 @@ import { chosen, part } from "../state/confusion.js";
 import { examplesIn } from "../state/pictures.js";
 import * as store from "../state/store.js";
 import { cancelEvaluation, evaluate } from "../state/training.js";
+import { evaluatingText } from "./transport.js";
 import "./attribution.js";
 import "./examples.js";
 import "./landscape.js";
+import "./looking-style.js";
 
 /** Accuracy, confusion matrix with its examples, what an answer rests on, and the loss around the weights. */
 class Evaluate extends View {
@@ -65,7 +67,8 @@ class Evaluate extends View {
           chosen.value = undefined;
         }}>${parts.map((name) => html`<option value=${name} ?selected=${name === split}>${t(`split.${name}`)} (${count(examplesIn(name))})</option>`)}</select></label>
         ${store.status.value === "evaluating"
-          ? html`<span role="status">${t("transport.evaluating")}</span><button @click=${cancelEvaluation}>${t("loading.cancel")}</button>`
+          ? html`<span class="segment-bar ${store.evaluating.value ? "" : "unknown"}"><i style="width:${100 * (store.evaluating.value ? store.evaluating.value.done / store.evaluating.value.total : 0)}%"></i></span>
+            <span>${evaluatingText()}</span><span class="unseen" role="status">${t("transport.evaluating")}</span><button @click=${cancelEvaluation}>${t("loading.cancel")}</button>`
           : html`<button class=${of ? "" : "primary"} ?disabled=${store.status.value !== "idle"} @click=${() => evaluate(split)}>${t("evaluate.now")}</button>`}
       </section>
       ${this.#evaluated(split)}`;

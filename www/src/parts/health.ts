@@ -9,6 +9,7 @@ import { SOUND, warningsOf, type Warning } from "../state/warnings.js";
 import * as store from "../state/store.js";
 import { icons } from "./icons.js";
 import { kind } from "./health-charts.js";
+import "./looking-style.js";
 
 /** Shows a layer, and one of its channels, in the centre. */
 function look(layer: string, unit = 0): void {

@@ -11,6 +11,7 @@ import { onward, type Site } from "../state/site.js";
 import { Explaining } from "../state/terms.js";
 import { valueOf, wholeOf } from "../state/values.js";
 import { computedYet, nodes } from "../state/walk.js";
+import "./special-style.js";
 
 type Norm = Extract<Site, { view: "norm" }>;
 

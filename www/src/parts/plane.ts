@@ -1,59 +1,26 @@
-import { effect, signal } from "@preact/signals-core";
-import type { Session } from "gradscope";
+import { signal } from "@preact/signals-core";
 import { html } from "lit";
 import { picture } from "../lib/draw.js";
 import { Drawing } from "../lib/drawing.js";
 import { general } from "../lib/format.js";
 import { latest } from "../lib/latest.js";
 import { css, diverging, palette } from "../lib/palette.js";
-import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
-import { examplesIn } from "../state/pictures.js";
+import { gridOver, points, pointsOf } from "../state/plane.js";
 import * as store from "../state/store.js";
+import { LiveView } from "./live.js";
 
-/** Cells of the picture along each side, and most points shown. */
+/** Cells of the picture along each side. */
 const GRID = 56;
-const POINTS = 600;
 
-interface Points {
-  x: Float32Array;
-  labels: readonly number[];
-  /** [least, most] along each axis, with a margin. */
-  bounds: readonly (readonly [number, number])[];
-}
-
-const points = signal<Points | undefined>(undefined);
 const outputs = signal<Float32Array | undefined>(undefined);
 
-function boundsOf(x: Float32Array, axes: number): (readonly [number, number])[] {
-  return Array.from({ length: axes }, (_, axis) => {
-    let [least, most] = [Infinity, -Infinity];
-    for (let k = axis; k < x.length; k += axes) [least, most] = [Math.min(least, x[k]!), Math.max(most, x[k]!)];
-    const margin = (most - least || 1) * 0.15;
-    return [least - margin, most + margin] as const;
-  });
-}
-
-let fetched: Session | undefined;
-
-/** Fetches the points once a session, and the network's output over the plane (or along the line) whenever it changed. */
-const refresh = latest(async () => {
+/** The network's output over the plane, or along the line. */
+const readOutputs = latest(async () => {
   const session = store.session.peek();
   if (!session) return;
-  const axes = session.info.inputShape[0]!;
   try {
-    if (fetched !== session || !points.peek()) {
-      const n = Math.min(POINTS, examplesIn("train"));
-      const { x, labels } = await session.examples("train", Array.from({ length: n }, (_, k) => k));
-      fetched = session;
-      points.value = { x, labels, bounds: boundsOf(x, axes) };
-    }
-    const [[x0, x1], [y0, y1]] = [points.peek()!.bounds[0]!, points.peek()!.bounds[1] ?? [0, 0]];
-    const at = (k: number, from: number, to: number): number => from + ((k + 0.5) / GRID) * (to - from);
-    const grid = axes === 1
-      ? Float32Array.from({ length: GRID }, (_, k) => at(k, x0, x1))
-      : Float32Array.from({ length: GRID * GRID * 2 }, (_, k) => (k % 2 ? at(Math.floor(k / 2 / GRID), y1, y0) : at((k / 2) % GRID, x0, x1)));
-    outputs.value = await session.predict(grid);
+    outputs.value = await session.predict(gridOver((await pointsOf(session)).bounds, GRID));
   } catch {
     // The session ended meanwhile, and says so itself.
   }
@@ -174,24 +141,12 @@ class Fit extends Drawing {
 customElements.define("gs-fit-canvas", Fit);
 
 /** What the network says all over its input, where the input has one or two numbers. */
-class PlaneView extends View {
-  #unwatch: (() => void) | undefined;
-
-  override connectedCallback(): void {
-    super.connectedCallback();
+class PlaneView extends LiveView {
+  protected override clear(): void {
     points.value = outputs.value = undefined;
-    this.#unwatch = effect(() => {
-      void store.session.value;
-      void store.progress.value;
-      void store.frame.value;
-      refresh();
-    });
   }
 
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    this.#unwatch?.();
-  }
+  protected override refresh = readOutputs;
 
   override render() {
     const axes = store.session.value?.info.inputShape[0];

@@ -14,6 +14,7 @@ import type { Mark } from "./marked.js";
 import { pictureName } from "./pictures.js";
 import "./marked.js";
 import "./tensor.js";
+import "./special-style.js";
 
 type Pool = Extract<Site, { view: "pool" }>;
 
@@ -79,7 +80,7 @@ class PoolView extends View {
     const [picture] = layout(cell.node).where(cell.element);
     const winners = winnersOf(site.forward, picture);
     // What stands there stays meanwhile: a grid that went away would take the keyboard's focus with it.
-    if (!now || !this.#explaining.isOf(cell)) return this.#shown ? noChange : html`<div class="window-rows coming" role="status">${t("walk.computing")}</div>`;
+    if (!now || !this.#explaining.isCurrent) return this.#shown ? noChange : html`<div class="window-rows coming" role="status">${t("walk.computing")}</div>`;
     this.#shown = true;
     const windows = this.#windows(now, site, winners?.of ?? new Map());
     const k = now.sources.findIndex(({ node }) => node === input);

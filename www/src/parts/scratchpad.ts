@@ -1,13 +1,17 @@
 import { html, nothing } from "lit";
 import type { GradscopeError, ScratchNode } from "gradscope";
+import style from "../../styles/scratchpad.css";
 import { brief, shape } from "../lib/format.js";
 import { exampleOf, PROGRAM_NAMES, PROGRAMS, type Program } from "../lib/programs.js";
+import { adopt } from "../lib/style.js";
 import { View } from "../lib/view.js";
 import { errorText, hintText, lesson, t } from "../messages/index.js";
 import * as scratch from "../state/scratch.js";
 import { walk } from "../state/walk.js";
 import { icons } from "./icons.js";
 import "./scratchgraph.js";
+
+adopt(style);
 
 /** Most numbers of a tensor that a row of the table shows. */
 const IN_ROW = 6;

@@ -1,4 +1,5 @@
 import { html, nothing } from "lit";
+import { repeat } from "lit/directives/repeat.js";
 import { count, general, shape } from "../lib/format.js";
 import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
@@ -9,8 +10,11 @@ import { computedYet, current, example, gradientOf, info, nextSample, nodes, ofB
 import { icons } from "./icons.js";
 import { shortName, tensorCard } from "./chain.js";
 import { special } from "./special.js";
-import { locked, scaleShown } from "./tensor.js";
+import { SINGLES, firstShown, locked, scaleShown } from "./tensor.js";
 import "./cell-panel.js";
+
+/** Pictures of one tensor that are shown at once. */
+const MULTIPLES = 256;
 
 /** The centre while a walk is open: three zoom levels over one selection. */
 class Stepper extends View {
@@ -76,7 +80,7 @@ class Stepper extends View {
     const heading = facts.lane === "update" ? t("walk.opTensors") : t("walk.tensors", { layer: title });
     return html`<section class="panel tensors" aria-label=${heading}>
       <header><h2>${heading}</h2>${kind ? html`<p>${kind}</p>` : nothing}${this.#legend()}</header>
-      <ol class="tensor-cards">${shown.map((k) => {
+      <ol class="tensor-cards">${repeat(shown, (k) => k, (k) => {
         const node = nodes.value[k]!;
         const between = node.lane === "backward" || node.lane === "update";
         const own = cell.node === k || (node.gradient != null && cell.node === node.gradient);
@@ -104,16 +108,19 @@ class Stepper extends View {
     const gradient = isGradient(cell.node);
     const other = counterpart(cell.node);
     const single = rows * columns === 1;
+    const page = single ? SINGLES : MULTIPLES;
+    const first = firstShown(cell.node, page);
     return html`<section class="panel layer-view" aria-label=${label(cell.node)}>
       <header><h2 class="mono-name">${label(cell.node)}</h2>
         <p>${pictures > 1 && !single ? t("layer.maps", { n: pictures, size: shape([rows, columns]) }) : shape(shapeOf(cell.node)) || "1"}
+          ${pictures > page ? html` <span>${t("layer.part", { from: count(first), to: count(Math.min(pictures, first + page) - 1), n: count(pictures) })}</span>` : nothing}
           ${data ? html` <span class="mono scale">±${general(scaleShown(cell.node, data))}</span>` : nothing}</p>
         <span class="segmented">
           <button aria-pressed=${!gradient} ?disabled=${gradient && other === undefined} @click=${() => gradient && toggleGradient()}>${t("legend.value")}</button>
           <button aria-pressed=${gradient} ?disabled=${!gradient && other === undefined} @click=${() => !gradient && toggleGradient()}>${t("legend.gradient")}</button>
         </span></header>
       ${computedYet(cell.node)
-        ? html`<gs-tensor class="multiples" .node=${cell.node} .most=${256} .grows=${420} .largest=${single ? 30 : Math.max(1, Math.round(80 / columns))}></gs-tensor>`
+        ? html`<gs-tensor class="multiples" .node=${cell.node} .most=${MULTIPLES} .grows=${420} .largest=${single ? 30 : Math.max(1, Math.round(80 / columns))}></gs-tensor>`
         : html`<div class="multiples hatch not-yet"><span>${t("cards.none")}</span></div>`}
     </section>`;
   }

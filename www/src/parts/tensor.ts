@@ -46,17 +46,20 @@ export function spoken({ node, element }: Cell): string {
 /** Milliseconds of a long press. */
 const LONG = 500;
 
-/** Pictures on a card: one large one, or several small windows. */
+/** Single numbers that are shown at once. */
+export const SINGLES = 1 << 14;
+
+/** Pictures on a card: one large one, or several small windows; single numbers are all shown, as far as there is room. */
 const onCard = (node: number): number => {
   const { rows, columns } = layout(node);
-  return rows * columns >= 49 ? 1 : 8;
+  return rows * columns === 1 ? SINGLES : rows * columns >= 49 ? 1 : 8;
 };
 
 /** The first picture of a node that is shown where there is room for `most`: that of the page of pictures that holds the cell that matters. */
 export function firstShown(node: number, most = 0): number {
   const { count, rows, columns, where } = layout(node);
-  const page = most || onCard(node);
-  if (rows * columns === 1 || count <= page) return 0;
+  const page = rows * columns === 1 ? SINGLES : most || onCard(node);
+  if (count <= page) return 0;
   const { sources, consumers, chosen } = outlined(node);
   const element = chosen ?? (selected.value?.node === node ? selected.value.element : (sources[0] ?? consumers[0]));
   return element === undefined ? 0 : Math.floor(where(element)[0] / page) * page;
@@ -99,7 +102,7 @@ export class TensorGrid extends Drawing {
   #placed(width: number, height: number): Place {
     const { count, rows, columns } = layout(this.node);
     const first = firstShown(this.node, this.most);
-    const shown = rows * columns === 1 ? Math.min(count, 1 << 14) : Math.min(this.most || onCard(this.node), count - first);
+    const shown = Math.min(rows * columns === 1 ? SINGLES : this.most || onCard(this.node), count - first);
     return (this.#place = placeOf(layout(this.node), first, shown, width, height, this.largest));
   }
 

@@ -11,6 +11,12 @@ import "./timeline.js";
 /** More epochs than this share one bar. */
 const MOST_SEGMENTS = 24;
 
+/** How far the evaluation has come that is under way. */
+export function evaluatingText(): string {
+  const at = store.evaluating.value;
+  return at ? t("transport.evaluated", { done: count(at.done), total: count(at.total), left: duration(at.secondsLeft) }) : t("transport.evaluating");
+}
+
 class Transport extends View {
   #where(): string {
     const progress = store.progress.value;
@@ -25,7 +31,7 @@ class Transport extends View {
   #what(): string {
     switch (store.status.value) {
       case "training": return t("transport.training");
-      case "evaluating": return t("transport.evaluating");
+      case "evaluating": return evaluatingText();
       case "loading": return t("transport.loading");
       case "starting": return t("transport.starting");
       case "dead": return t("transport.dead");
@@ -66,7 +72,7 @@ class Transport extends View {
       <div class="transport-buttons">
         <button class="primary play" ?disabled=${!can} @click=${() => play()} title=${t("keys.play")}>
           ${training ? icons.pause : icons.play}<span>${training ? t("transport.pause") : progress ? t("transport.resume") : t("transport.play")}</span></button>
-        <button ?disabled=${store.status.value !== "idle" || store.dirty.value || !store.session.value} @click=${() => open()} title=${`${t("walk.openWhy")} (→)`}>${icons.walk}<span>${t("walk.open")}</span></button>
+        <button ?disabled=${!["idle", "evaluating"].includes(store.status.value) || store.dirty.value || !store.session.value} @click=${() => open()} title=${`${t("walk.openWhy")} (→)`}>${icons.walk}<span>${t("walk.open")}</span></button>
         <button ?disabled=${!can || training} @click=${() => oneBatch()} title=${`${t("transport.batch")} (Alt →)`}>${icons.step}<span>${t("transport.batch")}</span></button>
         <button ?disabled=${!progress || training} @click=${() => reset()} title=${t("keys.reset")}>${icons.reset}<span>${t("transport.reset")}</span></button>
       </div>

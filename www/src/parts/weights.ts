@@ -1,14 +1,11 @@
-import { effect, signal } from "@preact/signals-core";
+import { signal } from "@preact/signals-core";
 import { html, nothing } from "lit";
 import { fixed, shape } from "../lib/format.js";
 import { latest } from "../lib/latest.js";
 import { css, diverging, palette } from "../lib/palette.js";
-import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
 import * as store from "../state/store.js";
-
-/** A network of at most so many parameters shows each of them. */
-export const FEW = 40;
+import { LiveView } from "./live.js";
 
 const values = signal<ReadonlyMap<string, Float32Array>>(new Map());
 
@@ -25,24 +22,12 @@ const refresh = latest(async () => {
 });
 
 /** Every weight of a small network, as numbers. */
-class Weights extends View {
-  #unwatch: (() => void) | undefined;
-
-  override connectedCallback(): void {
-    super.connectedCallback();
+class Weights extends LiveView {
+  protected override clear(): void {
     values.value = new Map();
-    this.#unwatch = effect(() => {
-      void store.session.value;
-      void store.progress.value;
-      void store.frame.value;
-      refresh();
-    });
   }
 
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    this.#unwatch?.();
-  }
+  protected override refresh = refresh;
 
   override render() {
     const built = store.built.value;

@@ -1,12 +1,16 @@
 import { effect } from "@preact/signals-core";
 import { html, nothing, type TemplateResult } from "lit";
 import type { Generated } from "gradscope";
+import style from "../../styles/writing.css";
 import { count, percent } from "../lib/format.js";
 import { css, palette } from "../lib/palette.js";
+import { adopt } from "../lib/style.js";
 import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
 import * as store from "../state/store.js";
 import { cancel, change, settings, whileTraining, write, writing, written } from "../state/writing.js";
+
+adopt(style);
 
 /** Milliseconds between two samples while the network trains. */
 const EVERY = 20_000;

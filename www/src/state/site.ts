@@ -7,7 +7,7 @@ export type Site =
   | { view: "conv"; kind: "forward" | "input" | "kernel"; cell: Cell }
   | { view: "pool"; forward: number; backward: boolean; cell: Cell }
   | { view: "dense"; product: number; kernel: number; unit: number | undefined; source: number | undefined }
-  | { view: "crossEntropy"; logits: number; labels: number; loss: number; probabilities: number | undefined; gradient: number | undefined; chosen: number | undefined }
+  | { view: "crossEntropy"; logits: number; labels: number; loss: number; probabilities: number | undefined; gradient: number | undefined; row: number; chosen: number | undefined }
   | { view: "norm"; node: number; element: number };
 
 const at = (node: number): TraceNode => nodes.value[node]!;
@@ -62,17 +62,18 @@ function dense({ node, element }: Cell): Site | undefined {
   return shape.length === 1 && shape[0] === units ? { ...site, source: undefined, unit: element } : undefined;
 }
 
+/** The loss of one row of logits: that of the cell, where an example has one a position. */
 function crossEntropy({ node, element }: Cell): Site | undefined {
   const loss = nodes.value.findIndex(({ op, lane }) => op === "softmax_cross_entropy" && lane === "forward");
   if (loss < 0) return undefined;
   const [logits, labels] = at(loss).inputs as [number, number];
-  // One row of logits an example: those of a sequence have a view of their own.
-  if (shapeOf(logits).length !== 1) return undefined;
+  const classes = shapeOf(logits).at(-1) ?? 1;
   const gradient = nodes.value.findIndex(({ op, of }) => op === "softmax_cross_entropy_grad" && of === loss);
   const softmax = nodes.value.findIndex(({ op, inputs, lane }) => op === "softmax" && lane === "forward" && inputs[0] === logits);
   const perClass = [logits, softmax, gradient].includes(node);
   if (!perClass && node !== loss) return undefined;
-  return { view: "crossEntropy", logits, labels, loss, probabilities: softmax < 0 ? undefined : softmax, gradient: gradient < 0 ? undefined : gradient, chosen: perClass ? element : undefined };
+  const [row, chosen] = perClass ? [Math.floor(element / classes), element % classes] : [element, undefined];
+  return { view: "crossEntropy", logits, labels, loss, probabilities: softmax < 0 ? undefined : softmax, gradient: gradient < 0 ? undefined : gradient, row, chosen };
 }
 
 function norm({ node, element }: Cell): Site | undefined {

@@ -71,6 +71,8 @@ export const pinned = signal<Pinned | undefined>(undefined);
 export const selected = signal<string | undefined>(undefined);
 /** The channel of that layer that is looked at closely. */
 export const channel = signal(0);
+/** How far an evaluation has come. */
+export const evaluating = signal<{ done: number; total: number; secondsLeft: number } | undefined>(undefined);
 export const evaluations = signal<Partial<Record<Split, Evaluation>>>({});
 /** What a dead worker's run goes on from. */
 export const lastSnapshot = signal<{ snapshot: Snapshot; progress: Progress | undefined; epoch: number } | undefined>(undefined);

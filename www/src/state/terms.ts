@@ -1,7 +1,7 @@
 import { signal } from "@preact/signals-core";
 import { GradscopeError, type Term } from "gradscope";
 import { latest } from "../lib/latest.js";
-import { same, wholeElement, type Cell, type Explained } from "./cell.js";
+import { wholeElement, type Cell, type Explained } from "./cell.js";
 import { failWalking } from "./engine.js";
 import { computedYet, generation, walk } from "./walk.js";
 
@@ -43,9 +43,9 @@ export class Explaining {
     return found && found.key.split(" ", 2).join() === key.split(" ", 2).join() ? found : undefined;
   }
 
-  /** Whether what `of` gave is of that cell, and not of its neighbour. */
-  isOf(cell: Cell): boolean {
-    return same(this.#found.value?.cell, cell);
+  /** Whether what `of` gave is of the cell that it was asked for, and not of its neighbour. */
+  get isCurrent(): boolean {
+    return this.#found.value?.key === this.#wanted?.key;
   }
 }
 

@@ -46,15 +46,15 @@ export const cancelEvaluation = (): void => evaluating?.abort();
 export async function evaluate(split: Split): Promise<void> {
   const session = store.session.value;
   if (!session || store.busy.value) return;
-  await leave();
   store.status.value = "evaluating";
   evaluating = new AbortController();
   const { signal } = evaluating;
   try {
-    store.evaluations.value = { ...store.evaluations.value, [split]: await session.evaluate(split, { signal }) };
+    store.evaluations.value = { ...store.evaluations.value, [split]: await session.evaluate(split, { signal, onProgress: (at) => (store.evaluating.value = at) }) };
   } catch (error) {
     if (!signal.aborted) fail(error);
   } finally {
+    store.evaluating.value = undefined;
     if (store.status.value === "evaluating") store.status.value = "idle";
   }
 }

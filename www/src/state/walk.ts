@@ -186,7 +186,7 @@ const openLatest = latest(async () => {
 
 /** Opens the walk through the next step, at a cursor; a training run is ended first. Where layers are being edited there is none to open yet. */
 export function open(at = 0): void {
-  if (store.status.peek() !== "evaluating" && !store.dirty.peek()) reopen(at);
+  if (!store.dirty.peek()) reopen(at);
 }
 
 /** Opens the walk anew: it is of the network as it was built, whatever is being edited. */
