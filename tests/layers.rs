@@ -20,7 +20,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("nn", &["error", "wire", "fields", "tensor", "graph", "ops", "optim"]),
     ("data", &["error", "wire", "fields", "tensor"]),
     ("trace", &["error", "wire", "fields", "tensor", "graph", "ops", "plan", "backend"]),
-    ("train", &["error", "wire", "fields", "tensor", "graph", "ops", "autograd", "plan", "backend", "trace", "scratch", "nn", "optim", "data"]),
+    (
+        "train",
+        &["error", "wire", "fields", "tensor", "graph", "ops", "autograd", "plan", "backend", "trace", "scratch", "nn", "optim", "data"],
+    ),
 ];
 
 /// The only places that may touch the browser.

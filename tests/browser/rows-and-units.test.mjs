@@ -12,15 +12,15 @@ pageTest("the loss of each position of a text has its own row of logits", { cont
   await page.keyboard.press("ArrowRight");
   await page.getByText(/^Nothing is computed yet/).waitFor();
   await page.keyboard.press("f");
-  await page.locator('[data-node="loss_of_each_example"] .tensor-head').click({ timeout: 60_000 });
-  await page.keyboard.press("Enter");
+  await page.locator('[data-node="softmax_cross_entropy"] .tensor-head').click({ timeout: 60_000 });
+  await page.locator(".crumbs button").nth(1).click();
   await page.locator(".cross-entropy").waitFor();
   const { logits, y, classes } = await page.evaluate(async () => {
     const { createSession } = await import(new URL("pkg/gradscope.js", document.baseURI).href);
     const session = await createSession({ model: "gpt-char", backend: "cpu", seed: 7 });
     const walk = await session.walk();
     await walk.to(walk.info.forwardEnd);
-    const loss = walk.info.nodes.find(({ name }) => name === "loss_of_each_example");
+    const loss = walk.info.nodes.find(({ op }) => op === "softmax_cross_entropy");
     const values = await walk.read(loss.inputs.map((node) => ({ node, example: 0 })));
     const { classes } = session.info;
     await session.dispose();

@@ -69,8 +69,13 @@ class Neurons extends LiveView {
       <div class="neuron-box" style="height:${height}px;min-width:${columns.length * (SIDE + 20)}px">
         <svg width="100%" height=${height} aria-hidden="true">${links}</svg>
         ${columns.map(({ name, count }, column) => html`<p class="neuron-layer" style="left:${x(column)}%">${column ? shortName(name) : t("cards.x")}</p>
-          ${Array.from({ length: Math.min(SHOWN, count) }, (_, k) => html`<button class="neuron ${store.selected.value === name ? "on" : ""}" style="left:calc(${x(column)}% - ${SIDE / 2}px);top:${y(count, k) - SIDE / 2}px"
-            ?disabled=${column === 0} @click=${() => lookAt(name)}><gs-unit .layer=${name} .unit=${k}></gs-unit></button>`)}
+          ${Array.from({ length: Math.min(SHOWN, count) }, (_, k) => {
+            const place = `left:calc(${x(column)}% - ${SIDE / 2}px);top:${y(count, k) - SIDE / 2}px`;
+            const unit = html`<gs-unit .layer=${name} .unit=${k}></gs-unit>`;
+            return column
+              ? html`<button class="neuron ${store.selected.value === name ? "on" : ""}" style=${place} @click=${() => lookAt(name)}>${unit}</button>`
+              : html`<span class="neuron" style=${place}>${unit}</span>`;
+          })}
           ${count > SHOWN ? html`<p class="neuron-more" style="left:${x(column)}%">${t("terms.more", { n: count - SHOWN })}</p>` : nothing}`)}
       </div></section>`;
   }

@@ -16,6 +16,9 @@ import { icons } from "./icons.js";
 /** The op under the pointer. */
 const under = signal<number | undefined>(undefined);
 
+/** From so many ops on a tick is too narrow for gaps, which would push it from its place. */
+const MANY = 150;
+
 const LANES = ["forward", "backward", "update"] as const;
 
 /** Why a run stopped before its end. */
@@ -85,7 +88,7 @@ class Timeline extends View {
     const ends = { forward: of.forwardEnd, backward: of.backwardEnd, update: length };
     const node = nodes.value[of.ops[at - 1] ?? -1];
     let begin = 0;
-    return html`<div class="ops" role="slider" tabindex="0" aria-label=${t("walk.timeline")} aria-valuemin="0" aria-valuemax=${length} aria-valuenow=${at}
+    return html`<div class="ops ${length > MANY ? "many-ops" : ""}" role="slider" tabindex="0" aria-label=${t("walk.timeline")} aria-valuemin="0" aria-valuemax=${length} aria-valuenow=${at}
         aria-valuetext=${node ? t("walk.valueText", { done: at, all: length, lane: t(`lane.${node.lane}`), name: label(of.ops[at - 1]!) }) : t("walk.start")}
         @keydown=${this.#slider} @pointerdown=${(event: PointerEvent) => {
           (event.currentTarget as HTMLElement).setPointerCapture(event.pointerId);
