@@ -12,6 +12,7 @@ pageTest("the loss of each position of a text has its own row of logits", { cont
   await page.keyboard.press("ArrowRight");
   await page.getByText(/^Nothing is computed yet/).waitFor();
   await page.keyboard.press("f");
+  await page.locator(".position b").getByText("correct").waitFor({ timeout: 60_000 });
   await page.locator('[data-node="softmax_cross_entropy"] .tensor-head').click({ timeout: 60_000 });
   await page.locator(".crumbs button").nth(1).click();
   await page.locator(".cross-entropy").waitFor();
@@ -48,6 +49,60 @@ pageTest("the loss of each position of a text has its own row of logits", { cont
   await page.locator(".cross-entropy tbody th button").first().click();
   await page.locator(".cross-entropy .which").getByText("Row 4 of 64").waitFor();
   await page.locator(".crumbs").getByText(/^\[3, \d+\]$/).waitFor();
+});
+
+pageTest("one head of attention, unrolled: products, mask, shares and values", { context: { viewport: { width: 1440, height: 1100 } }, timeout: 300_000 }, async ({ page, url }) => {
+  await page.goto(`${url}/#/gpt-char?seed=7&backend=cpu`);
+  await page.locator(".card-in").first().waitFor({ timeout: 60_000 });
+  await page.keyboard.press("ArrowRight");
+  await page.getByText(/^Nothing is computed yet/).waitFor();
+  await page.keyboard.press("f");
+  await page.locator(".position b").getByText("correct").waitFor({ timeout: 60_000 });
+  await page.locator('.chain [data-node^="block_2_attention"] .tensor-head').first().click({ timeout: 60_000 });
+  await page.locator('.tensor-cards [data-node="block_2_attention/attention_weights"] .tensor-head').click();
+  await page.locator(".crumbs button").nth(1).click();
+  await page.locator(".attention-tokens button").nth(20).waitFor();
+  assert.equal(await page.locator(".layer-view p").first().innerText().then((text) => text.split(" ±")[0]), "4 maps of 64×64");
+  await page.locator(".heads button").nth(2).click();
+  await page.locator(".attention-tokens button").nth(20).click();
+  await page.locator(".attention h3").getByText(/^Head 3 of 4: where position 20/).waitFor();
+  const [query, key, value, text] = await page.evaluate(async () => {
+    const { createSession } = await import(new URL("pkg/gradscope.js", document.baseURI).href);
+    const session = await createSession({ model: "gpt-char", backend: "cpu", seed: 7 });
+    const walk = await session.walk();
+    await walk.to(walk.info.forwardEnd);
+    const at = (name) => ({ node: walk.info.nodes.findIndex((node) => node.name === `block_2_attention/${name}`), example: 0 });
+    const values = await walk.read([at("query"), at("key"), at("value"), { node: walk.info.x, example: 0 }]);
+    const { classes } = session.info;
+    await session.dispose();
+    return [...values.slice(0, 3).map(({ data }) => Array.from(data)), Array.from(values[3].data, (token) => classes[token])];
+  });
+  const of = (values, position) => values.slice((2 * 64 + position) * 32, (2 * 64 + position + 1) * 32);
+  const scores = Array.from({ length: 21 }, (_, k) => of(query, 20).reduce((sum, q, i) => sum + q * of(key, k)[i], 0) / Math.sqrt(32));
+  const total = scores.reduce((sum, score) => sum + Math.exp(score), 0);
+  const weight = (k) => Math.exp(scores[k]) / total;
+  const rows = await page.locator(".attention tr[data-key]").evaluateAll((all) => all.map((row) => [Number(row.dataset.key), row.querySelector("th").textContent.trim(), ...[...row.querySelectorAll("td")].map((cell) => cell.textContent)]));
+  assert.equal(rows.length, 10);
+  for (const [k, name, product, scaled, masked, share, first] of rows) {
+    assert.ok(k <= 20, `position ${k} is hidden by the mask`);
+    if (/\S/.test(text[k])) assert.equal(name, `${text[k]} ${k}`);
+    close(number(product), scores[k] * Math.sqrt(32), `q · k of ${k}`);
+    close(number(scaled), scores[k], `scaled, ${k}`);
+    close(number(masked), scores[k], `the engine's score of ${k}`);
+    close(number(share), weight(k), `share of ${k}`);
+    close(number(first), weight(k) * of(value, k)[0], `value of ${k}`);
+  }
+  const [sums, engine] = await page.locator(".attention tfoot tr").evaluateAll((all) => all.map((row) => [...row.querySelectorAll("td")].map((cell) => cell.textContent)));
+  const expected = Array.from({ length: 4 }, (_, i) => scores.reduce((sum, _score, k) => sum + weight(k) * of(value, k)[i], 0));
+  close(number(sums[0]), 1, "the shares together");
+  expected.forEach((sum, i) => {
+    close(number(sums[i + 1]), sum, `sum of feature ${i}`);
+    close(number(engine[i]), sum, `the engine's feature ${i}`);
+  });
+  // A key that the mask hides says so.
+  await page.locator(".attention-tokens button").nth(3).click();
+  await page.locator(".attention h3").getByText(/where position 3/).waitFor();
+  assert.equal(await page.locator(".attention tr[data-key]").count(), 4);
 });
 
 pageTest("every unit of a network over the plane is a picture, live and in the stepper", { timeout: 180_000 }, async ({ page, url }) => {

@@ -15,8 +15,11 @@ export interface Layout {
 /** The shape of one example of a value whose first axis is the batch. */
 export const sliceOf = (shape: readonly number[], batched: boolean): readonly number[] => (batched ? shape.slice(1) : shape);
 
-/** [n] is n cells, [rows, columns] a picture, [H, W, C] C maps, [h, w, in, out] in · out windows, those of an output side by side. */
-export function layoutOf(shape: readonly number[]): Layout {
+/**
+ * [n] is n cells, [rows, columns] a picture, [H, W, C] C maps, [h, w, in, out] in · out windows, those of an output side by side. Of three axes
+ * another one than the last may count the pictures.
+ */
+export function layoutOf(shape: readonly number[], counts = 2): Layout {
   const index = (element: number): number[] => {
     const at: number[] = [];
     for (let k = shape.length - 1; k >= 0; k--) {
@@ -31,6 +34,20 @@ export function layoutOf(shape: readonly number[]): Layout {
   if (shape.length === 2) {
     const [rows, columns] = shape as [number, number];
     return { count: 1, rows, columns, kind: "matrix", at: (_, r, c) => r * columns + c, where: (k) => [0, Math.floor(k / columns), k % columns], index };
+  }
+  if (shape.length === 3 && counts < 2) {
+    const [first, second, columns] = shape as [number, number, number];
+    const [count, rows] = counts === 0 ? [first, second] : [second, first];
+    const pair = (k: number, r: number): number => (counts === 0 ? k * second + r : r * second + k);
+    return {
+      count, rows, columns, kind: "map",
+      at: (k, r, c) => pair(k, r) * columns + c,
+      where: (element) => {
+        const [outer, inner] = [Math.floor(element / columns / second), Math.floor(element / columns) % second];
+        return counts === 0 ? [outer, inner, element % columns] : [inner, outer, element % columns];
+      },
+      index,
+    };
   }
   const [rows, columns, ...rest] = shape as [number, number, ...number[]];
   const count = rest.reduce((a, b) => a * b, 1);

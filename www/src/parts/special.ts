@@ -11,6 +11,7 @@ const LOAD: Readonly<Record<Site["view"], () => Promise<unknown>>> = {
   conv: () => import("./conv-view.js"),
   pool: () => import("./pool-view.js"),
   crossEntropy: () => import("./cross-entropy-view.js"),
+  attention: () => import("./attention-view.js"),
   norm: () => import("./norm-view.js"),
   dense: () => import("./dense-view.js"),
 };
@@ -40,6 +41,7 @@ export function special(cell: Cell): TemplateResult | typeof nothing {
       case "conv":
       case "pool": return [];
       case "crossEntropy": return computedYet(site.logits) && ready("crossEntropy") ? [html`<gs-cross-entropy-view .site=${site}></gs-cross-entropy-view>`] : [];
+      case "attention": return computedYet(site.scores) && ready("attention") ? [html`<gs-attention-view .site=${site}></gs-attention-view>`] : [];
       case "norm": return ready("norm") ? [html`<gs-norm-view .site=${site}></gs-norm-view>`] : [];
       case "dense": return ready("dense") ? [html`<gs-dense-view .site=${site}></gs-dense-view>`] : [];
     }

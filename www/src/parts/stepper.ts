@@ -16,6 +16,9 @@ import "./cell-panel.js";
 /** Pictures of one tensor that are shown at once. */
 const MULTIPLES = 256;
 
+/** So few pictures are shown larger. */
+const FEW = 8;
+
 /** The centre while a walk is open: three zoom levels over one selection. */
 class Stepper extends View {
   /** What is walked through: the batch or one sample; and which example of the batch is shown. */
@@ -120,7 +123,7 @@ class Stepper extends View {
           <button aria-pressed=${gradient} ?disabled=${!gradient && other === undefined} @click=${() => !gradient && toggleGradient()}>${t("legend.gradient")}</button>
         </span></header>
       ${computedYet(cell.node)
-        ? html`<gs-tensor class="multiples" .node=${cell.node} .most=${MULTIPLES} .grows=${420} .largest=${single ? 30 : Math.max(1, Math.round(80 / columns))}></gs-tensor>`
+        ? html`<gs-tensor class="multiples" .node=${cell.node} .most=${MULTIPLES} .grows=${420} .largest=${single ? 30 : Math.max(1, Math.round((pictures <= FEW ? 168 : 80) / columns))}></gs-tensor>`
         : html`<div class="multiples hatch not-yet"><span>${t("cards.none")}</span></div>`}
     </section>`;
   }

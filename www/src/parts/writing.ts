@@ -5,6 +5,7 @@ import style from "../../styles/writing.css";
 import { count, percent } from "../lib/format.js";
 import { css, palette } from "../lib/palette.js";
 import { adopt } from "../lib/style.js";
+import { visible } from "../lib/text.js";
 import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
 import * as store from "../state/store.js";
@@ -14,9 +15,6 @@ adopt(style);
 
 /** Milliseconds between two samples while the network trains. */
 const EVERY = 20_000;
-
-/** A character as it is shown where it stands alone. */
-export const visible = (text: string | undefined): string => (text === "\n" ? "⏎" : text === " " ? "␣" : text === "\t" ? "⇥" : (text ?? "?"));
 
 /** What a language model writes: character by character, each with what the model thought of it. */
 class Writing extends View {

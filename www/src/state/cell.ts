@@ -37,12 +37,25 @@ export const shapeOf = (node: number): readonly number[] => {
 
 const layouts = new WeakMap<object, Layout>();
 
+/** The heads of an attention layer; 0 for any other. */
+export function headsOf(layer: string): number {
+  const weights = nodes.value.find((of) => of.op === "softmax" && of.layer === layer && of.lane === "forward");
+  return (weights && sliceOf(weights.shape, weights.batched).length === 3 && sliceOf(weights.shape, weights.batched)[0]) || 0;
+}
+
+/** Which of three axes counts the pictures of a node: images have their channels last, everything else is matrices one after another; heads may stand in between. */
+function picturesOf(facts: TraceNode, shape: readonly number[]): number {
+  if (shape.length !== 3 || nodes.value[info.value?.x ?? -1]?.shape.length === 4) return 2;
+  const heads = headsOf(facts.layer);
+  return heads > 0 && shape[1] === heads && shape[0] !== heads ? 1 : 0;
+}
+
 /** How the slice of a node is drawn. */
 export function layout(node: number): Layout {
   const facts = nodes.value[node];
   if (!facts) return layoutOf([]);
   let known = layouts.get(facts);
-  if (!known) layouts.set(facts, (known = layoutOf(shapeOf(node))));
+  if (!known) layouts.set(facts, (known = layoutOf(shapeOf(node), picturesOf(facts, shapeOf(node)))));
   return known;
 }
 

@@ -1,5 +1,5 @@
 import type { TraceNode } from "gradscope";
-import { shapeOf, sizeOf, type Cell } from "./cell.js";
+import { headsOf, layout, shapeOf, sizeOf, type Cell } from "./cell.js";
 import { nodes } from "./walk.js";
 
 /** Which view of its own, if any, the op of a cell has, and the nodes that the view draws. Found by the graph's own names and links. */
@@ -8,6 +8,7 @@ export type Site =
   | { view: "pool"; forward: number; backward: boolean; cell: Cell }
   | { view: "dense"; product: number; kernel: number; unit: number | undefined; source: number | undefined }
   | { view: "crossEntropy"; logits: number; labels: number; loss: number; probabilities: number | undefined; gradient: number | undefined; row: number; chosen: number | undefined }
+  | { view: "attention"; query: number; key: number; scores: number; weights: number; value: number; attended: number; head: number; row: number; column: number | undefined }
   | { view: "norm"; node: number; element: number };
 
 const at = (node: number): TraceNode => nodes.value[node]!;
@@ -76,6 +77,28 @@ function crossEntropy({ node, element }: Cell): Site | undefined {
   return { view: "crossEntropy", logits, labels, loss, probabilities: softmax < 0 ? undefined : softmax, gradient: gradient < 0 ? undefined : gradient, row, chosen };
 }
 
+/** Attention around a cell of its layer that belongs to a head and a position that looks. */
+function attention({ node, element }: Cell): Site | undefined {
+  const { layer, lane } = at(node);
+  const heads = layer === "" || lane === "update" ? 0 : headsOf(layer);
+  if (!heads) return undefined;
+  const inLayer = (op: string, of: (node: TraceNode) => boolean): number => nodes.value.findIndex((other) => other.layer === layer && other.lane === "forward" && other.op === op && of(other));
+  const weights = inLayer("softmax", () => true);
+  const attended = inLayer("matmul", ({ inputs }) => inputs[0] === weights);
+  const masked = at(weights).inputs[0]!;
+  const scores = at(masked).op === "matmul" ? masked : at(masked).inputs[0]!;
+  const [scaled, key] = at(scores).inputs as [number, number];
+  const query = at(scaled).inputs[0]!;
+  const value = at(attended).inputs[1]!;
+  const shape = shapeOf(node);
+  const [head, row, column] = shape.length === 3 && shape[0] === heads ? layout(node).where(element) : [];
+  if (head === undefined || row === undefined || row >= shapeOf(scores)[1]!) return undefined;
+  // Of keys and values a row is what is looked at, from the last position that may.
+  const looked = [key, value, at(key).gradient, at(value).gradient].includes(node);
+  const square = sameShape(shape, shapeOf(scores));
+  return { view: "attention", query, key, scores, weights, value, attended, head, row: looked ? shapeOf(scores)[1]! - 1 : row, column: square ? column : looked ? row : undefined };
+}
+
 function norm({ node, element }: Cell): Site | undefined {
   const { layer, lane } = at(node);
   if (lane === "update" || layer === "") return undefined;
@@ -90,5 +113,5 @@ function norm({ node, element }: Cell): Site | undefined {
 
 /** The views of its own that a cell has; logits have two. */
 export function sitesOf(cell: Cell): Site[] {
-  return nodes.value[cell.node] ? [conv, pool, crossEntropy, norm, dense].flatMap((find) => find(cell) ?? []) : [];
+  return nodes.value[cell.node] ? [conv, pool, crossEntropy, attention, norm, dense].flatMap((find) => find(cell) ?? []) : [];
 }
