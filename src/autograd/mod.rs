@@ -1,5 +1,7 @@
 //! Reverse-mode differentiation from graph to graph: appends backward nodes, each linked to the forward node whose rule made it.
 
+mod join;
+
 use std::collections::HashMap;
 
 use crate::error::{Error, ErrorCode, Result};
@@ -13,28 +15,28 @@ pub fn backward(graph: &mut Graph, loss: NodeId, wanted: &[NodeId]) -> Result<Ve
         return Err(Error::new(ErrorCode::BadShape, &[("op", &"backward"), ("expected", &"a scalar loss"), ("got", graph.shape(loss))]));
     }
     let needed = needed(graph, loss, wanted);
+    let mut partials: HashMap<NodeId, Vec<NodeId>> = HashMap::new();
     let mut gradients: HashMap<NodeId, NodeId> = HashMap::new();
     let former = graph.enter_phase(Phase::Backward { of: loss });
     let seed = graph.constant(1.0);
     let shape = graph.shape(loss).clone();
     let seed = graph.reshape(seed, shape)?;
-    gradients.insert(loss, seed);
+    partials.insert(loss, vec![seed]);
     for index in (0..=loss.0).rev() {
         let id = NodeId(index);
-        let (Some(&dy), true) = (gradients.get(&id), needed[id.index()]) else { continue };
-        let Kind::Op(op) = graph.node(id).kind.clone() else { continue };
-        let inputs = graph.node(id).inputs.clone();
+        let (Some(parts), true) = (partials.remove(&id), needed[id.index()]) else { continue };
         let layer = graph.node(id).layer.clone();
         graph.enter_phase(Phase::Backward { of: id });
         let outer = graph.enter_layer(layer);
-        let partials = op.grad(&mut GradCx { graph, inputs: &inputs, out: id, dy })?;
-        for (input, partial) in inputs.into_iter().zip(partials) {
-            let Some(partial) = partial.filter(|_| needed[input.index()]) else { continue };
-            let total = match gradients.get(&input) {
-                Some(&other) => graph.add(other, partial)?,
-                None => partial,
-            };
-            gradients.insert(input, total);
+        let dy = join::total(graph, &parts)?;
+        gradients.insert(id, dy);
+        if let Kind::Op(op) = graph.node(id).kind.clone() {
+            let inputs = graph.node(id).inputs.clone();
+            let own = op.grad(&mut GradCx { graph, inputs: &inputs, out: id, dy })?;
+            for (input, partial) in inputs.into_iter().zip(own) {
+                let Some(partial) = partial.filter(|_| needed[input.index()]) else { continue };
+                join::gather(graph, partials.entry(input).or_default(), partial)?;
+            }
         }
         graph.enter_layer(outer);
     }

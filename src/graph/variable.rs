@@ -85,6 +85,12 @@ pub enum Initializer {
         #[cfg_attr(feature = "types", ts(optional, as = "Option<_>"))]
         maxval: f64,
     },
+    /// Rows, or columns where they are fewer, that are perpendicular to each other and of length `gain` (Saxe et al. 2014).
+    Orthogonal {
+        /// Their length.
+        #[cfg_attr(feature = "types", ts(optional, as = "Option<_>"))]
+        gain: f64,
+    },
     /// Given, row-major: as many as the variable has elements.
     Values {
         /// The values.
@@ -131,6 +137,7 @@ impl Variable {
                 let (low, high) = (*minval as f32, *maxval as f32);
                 fill(Box::new(move |rng| low + (high - low) * rng.uniform()))
             }
+            Initializer::Orthogonal { gain } => orthogonal(&self.shape, *gain, &mut rng),
             Initializer::Values { values } => values.iter().map(|&value| value as f32).chain(std::iter::repeat(0.0)).take(count).collect(),
         }
     }
@@ -148,6 +155,29 @@ fn truncated_normal(stddev: f32) -> impl FnMut(&mut Rng) -> f32 {
             }
         }
     }
+}
+
+/// Random directions, each made perpendicular to those before it (Gram-Schmidt): what the QR decomposition of a matrix of normal numbers gives, with
+/// the signs of R's diagonal taken out (Keras's `Orthogonal`). Axes before the last are one.
+fn orthogonal(shape: &[usize], gain: f64, rng: &mut Rng) -> Vec<f32> {
+    let columns = shape.last().copied().unwrap_or(1);
+    let rows = shape.iter().product::<usize>() / columns.max(1);
+    let mut directions: Vec<Vec<f64>> = Vec::with_capacity(rows.min(columns));
+    while directions.len() < rows.min(columns) {
+        let mut new: Vec<f64> = (0..rows.max(columns)).map(|_| f64::from(rng.normal())).collect();
+        for other in &directions {
+            let along: f64 = new.iter().zip(other).map(|(a, b)| a * b).sum();
+            new.iter_mut().zip(other).for_each(|(a, b)| *a -= along * b);
+        }
+        let length = new.iter().map(|a| a * a).sum::<f64>().sqrt();
+        new.iter_mut().for_each(|a| *a /= length);
+        directions.push(new);
+    }
+    let cell = |i: usize| match (i / columns, i % columns) {
+        (row, column) if rows < columns => directions[row][column],
+        (row, column) => directions[column][row],
+    };
+    (0..rows * columns).map(|i| (gain * cell(i)) as f32).collect()
 }
 
 /// Inputs and outputs of one unit, for a kernel in Keras's layout `[...window, in, out]`.

@@ -60,6 +60,8 @@ pub struct BuiltLayer {
     pub output_shape: Vec<usize>,
     /// Trainable parameters.
     pub parameters: usize,
+    /// A recurrent layer's h after each time step, `[batch, units]`, in their order; of others none.
+    pub states: Vec<NodeId>,
 }
 
 /// Builds a model for batches of that size, and with a loss the labels' column and the loss too. Variables, their order and their names do not
@@ -94,6 +96,8 @@ pub(super) struct Assembly {
     mode: Mode,
     penalise: bool,
     penalties: Vec<NodeId>,
+    /// Values with the mask of their time steps.
+    masks: Vec<(NodeId, NodeId)>,
     pub layers: Vec<BuiltLayer>,
 }
 
@@ -110,7 +114,7 @@ impl Assembly {
         check_shape(&shape, &format!("a batch of {batch} examples")).map_err(|error| error.at("batch_size"))?;
         let mut graph = Graph::default();
         let x = graph.input(0, if spec.reads_tokens() { Meta::index(shape) } else { Meta::f32(shape) });
-        Ok(Self { graph, x, output: x, mode, penalise, penalties: Vec::new(), layers: Vec::new() })
+        Ok(Self { graph, x, output: x, mode, penalise, penalties: Vec::new(), masks: Vec::new(), layers: Vec::new() })
     }
 
     /// Appends a layer. A name that was given must be new.
@@ -127,10 +131,19 @@ impl Assembly {
         self.graph.enter_layer(name);
         let penalties = self.penalise.then_some(&mut self.penalties);
         let shares = spec.shares.as_deref();
-        let mut cx = LayerCx { graph: &mut self.graph, mode: self.mode, name, inputs: &inputs, shares, penalties };
+        let mask = self.masks.iter().find(|(value, _)| *value == inputs[0]).map(|&(_, mask)| mask);
+        let states = Vec::new();
+        let mut cx = LayerCx { graph: &mut self.graph, mode: self.mode, name, inputs: &inputs, shares, penalties, mask, states };
         let built = spec.layer.build(&mut cx, inputs[0]);
+        let (mask, states) = (cx.mask, cx.states);
         self.graph.enter_layer("");
         self.output = built.map_err(place)?;
+        // A mask goes on as long as there are time steps with vectors.
+        if let (Some(mask), &[batch, length, _]) = (mask, &self.graph.shape(self.output)[..])
+            && self.graph.shape(mask)[..] == [batch, length]
+        {
+            self.masks.push((self.output, mask));
+        }
         let own = self.graph.variables()[variables..].iter().filter(|variable| variable.group == Group::Parameters);
         self.layers.push(BuiltLayer {
             name: name.to_owned(),
@@ -138,6 +151,7 @@ impl Assembly {
             output: self.output,
             output_shape: self.graph.shape(self.output)[1..].to_vec(),
             parameters: own.map(|variable| variable.shape.numel()).sum(),
+            states,
         });
         Ok(())
     }
@@ -196,6 +210,11 @@ pub struct LayerCx<'a> {
     /// The layer whose variables it uses.
     shares: Option<&'a str>,
     penalties: Option<&'a mut Vec<NodeId>>,
+    /// 1 for each time step of the first input that counts, 0 for each that is padding, `[batch, length]`: given where a layer before this one
+    /// set it.
+    pub mask: Option<NodeId>,
+    /// To be set by a recurrent layer: h after each time step.
+    pub states: Vec<NodeId>,
 }
 
 impl LayerCx<'_> {

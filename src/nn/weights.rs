@@ -56,6 +56,7 @@ impl FromValue for Init {
                 let minval = fields.optional("minval")?.unwrap_or(-0.05);
                 Initializer::RandomUniform { minval, maxval: fields.optional("maxval")?.unwrap_or(0.05) }
             }
+            "orthogonal" => Initializer::Orthogonal { gain: fields.optional("gain")?.unwrap_or(1.0) },
             "values" => Initializer::Values { values: fields.required("values")? },
             _ => return Err(Error::new(ErrorCode::UnknownName, &[("kind", &"initializer"), ("got", &kind)]).at(at)),
         };

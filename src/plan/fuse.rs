@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
-use super::Mode;
 use super::simplify::{Simplified, Value};
+use super::{MOST_BUFFERS, Mode};
 use crate::graph::{Kind, Leaf, NodeId, Target};
 use crate::tensor::Shape;
 
-/// Storage buffers that a kernel may bind, less one for the step's scalars (WebGPU guarantees 8).
-const MOST_BUFFERS: usize = 7;
+/// Most nodes that are tried for one kernel when a crowded group is taken apart.
+const LONGEST: usize = 64;
 
 /// Nodes that one kernel computes, in order.
 #[derive(Clone, Debug)]
@@ -24,6 +24,11 @@ impl Fused {
         self.anchor.into_iter().chain(self.chain.iter().copied())
     }
 
+    /// The node that comes first.
+    fn first(&self) -> NodeId {
+        self.anchor.or(self.chain.first().copied()).unwrap_or(NodeId(0))
+    }
+
     /// The node that comes last.
     pub fn last(&self) -> NodeId {
         self.chain.last().copied().or(self.anchor).unwrap_or(NodeId(0))
@@ -32,37 +37,23 @@ impl Fused {
 
 /// Groups of nodes in no particular order.
 pub(super) fn fuse(simple: &Simplified, mode: Mode) -> Vec<Fused> {
-    let mut fusion = Fusion { simple, groups: Vec::new(), group_of: vec![None; simple.values.len()], consumers: consumers(simple) };
+    let count = simple.values.len();
+    let mut fusion = Fusion { simple, groups: Vec::new(), group_of: vec![None; count], across: vec![0; count] };
     for id in simple.graph.ids().filter(|id| simple.computed[id.index()]) {
-        let pointwise = simple.pointwise(id).is_some();
-        if mode == Mode::Inspect || !pointwise || !fusion.join(id) {
-            let group = match pointwise {
-                true => Fused { anchor: None, chain: vec![id] },
-                false => Fused { anchor: Some(id), chain: Vec::new() },
-            };
-            fusion.group_of[id.index()] = Some(fusion.groups.len());
-            fusion.groups.push(Some(group));
+        if mode == Mode::Inspect || simple.pointwise(id).is_none() || !fusion.join(id) {
+            fusion.add(&[id]);
         }
     }
     fusion.split_crowded();
     fusion.groups.into_iter().flatten().collect()
 }
 
-/// How many computed nodes read each node's value.
-fn consumers(simple: &Simplified) -> Vec<usize> {
-    let mut count = vec![0; simple.values.len()];
-    for id in simple.graph.ids().filter(|id| simple.computed[id.index()]) {
-        let distinct: HashSet<NodeId> = simple.producers(id).collect();
-        distinct.into_iter().for_each(|producer| count[producer.index()] += 1);
-    }
-    count
-}
-
 struct Fusion<'a> {
     simple: &'a Simplified<'a>,
     groups: Vec<Option<Fused>>,
     group_of: Vec<Option<usize>>,
-    consumers: Vec<usize>,
+    /// For each node, how many groups have members before it and members that are it or come after it.
+    across: Vec<i32>,
 }
 
 impl Fusion<'_> {
@@ -89,11 +80,28 @@ impl Fusion<'_> {
             }
         }
         let Some(home) = home else { return false };
+        self.span(home, -1);
         if let Some(group) = &mut self.groups[home] {
             group.chain.push(id);
         }
+        self.span(home, 1);
         self.group_of[id.index()] = Some(home);
         true
+    }
+
+    /// Makes a group of these.
+    fn add(&mut self, nodes: &[NodeId]) {
+        let index = self.groups.len();
+        let anchor = nodes.first().copied().filter(|&first| self.simple.pointwise(first).is_none());
+        nodes.iter().for_each(|node| self.group_of[node.index()] = Some(index));
+        self.groups.push(Some(Fused { anchor, chain: nodes[usize::from(anchor.is_some())..].to_vec() }));
+        self.span(index, 1);
+    }
+
+    /// Counts a group in `across`, or with −1 takes it out.
+    fn span(&mut self, group: usize, by: i32) {
+        let Some(group) = &self.groups[group] else { return };
+        self.across[group.first().index() + 1..=group.last().index()].iter_mut().for_each(|count| *count += by);
     }
 
     fn both_chains(&self, a: usize, b: usize) -> bool {
@@ -101,6 +109,8 @@ impl Fusion<'_> {
     }
 
     fn merge(&mut self, from: usize, into: usize) {
+        self.span(from, -1);
+        self.span(into, -1);
         let Some(moved) = self.groups[from].take() else { return };
         for node in &moved.chain {
             self.group_of[node.index()] = Some(into);
@@ -109,6 +119,7 @@ impl Fusion<'_> {
             group.chain.extend(moved.chain);
             group.chain.sort_unstable();
         }
+        self.span(into, 1);
     }
 
     /// Whether `id` can be computed element by element from the values of the group.
@@ -126,22 +137,29 @@ impl Fusion<'_> {
         };
         // Behind an operation only the last value is stored: what stands before it must have no other reader.
         let tail = fused.last();
-        let private = fused.anchor.is_none()
-            || (self.consumers[tail.index()] == 1
-                && !self.simple.kept[tail.index()]
-                && self.simple.producers(id).any(|producer| producer == tail));
+        let private = fused.anchor.is_none_or(|anchor| {
+            let moved = self.simple.range(anchor).is_some() || self.simple.assembled(anchor);
+            let only = self.simple.readers[tail.index()].len() == 1 && !self.simple.kept[tail.index()];
+            !moved && only && self.simple.producers(id).any(|producer| producer == tail)
+        });
         reads_elementwise && same_shape && private
     }
 
     /// Whether computing these groups and `id` together would have something outside wait for them that they wait for themselves.
     fn cyclic(&self, groups: &[usize], id: NodeId) -> bool {
         let inside = |node: NodeId| self.group_of[node.index()].is_some_and(|group| groups.contains(&group));
-        let members = groups.iter().filter_map(|&group| self.groups[group].as_ref()).flat_map(Fused::nodes).chain([id]);
+        let fused = || groups.iter().filter_map(|&group| self.groups[group].as_ref());
+        // Nothing before a place that no group reaches across waits for anything behind it, and so not for these groups.
+        let mut floor = fused().map(|group| group.first().index()).min().unwrap_or(0);
+        while self.across[floor] > 0 {
+            floor -= 1;
+        }
+        let members = fused().flat_map(Fused::nodes).chain([id]);
         let mut stack: Vec<NodeId> = members.flat_map(|node| self.simple.producers(node)).filter(|&node| !inside(node)).collect();
         let mut seen = HashSet::new();
         while let Some(node) = stack.pop() {
             let Some(group) = self.group_of[node.index()] else { continue };
-            if !seen.insert(group) {
+            if node.index() < floor || !seen.insert(group) {
                 continue;
             }
             for member in self.groups[group].iter().flat_map(Fused::nodes) {
@@ -156,36 +174,31 @@ impl Fusion<'_> {
         false
     }
 
-    /// Takes groups apart that would bind more buffers than a device must offer.
+    /// Takes groups apart that would bind more buffers than a device must offer: into as few kernels as it takes, one behind the other.
     fn split_crowded(&mut self) {
         for index in 0..self.groups.len() {
-            let Some(group) = self.groups[index].clone() else { continue };
-            if group.chain.len() + usize::from(group.anchor.is_some()) < 2 || self.buffers(&group, index) <= MOST_BUFFERS {
+            let Some(nodes) = self.groups[index].as_ref().map(|group| group.nodes().collect::<Vec<_>>()) else { continue };
+            if nodes.len() < 2 || self.buffers(&nodes) <= MOST_BUFFERS {
                 continue;
             }
-            let mut nodes = group.nodes();
-            let first = nodes.next();
-            self.groups[index] = first.map(|first| self.single(first));
-            for node in nodes {
-                self.group_of[node.index()] = Some(self.groups.len());
-                self.groups.push(Some(self.single(node)));
+            self.groups[index] = None;
+            let mut rest = &nodes[..];
+            while !rest.is_empty() {
+                let fits = |&count: &usize| self.buffers(&rest[..count]) <= MOST_BUFFERS;
+                let (now, later) = rest.split_at((1..=rest.len().min(LONGEST)).rev().find(fits).unwrap_or(1));
+                self.add(now);
+                rest = later;
             }
         }
     }
 
-    fn single(&self, id: NodeId) -> Fused {
-        match self.simple.pointwise(id) {
-            Some(_) => Fused { anchor: None, chain: vec![id] },
-            None => Fused { anchor: Some(id), chain: Vec::new() },
-        }
-    }
-
-    fn buffers(&self, group: &Fused, index: usize) -> usize {
+    /// Buffers that a kernel of these nodes binds.
+    fn buffers(&self, nodes: &[NodeId]) -> usize {
         let mut read = HashSet::new();
-        for input in group.nodes().flat_map(|node| &self.simple.inputs[node.index()]) {
+        for input in nodes.iter().flat_map(|node| &self.simple.inputs[node.index()]) {
             if let Value::Node(node) = self.simple.values[input.index()] {
                 let scalar = matches!(self.simple.graph.node(node).kind, Kind::Leaf(Leaf::Scalar(_)));
-                if self.group_of[node.index()] != Some(index) && !scalar {
+                if !nodes.contains(&node) && !scalar {
                     read.insert(node);
                 }
             }
@@ -198,16 +211,14 @@ impl Fusion<'_> {
                 Target::Variable(_) => false,
             })
         };
-        let outputs = group.nodes().filter(|&node| is_output(self.simple, group, &self.group_of, index, node));
-        let written = outputs.filter(|&node| !in_place(node)).count();
+        let written = nodes.iter().filter(|&&node| is_output(self.simple, nodes, node) && !in_place(node)).count();
         read.len() + written
     }
 }
 
-/// Whether a member's value is read outside its group or after the run.
-fn is_output(simple: &Simplified, group: &Fused, group_of: &[Option<usize>], index: usize, node: NodeId) -> bool {
-    let outside = |reader: NodeId| group_of[reader.index()] != Some(index) && simple.producers(reader).any(|p| p == node);
-    simple.kept[node.index()] || node == group.last() || simple.graph.ids().filter(|id| simple.computed[id.index()]).any(outside)
+/// Whether the value of a node among these is read by others or after the run.
+fn is_output(simple: &Simplified, nodes: &[NodeId], node: NodeId) -> bool {
+    simple.kept[node.index()] || simple.readers[node.index()].iter().any(|reader| !nodes.contains(reader))
 }
 
 /// The members whose values a group stores: those that are read outside it or after the run.
@@ -215,12 +226,8 @@ pub(super) fn outputs(simple: &Simplified, group: &Fused) -> Vec<NodeId> {
     if group.anchor.is_some() {
         return vec![group.last()];
     }
-    let members: HashSet<NodeId> = group.nodes().collect();
-    let read_outside = |node: NodeId| {
-        let mut readers = simple.graph.ids().filter(|id| simple.computed[id.index()] && !members.contains(id));
-        readers.any(|reader| simple.producers(reader).any(|producer| producer == node))
-    };
-    group.nodes().filter(|&node| simple.kept[node.index()] || read_outside(node)).collect()
+    let nodes: Vec<NodeId> = group.nodes().collect();
+    nodes.iter().copied().filter(|&node| is_output(simple, &nodes, node)).collect()
 }
 
 /// Shape that a group's kernel runs over.

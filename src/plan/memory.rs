@@ -1,10 +1,12 @@
 //! Where each value lives: parameters and gradients in their flat buffers, everything else in slots that are shared by lifetime.
 
+use std::collections::BTreeMap;
+
 use super::fuse::{Fused, outputs, shape_of};
 use super::schedule::Schedule;
 use super::simplify::{Simplified, Value};
 use super::{Buffer, BufferKind, Kernel, Mode, Operand, Place, Plan, Step};
-use crate::graph::{Group, Kind, Leaf, NodeId};
+use crate::graph::{ALIGN, Group, Kind, Leaf, NodeId};
 use crate::ops::pointwise::{Arg, Chain, Instr};
 use crate::tensor::Shape;
 
@@ -24,7 +26,7 @@ pub(super) fn allocate(simple: &Simplified, schedule: Schedule, mode: Mode) -> P
                 steps.push(memory.copy(copy));
             }
         }
-        steps.push(memory.step(group, time));
+        memory.append(group, time, &mut steps);
     }
     for copy in pending.unwrap_or_default().into_iter().chain(writes) {
         steps.push(memory.copy(copy));
@@ -41,10 +43,14 @@ struct Memory<'a> {
     placed: Vec<Option<Place>>,
     /// When a value is read for the last time; never for what must stay.
     last_use: Vec<usize>,
+    /// Slices that are read where they lie: of which node they are, and where they begin in it.
+    views: Vec<Option<(NodeId, usize)>>,
+    /// Parts that are written where they belong: in which node's value, and where in it.
+    homes: Vec<Option<(NodeId, usize)>>,
     /// Free slots.
     free: Vec<usize>,
-    /// Slots with the time after which they are free.
-    busy: Vec<(usize, usize)>,
+    /// Slots by the time after which they are free.
+    busy: BTreeMap<usize, Vec<usize>>,
 }
 
 impl<'a> Memory<'a> {
@@ -56,8 +62,10 @@ impl<'a> Memory<'a> {
             buffers: Vec::new(),
             placed: vec![None; count],
             last_use: vec![0; count],
+            views: vec![None; count],
+            homes: vec![None; count],
             free: Vec::new(),
-            busy: Vec::new(),
+            busy: BTreeMap::new(),
         };
         for (time, group) in schedule.groups.iter().enumerate() {
             for node in group.nodes().flat_map(|node| simple.producers(node)) {
@@ -71,7 +79,39 @@ impl<'a> Memory<'a> {
             let buffer = memory.shared(BufferKind::Flat(group), simple.graph.flat_len(group));
             memory.placed[node.index()] = Some(Place { buffer, offset, len: simple.shape(node).numel() });
         }
+        if mode == Mode::Train {
+            schedule.groups.iter().rev().filter_map(|group| group.anchor).for_each(|node| memory.settle_view(node));
+        }
+        let assembled = schedule.groups.iter().filter_map(|group| group.anchor).filter(|&node| simple.assembled(node));
+        assembled.for_each(|node| memory.settle_parts(node));
         memory
+    }
+
+    /// Has a slice be read where it lies, if a kernel can bind it there: what it is of lives as long as it does.
+    fn settle_view(&mut self, node: NodeId) {
+        let Some((source, offset)) = self.simple.range(node) else { return };
+        if offset.is_multiple_of(ALIGN) && self.placed[node.index()].is_none() && self.placed[source.index()].is_none() {
+            self.views[node.index()] = Some((source, offset));
+            self.last_use[source.index()] = self.last_use[source.index()].max(self.last_use[node.index()]);
+        }
+    }
+
+    /// Has the parts of a value be written straight into it, as far as kernels can bind them there.
+    fn settle_parts(&mut self, node: NodeId) {
+        if self.placed[node.index()].is_some() {
+            return;
+        }
+        let mut offset = 0usize;
+        for &input in &self.simple.inputs[node.index()] {
+            let Value::Node(part) = self.simple.values[input.index()] else { continue };
+            let index = part.index();
+            let taken = self.placed[index].is_some() || self.views[index].is_some() || self.homes[index].is_some();
+            if self.simple.computed[index] && !taken && !self.simple.assembled(part) && offset.is_multiple_of(ALIGN) {
+                self.homes[index] = Some((node, offset));
+                self.last_use[node.index()] = self.last_use[node.index()].max(self.last_use[index]);
+            }
+            offset += self.simple.shape(input).numel();
+        }
     }
 
     /// The buffer of that kind, made at first use.
@@ -87,9 +127,8 @@ impl<'a> Memory<'a> {
 
     /// A slot for `len` cells from `time` until `until`: the tightest free one, else the largest free one, which grows, else a new one.
     fn slot(&mut self, len: usize, time: usize, until: usize) -> usize {
-        let released = |&(slot, until): &(usize, usize)| (until < time).then_some(slot);
-        self.free.extend(self.busy.iter().filter_map(released));
-        self.busy.retain(|&(_, until)| until >= time);
+        let busy = self.busy.split_off(&time);
+        self.free.extend(std::mem::replace(&mut self.busy, busy).into_values().flatten());
         let fits = |slot: &&usize| self.buffers[**slot].len >= len;
         let best = (self.mode == Mode::Train)
             .then(|| {
@@ -108,7 +147,7 @@ impl<'a> Memory<'a> {
                 self.buffers.len() - 1
             }
         };
-        self.busy.push((slot, until));
+        self.busy.entry(until).or_default().push(slot);
         slot
     }
 
@@ -151,6 +190,39 @@ impl<'a> Memory<'a> {
                 Kind::Op(_) => None,
             },
         }
+    }
+
+    /// Appends what a group runs: a kernel, copies, or nothing.
+    fn append(&mut self, group: &Fused, time: usize, steps: &mut Vec<Step>) {
+        let Some(node) = group.anchor.filter(|_| group.chain.is_empty()) else {
+            return steps.push(self.step(group, time));
+        };
+        if let Some((source, offset)) = self.views[node.index()] {
+            self.placed[node.index()] = self.placed[source.index()].map(|whole| self.within(whole, offset, node));
+        } else if self.simple.assembled(node) {
+            let whole = self.place(node, time);
+            let mut offset = 0;
+            for input in self.simple.inputs[node.index()].clone() {
+                let (output, operand) = (self.within(whole, offset, input), self.operand(input));
+                if operand.0 != Operand::Memory(output) {
+                    steps.push(copy(operand, output, vec![node]));
+                }
+                offset += output.len;
+            }
+        } else if let Some((source, offset)) = self.simple.range(node)
+            && let Some(whole) = self.placed[source.index()]
+        {
+            let operand = (Operand::Memory(self.within(whole, offset, node)), self.simple.shape(node).clone());
+            let output = self.place(node, time);
+            steps.push(copy(operand, output, vec![node]));
+        } else {
+            steps.push(self.step(group, time));
+        }
+    }
+
+    /// The cells of `node` within a larger value.
+    fn within(&self, whole: Place, offset: usize, node: NodeId) -> Place {
+        Place { offset: whole.offset + offset, len: self.simple.shape(node).numel(), ..whole }
     }
 
     fn step(&mut self, group: &Fused, time: usize) -> Step {
@@ -209,18 +281,29 @@ impl<'a> Memory<'a> {
         if let Some(place) = self.placed[node.index()] {
             return place;
         }
-        let len = self.simple.shape(node).numel();
-        let buffer = self.slot(len, time, self.last_use[node.index()].max(time));
-        let place = Place { buffer, offset: 0, len };
+        let place = match self.homes[node.index()] {
+            Some((whole, offset)) => {
+                let whole = self.place(whole, time);
+                self.within(whole, offset, node)
+            }
+            None => {
+                let len = self.simple.shape(node).numel();
+                let buffer = self.slot(len, time, self.last_use[node.index()].max(time));
+                Place { buffer, offset: 0, len }
+            }
+        };
         self.placed[node.index()] = Some(place);
         place
     }
 
     fn copy(&mut self, (value, group, offset): (NodeId, Group, usize)) -> Step {
         let input = self.operand(value);
-        let shape = input.1.clone();
         let buffer = self.shared(BufferKind::Flat(group), self.simple.graph.flat_len(group));
-        let output = Place { buffer, offset, len: shape.numel() };
-        Step { kernel: Kernel::Copy, inputs: vec![input], outputs: vec![output], shape, nodes: Vec::new() }
+        let output = Place { buffer, offset, len: input.1.numel() };
+        copy(input, output, Vec::new())
     }
+}
+
+fn copy(input: (Operand, Shape), output: Place, nodes: Vec<NodeId>) -> Step {
+    Step { kernel: Kernel::Copy, shape: input.1.clone(), inputs: vec![input], outputs: vec![output], nodes }
 }

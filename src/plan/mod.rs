@@ -12,6 +12,9 @@ use crate::ops::pointwise::Chain;
 use crate::ops::{Cost, Graph, Op};
 use crate::tensor::{Meta, Shape};
 
+/// Storage buffers that a kernel may bind, less one for the step's scalars (WebGPU guarantees 8).
+const MOST_BUFFERS: usize = 7;
+
 /// What a plan is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mode {
@@ -61,7 +64,7 @@ pub enum BufferKind {
 pub struct Place {
     /// Position in [`Plan::buffers`].
     pub buffer: usize,
-    /// First cell; a multiple of [`crate::graph::ALIGN`].
+    /// First cell; a multiple of [`crate::graph::ALIGN`], but for what a [`Kernel::Copy`] reads and writes.
     pub offset: usize,
     /// Cells.
     pub len: usize,
@@ -138,8 +141,11 @@ impl Plan {
     /// Work of one run.
     pub fn cost(&self) -> Cost {
         let mut total = Cost::default();
-        for node in self.steps.iter().flat_map(|step| &step.nodes) {
-            let node = self.graph.node(*node);
+        let mut nodes: Vec<NodeId> = self.steps.iter().flat_map(|step| &step.nodes).copied().collect();
+        // What several copies put together is there as often.
+        nodes.dedup();
+        for node in nodes {
+            let node = self.graph.node(node);
             if let crate::graph::Kind::Op(op) = &node.kind {
                 let inputs: Vec<&Meta> = node.inputs.iter().map(|&input| &self.graph.node(input).meta).collect();
                 let cost = op.cost(&inputs, &node.meta);

@@ -115,7 +115,7 @@ impl<'a> Order<'a> {
         }
         let readers: Vec<usize> =
             (0..self.groups.len()).filter(|&other| other != writer && self.reads(other, group, offset, len)).collect();
-        if readers.iter().any(|&reader| self.depends(reader, writer)) {
+        if self.depend(readers.clone(), writer) {
             return false;
         }
         self.before[writer].extend(readers);
@@ -139,8 +139,8 @@ impl<'a> Order<'a> {
         }
     }
 
-    fn depends(&self, group: usize, on: usize) -> bool {
-        let mut stack = vec![group];
+    /// Whether any of the groups waits for `on`.
+    fn depend(&self, mut stack: Vec<usize>, on: usize) -> bool {
         let mut seen = HashSet::new();
         while let Some(next) = stack.pop() {
             if next == on {

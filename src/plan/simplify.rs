@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::Mode;
+use super::{MOST_BUFFERS, Mode};
 use crate::graph::{Kind, Leaf, NodeId, Phase};
 use crate::ops::pointwise::Pointwise;
 use crate::ops::{Graph, Op};
@@ -28,6 +28,8 @@ pub(super) struct Simplified<'a> {
     pub computed: Vec<bool>,
     /// Resolved nodes whose values must exist in memory after the run.
     pub kept: Vec<bool>,
+    /// The computed nodes that read each node's value.
+    pub readers: Vec<Vec<NodeId>>,
     /// The nodes that were asked for, unresolved.
     pub keep: Vec<NodeId>,
 }
@@ -41,6 +43,7 @@ impl<'a> Simplified<'a> {
             inputs: Vec::with_capacity(count),
             computed: vec![false; count],
             kept: vec![false; count],
+            readers: vec![Vec::new(); count],
             keep: keep.to_vec(),
         };
         for id in graph.ids() {
@@ -50,6 +53,10 @@ impl<'a> Simplified<'a> {
             simple.inputs.push(inputs);
         }
         simple.mark_live(mode);
+        for id in graph.ids().filter(|id| simple.computed[id.index()]) {
+            let distinct: HashSet<NodeId> = simple.producers(id).collect();
+            distinct.into_iter().for_each(|producer| simple.readers[producer.index()].push(id));
+        }
         simple
     }
 
@@ -80,6 +87,22 @@ impl<'a> Simplified<'a> {
             Value::Node(node) if self.computed[node.index()] => Some(node),
             _ => None,
         })
+    }
+
+    /// Of a slice whose elements lie side by side in a computed value: that value's node, and where they begin in it.
+    pub fn range(&self, id: NodeId) -> Option<(NodeId, usize)> {
+        let Some(Op::Slice(slice)) = self.op(id) else { return None };
+        let whole = self.graph.node(id).inputs[0];
+        match self.values[whole.index()] {
+            Value::Node(source) if self.op(source).is_some() => Some((source, slice.range(self.shape(whole))?)),
+            _ => None,
+        }
+    }
+
+    /// Whether a value is put together of parts that lie one behind the other, too many for one kernel to bind.
+    pub fn assembled(&self, id: NodeId) -> bool {
+        let many = self.inputs[id.index()].len() >= MOST_BUFFERS;
+        matches!(self.op(id), Some(Op::Concat(concat)) if many && self.shape(id)[..concat.axis].iter().all(|&extent| extent == 1))
     }
 
     fn resolve(&self, id: NodeId, mode: Mode) -> Value {

@@ -68,6 +68,8 @@ impl<B: Backend> Trace<B> {
         let mut ops: Vec<(NodeId, Range<usize>)> = Vec::with_capacity(plan.steps.len());
         for (index, step) in plan.steps.iter().enumerate() {
             match (step.nodes.last(), ops.last_mut()) {
+                // Put together by several copies.
+                (Some(node), Some((last, range))) if last == node => range.end = index + 1,
                 (Some(&node), _) => ops.push((node, index..index + 1)),
                 (None, Some((_, range))) => range.end = index + 1,
                 (None, None) => {}

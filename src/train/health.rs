@@ -56,6 +56,8 @@ wire! {
         /// Where it ends in sigmoid or tanh, the share of outputs where the slope is below a sixteenth of the steepest; where it ends in
         /// softmax, the share of examples with such a largest probability (above 0.984).
         pub saturated: Option<f64>,
+        /// Of a recurrent layer, the norm of the loss's gradient with respect to h after each time step, in the steps' order; of others none.
+        pub over_time: Vec<f64>,
     }
 
     /// A parameter, its gradient, and the update that a step on this batch would make.
@@ -216,7 +218,11 @@ impl<B: Backend> Session<B> {
         };
         let units = graph.shape(layer.output).last().copied().unwrap_or(1);
         let (dead, saturated) = judge(graph, layer, &value, units);
-        Ok(LayerHealth { layer: layer.name.clone(), value: Distribution::of(&value), gradient, units, dead, saturated })
+        let mut over_time = Vec::with_capacity(layer.states.len());
+        for gradient in layer.states.iter().filter_map(|&state| graph.gradient_of(state)) {
+            over_time.push(norm(&self.value_of(compiled, data, gradient).await?));
+        }
+        Ok(LayerHealth { layer: layer.name.clone(), value: Distribution::of(&value), gradient, units, dead, saturated, over_time })
     }
 
     async fn examine_parameters(&self, compiled: &Compiled<B>, data: &StepData) -> Result<Vec<ParameterHealth>> {

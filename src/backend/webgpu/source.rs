@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::STEP_HEAD;
 use crate::error::{Error, ErrorCode, Result};
+use crate::graph::ALIGN;
 use crate::ops::kernel::{Dest, literal};
 use crate::ops::pointwise::{Chain, WGSL_FUNCTIONS};
 use crate::ops::{KernelCx, Pass};
@@ -50,8 +51,16 @@ pub(super) fn of_step(step: &Step) -> Result<Vec<Source>> {
         // Writing a place over itself.
         Kernel::Copy if operands[0] == Operand::Memory(step.outputs[0]) => Ok(Vec::new()),
         Kernel::Copy => {
-            let pass = Pass::elementwise(step.shape.numel(), &[0], "store(i, load0(i));");
-            Ok(vec![Module::default().store(step.outputs[0], None).pass(&pass, &operands)?])
+            let (output, to) = bindable(step.outputs[0]);
+            let (operand, from) = match operands[0] {
+                Operand::Memory(place) => {
+                    let (place, from) = bindable(place);
+                    (Operand::Memory(place), from)
+                }
+                number => (number, 0),
+            };
+            let pass = Pass::elementwise(step.shape.numel(), &[0], &format!("store(i + {to}u, load0(i + {from}u));"));
+            Ok(vec![Module::default().store(output, None).pass(&pass, &[operand])?])
         }
         Kernel::Chain(chain) => {
             let pass = chain.pass(&step.shape, &shapes(0));
@@ -83,6 +92,12 @@ pub(super) fn of_step(step: &Step) -> Result<Vec<Source>> {
             passes.iter().map(module).collect()
         }
     }
+}
+
+/// A range that can be bound, around one that may begin anywhere; and where that begins in it.
+fn bindable(place: Place) -> (Place, usize) {
+    let before = place.offset % ALIGN;
+    (Place { offset: place.offset - before, len: place.len + before, ..place }, before)
 }
 
 /// What was fused behind an operation.

@@ -23,6 +23,8 @@ spec! {
         embeddings_initializer: Init = UNIFORM;
         /// Penalty on E.
         embeddings_regularizer: Option<Regularizer> = None;
+        /// Whether token 0 is padding: recurrent layers behind keep their state where it stands.
+        mask_zero: bool = false;
     }
 
     /// An embedding that can be read backwards: with `reverse`, y = x Eᵀ, `[N, ..., output_dim]` -> `[N, ..., input_dim]`. A layer that
@@ -61,6 +63,12 @@ impl Build for Embedding {
         check_tokens("Embedding", cx, x)?;
         let shape = [self.input_dim, self.output_dim];
         let table = cx.parameter("embeddings", &shape, &self.embeddings_initializer, self.embeddings_regularizer)?;
+        if self.mask_zero {
+            let zero = cx.graph.constant(0.0);
+            let mask = cx.graph.greater(x, zero)?;
+            cx.name(mask, "mask");
+            cx.mask = Some(mask);
+        }
         cx.graph.gather(table, x)
     }
 }

@@ -9,6 +9,7 @@ mod embedding;
 mod merge;
 mod norm;
 mod pool;
+mod recurrent;
 mod shape;
 
 use std::ops::RangeInclusive;
@@ -24,6 +25,7 @@ pub use embedding::{Embedding, PositionEmbedding, ReversibleEmbedding};
 pub use merge::Add;
 pub use norm::{BatchNormalization, LayerNormalization, RMSNormalization};
 pub use pool::{AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D, MaxPooling2D};
+pub use recurrent::{GRU, LSTM, SimpleRNN};
 pub use shape::{Flatten, Reshape, ZeroPadding2D};
 
 use super::build::LayerCx;
@@ -129,6 +131,9 @@ layers! {
     PositionEmbedding "PositionEmbedding" "position_embedding" (PositionEmbedding),
     MultiHeadAttention "MultiHeadAttention" "multi_head_attention" (MultiHeadAttention),
     Add "Add" "add" (Add),
+    SimpleRNN "SimpleRNN" "simple_rnn" (SimpleRNN),
+    LSTM "LSTM" "lstm" (LSTM),
+    GRU "GRU" "gru" (GRU),
 }
 
 /// Checks that `x` is a batch of images `[N, H, W, C]`; returns `[H, W, C]`.

@@ -44,6 +44,14 @@ impl Slice {
         self.starts.iter().zip(&self.ends).zip(&self.steps).map(count).collect()
     }
 
+    /// Where the result begins in a, if its elements lie side by side there.
+    pub fn range(&self, a: &Shape) -> Option<usize> {
+        let result = self.result();
+        let first = result.iter().position(|&extent| extent > 1).unwrap_or(result.rank());
+        let whole = (first + 1..result.rank()).all(|axis| result[axis] == a[axis]);
+        (whole && self.steps.get(first).is_none_or(|&step| step == 1)).then(|| self.source(a).1)
+    }
+
     /// Strides in a of a step in the result, and where the result begins.
     fn source(&self, a: &Shape) -> (Vec<usize>, usize) {
         let own = a.strides();

@@ -105,6 +105,8 @@ export const words: Readonly<Record<string, string>> = {
   "# to # layers": "# 到 # 层",
   "tokens, which only the model's input is": "词元，只有模型的输入才是",
   "a sequence of vectors [length, width]": "向量序列 [长度, 宽度]",
+  "Zeros, Ones or Constant, since unit_forget_bias is true": "Zeros、Ones 或 Constant（因为 unit_forget_bias 为 true）",
+  "another": "其他",
   "vectors of # numbers": "每个含 # 个数的向量",
   "at least the input's length of #": "不小于输入的长度 #",
   "matrices": "矩阵",

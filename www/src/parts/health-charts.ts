@@ -90,3 +90,48 @@ class Ratios extends Drawing {
   }
 }
 customElements.define("gs-ratios", Ratios);
+
+/** Powers of ten below the largest norm that the bars over time steps span. */
+const DECADES = 8;
+
+/** Norm of the loss's gradient with respect to a recurrent layer's state, a bar a time step. */
+class OverTime extends Drawing {
+  layer = "";
+
+  #norms(): readonly number[] {
+    return reports.value.at(-1)?.layers.find(({ layer }) => layer === this.layer)?.overTime ?? [];
+  }
+
+  protected override reads(): string {
+    void palette.value;
+    const norms = this.#norms();
+    return t("health.overTime.label", { layer: this.layer, n: norms.length, first: general(norms[0]), last: general(norms.at(-1)) });
+  }
+  protected override heightFor(): number {
+    return 72;
+  }
+  protected override draw(context: CanvasRenderingContext2D, width: number, height: number): void {
+    const { dim, line, rise } = palette.peek();
+    const norms = this.#norms();
+    const top = Math.ceil(Math.log10(Math.max(...norms)));
+    if (!Number.isFinite(top)) return;
+    const left = 32;
+    const y = (power: number): number => 6 + Math.max(0, Math.min(1, (top - power) / DECADES)) * (height - 12);
+    context.font = "11px Inter, system-ui, sans-serif";
+    context.textAlign = "right";
+    context.textBaseline = "middle";
+    for (let power = top; power >= top - DECADES; power -= 2) {
+      context.fillStyle = css(line);
+      context.fillRect(left, Math.round(y(power)), width - left, 1);
+      context.fillStyle = css(dim);
+      if ((top - power) % 4 === 0) context.fillText(`1e${power}`.replace("-", "−"), left - 5, y(power));
+    }
+    const wide = (width - left) / norms.length;
+    context.fillStyle = css(rise);
+    norms.forEach((norm, step) => {
+      const from = y(Math.log10(norm));
+      if (norm > 0) context.fillRect(left + step * wide, from, Math.max(0.5, wide - (wide > 3 ? 1 : 0)), height - 6 - from);
+    });
+  }
+}
+customElements.define("gs-over-time", OverTime);

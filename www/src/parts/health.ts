@@ -54,7 +54,8 @@ class Health extends View {
             ${kind.value === "value" && dead !== undefined ? html`<span class=${dead ? "told" : ""}>${t("health.dead")} <b>${t("health.of", { n: dead, all: layer.units })}</b></span>` : nothing}
             ${kind.value === "value" && layer.saturated != null ? html`<span>${t("health.saturated")} <b>${percent(layer.saturated)}</b></span>` : nothing}
             ${of.nan + of.infinite ? html`<span class="told">NaN, ∞ <b>${count(of.nan + of.infinite)}</b></span>` : nothing}</p>
-          ${kind.value === "gradient" ? html`<p class="norm"><span>‖∂‖ <b class="mono">${general(of.norm)}</b></span><i><i style="width:${100 * bar}%"></i></i></p>` : nothing}`
+          ${kind.value === "gradient" ? html`<p class="norm"><span>‖∂‖ <b class="mono">${general(of.norm)}</b></span><i><i style="width:${100 * bar}%"></i></i></p>` : nothing}
+          ${kind.value === "gradient" && layer.overTime.length ? html`<p class="caption">${t("health.overTime")}</p><gs-over-time .layer=${layer.layer}></gs-over-time>` : nothing}`
         : html`<p class="health-facts">${t("health.independent")}</p>`}
     </li>`;
   }

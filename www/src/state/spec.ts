@@ -22,11 +22,16 @@ export type Field =
 export const ACTIVATIONS = ["linear", "relu", "gelu", "silu", "leaky_relu", "tanh", "sigmoid", "softplus", "exponential", "softmax"] as const;
 
 const whole = (key: Argument, fallback: number | undefined, least = 1): Field => ({ key, kind: "whole", least, fallback });
+const flag = (key: Argument, fallback = false): Field => ({ key, kind: "flag", fallback });
 const padding: Field = { key: "padding", kind: "choice", of: ["valid", "same"], fallback: "valid" };
 const activation: Field = { key: "activation", kind: "choice", of: ACTIVATIONS, fallback: "linear" };
-const bias: Field = { key: "use_bias", kind: "flag", fallback: true };
+const bias = flag("use_bias", true);
 const epsilon: Field = { key: "epsilon", kind: "number", least: 0, most: 1, step: 1e-4, fallback: 1e-3 };
 const pooling: readonly Field[] = [whole("pool_size", 2), whole("strides", undefined), padding];
+
+const tanh: Field = { ...activation, fallback: "tanh" };
+const sigmoid: Field = { key: "recurrent_activation", kind: "choice", of: ACTIVATIONS, fallback: "sigmoid" };
+const recurrent: readonly Field[] = [flag("return_sequences"), flag("go_backwards"), bias];
 
 /** What can be edited of each type of layer; the order is that of the menu. */
 export const LAYER_FIELDS: Readonly<Record<LayerSpec["type"], readonly Field[]>> = {
@@ -45,12 +50,15 @@ export const LAYER_FIELDS: Readonly<Record<LayerSpec["type"], readonly Field[]>>
   LeakyReLU: [{ key: "negative_slope", kind: "number", least: 0, most: 1, step: 0.05, fallback: 0.3 }],
   Reshape: [{ key: "target_shape", kind: "list", whole: true }],
   ZeroPadding2D: [whole("padding", 1)],
-  Embedding: [whole("input_dim", undefined), whole("output_dim", undefined)],
+  SimpleRNN: [whole("units", undefined), tanh, ...recurrent],
+  LSTM: [whole("units", undefined), tanh, sigmoid, ...recurrent, flag("unit_forget_bias", true)],
+  GRU: [whole("units", undefined), tanh, sigmoid, ...recurrent, flag("reset_after", true)],
+  Embedding: [whole("input_dim", undefined), whole("output_dim", undefined), flag("mask_zero")],
   PositionEmbedding: [whole("sequence_length", undefined)],
-  MultiHeadAttention: [whole("num_heads", undefined), whole("key_dim", undefined), { key: "use_causal_mask", kind: "flag", fallback: false },
+  MultiHeadAttention: [whole("num_heads", undefined), whole("key_dim", undefined), flag("use_causal_mask"),
     { key: "dropout", kind: "number", least: 0, most: 0.95, step: 0.05, fallback: 0 }, bias],
   Add: [],
-  ReversibleEmbedding: [whole("input_dim", undefined), whole("output_dim", undefined), { key: "reverse", kind: "flag", fallback: false }],
+  ReversibleEmbedding: [whole("input_dim", undefined), whole("output_dim", undefined), flag("reverse")],
 };
 
 const INPUTS: Field = { key: "inputs", kind: "names" };
@@ -68,6 +76,9 @@ const NEW_LAYER: Partial<Record<LayerSpec["type"], object>> = {
   Dropout: { rate: 0.5 },
   Activation: { activation: "relu" },
   Reshape: { target_shape: [1] },
+  SimpleRNN: { units: 32 },
+  LSTM: { units: 32 },
+  GRU: { units: 32 },
   Embedding: { input_dim: 256, output_dim: 32 },
   PositionEmbedding: { sequence_length: 64 },
   MultiHeadAttention: { num_heads: 2, key_dim: 16, use_causal_mask: true },
@@ -86,7 +97,7 @@ const adam: readonly Field[] = [beta("beta_1", 0.9), beta("beta_2", 0.999), tiny
 
 /** Arguments of each optimizer besides its rate, with Keras's defaults. */
 export const OPTIMIZER_FIELDS: Readonly<Record<string, readonly Field[]>> = {
-  SGD: [momentum, { key: "nesterov", kind: "flag", fallback: false }, ...clipping],
+  SGD: [momentum, flag("nesterov"), ...clipping],
   RMSprop: [beta("rho", 0.9), momentum, tiny, ...clipping],
   Adam: adam,
   AdamW: [{ key: "weight_decay", kind: "number", least: 0, most: 1, step: 0.001, fallback: 0.004 }, ...adam],
