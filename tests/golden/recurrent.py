@@ -118,14 +118,10 @@ class Classifier(nn.Module):
         return self.dense(self.lstm(self.embedding(x))[0][:, -1])[:, 0]
 
     def keras(self):
-        with torch.no_grad():
-            lstm = to_keras("LSTM", list(self.lstm.parameters()))
-            return {
-                "embedding.embeddings": self.embedding.weight.detach(),
-                **{f"lstm.{name}": value for name, value in lstm.items()},
-                "dense.kernel": self.dense.weight.detach().T,
-                "dense.bias": self.dense.bias.detach(),
-            }
+        lstm = to_keras("LSTM", list(self.lstm.parameters()))
+        found = {"embedding.embeddings": self.embedding.weight} | {f"lstm.{name}": value for name, value in lstm.items()}
+        found |= {"dense.kernel": self.dense.weight.T, "dense.bias": self.dense.bias}
+        return {name: value.detach() for name, value in found.items()}
 
 
 def trained(weights, spec, x, y, dtype):

@@ -49,6 +49,11 @@ pub(super) struct Kernels {
 }
 
 impl Kernels {
+    /// How many pipelines there are.
+    pub fn len(&self) -> usize {
+        self.pipelines.borrow().len()
+    }
+
     /// Kernels of these modules, each with its name; an error names the first that the GPU refuses.
     pub async fn build(&self, context: &Context, sources: Vec<(String, Source)>) -> Result<Vec<Kernel>> {
         let mut kernels = Vec::with_capacity(sources.len());

@@ -70,6 +70,11 @@ impl Gpu {
         &self.context.adapter
     }
 
+    /// Pipelines compiled so far.
+    pub fn pipelines(&self) -> usize {
+        self.kernels.len()
+    }
+
     /// Bytes of all buffers that are alive.
     pub fn gpu_bytes(&self) -> u64 {
         self.context.state.bytes()
