@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
+use std::time::Instant;
 
 use gradscope::autograd::{differentiate, differentiate_with};
 use gradscope::backend::cpu::Cpu;
@@ -355,6 +356,26 @@ fn time_steps_share_their_kernels() {
         assert_eq!(texts(&short), texts(&long), "{kind}");
         assert!((long.steps.len() - short.steps.len()) <= 44 * a_step, "{kind}: {} kernels, then {}", short.steps.len(), long.steps.len());
         assert!(!long.steps.iter().any(|step| matches!(step.kernel, Kernel::Copy)), "{kind}: time steps are copied");
+    }
+}
+
+/// Planning takes time by the node: five times for a sequence that is five times as long, not twenty-five.
+#[test]
+fn long_sequences_are_planned_in_time() {
+    let model = |length: usize| classifier(100, length, 16, json!({ "type": "LSTM", "units": 32 }));
+    for mode in [Mode::Train, Mode::Inspect] {
+        let time = |length: usize| {
+            let (graph, loss) = step(&model(length), 8);
+            let once = || {
+                let start = Instant::now();
+                let plan = Plan::new(&graph, mode, &[loss]).expect("a plan");
+                (start.elapsed().as_secs_f64(), plan.steps.len())
+            };
+            (0..4).map(|_| once()).fold((f64::INFINITY, 0), |best, now| (now.0.min(best.0), now.1))
+        };
+        let ((short, few), (long, many)) = (time(80), time(400));
+        println!("{mode:?}: {few} kernels in {:.1} ms, {many} in {:.1} ms", 1e3 * short, 1e3 * long);
+        assert!(long < 15.0 * short, "{mode:?}: {short} s for 80 time steps, {long} s for 400");
     }
 }
 

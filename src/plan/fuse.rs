@@ -9,6 +9,8 @@ use crate::tensor::Shape;
 
 /// Most nodes that are tried for one kernel when a crowded group is taken apart.
 const LONGEST: usize = 64;
+/// Most groups that a search for a cycle looks at: one that is so long mostly ends in one.
+const FARTHEST: usize = 256;
 
 /// Nodes that one kernel computes, in order.
 #[derive(Clone, Debug)]
@@ -24,11 +26,6 @@ impl Fused {
         self.anchor.into_iter().chain(self.chain.iter().copied())
     }
 
-    /// The node that comes first.
-    fn first(&self) -> NodeId {
-        self.anchor.or(self.chain.first().copied()).unwrap_or(NodeId(0))
-    }
-
     /// The node that comes last.
     pub fn last(&self) -> NodeId {
         self.chain.last().copied().or(self.anchor).unwrap_or(NodeId(0))
@@ -38,10 +35,11 @@ impl Fused {
 /// Groups of nodes in no particular order.
 pub(super) fn fuse(simple: &Simplified, mode: Mode) -> Vec<Fused> {
     let count = simple.values.len();
-    let mut fusion = Fusion { simple, groups: Vec::new(), group_of: vec![None; count], across: vec![0; count] };
+    let mut fusion = Fusion { simple, groups: Vec::new(), group_of: vec![None; count], level: Vec::new() };
     for id in simple.graph.ids().filter(|id| simple.computed[id.index()]) {
         if mode == Mode::Inspect || simple.pointwise(id).is_none() || !fusion.join(id) {
-            fusion.add(&[id]);
+            let group = fusion.add(&[id]);
+            fusion.raise(group);
         }
     }
     fusion.split_crowded();
@@ -52,8 +50,8 @@ struct Fusion<'a> {
     simple: &'a Simplified<'a>,
     groups: Vec<Option<Fused>>,
     group_of: Vec<Option<usize>>,
-    /// For each node, how many groups have members before it and members that are it or come after it.
-    across: Vec<i32>,
+    /// For each group, a number above that of every group which it waits for.
+    level: Vec<usize>,
 }
 
 impl Fusion<'_> {
@@ -80,28 +78,39 @@ impl Fusion<'_> {
             }
         }
         let Some(home) = home else { return false };
-        self.span(home, -1);
         if let Some(group) = &mut self.groups[home] {
             group.chain.push(id);
         }
-        self.span(home, 1);
         self.group_of[id.index()] = Some(home);
+        self.raise(home);
         true
     }
 
     /// Makes a group of these.
-    fn add(&mut self, nodes: &[NodeId]) {
+    fn add(&mut self, nodes: &[NodeId]) -> usize {
         let index = self.groups.len();
         let anchor = nodes.first().copied().filter(|&first| self.simple.pointwise(first).is_none());
         nodes.iter().for_each(|node| self.group_of[node.index()] = Some(index));
         self.groups.push(Some(Fused { anchor, chain: nodes[usize::from(anchor.is_some())..].to_vec() }));
-        self.span(index, 1);
+        self.level.push(0);
+        index
     }
 
-    /// Counts a group in `across`, or with −1 takes it out.
-    fn span(&mut self, group: usize, by: i32) {
-        let Some(group) = &self.groups[group] else { return };
-        self.across[group.first().index() + 1..=group.last().index()].iter_mut().for_each(|count| *count += by);
+    /// The groups that read from a group, itself among them where its nodes read each other.
+    fn behind(&self, group: usize) -> impl Iterator<Item = usize> + '_ {
+        let readers = self.groups[group].iter().flat_map(Fused::nodes).flat_map(|node| &self.simple.readers[node.index()]);
+        readers.filter_map(|reader| self.group_of[reader.index()])
+    }
+
+    /// Levels anew: of a group that waits for more than before, and of those that wait for it.
+    fn raise(&mut self, group: usize) {
+        let mut stack = vec![group];
+        while let Some(group) = stack.pop() {
+            let producers = self.groups[group].iter().flat_map(Fused::nodes).flat_map(|node| self.simple.producers(node));
+            let before = producers.filter_map(|node| self.group_of[node.index()]).filter(|&other| other != group);
+            self.level[group] = before.map(|other| self.level[other] + 1).fold(self.level[group], usize::max);
+            stack.extend(self.behind(group).filter(|&other| other != group && self.level[other] <= self.level[group]));
+        }
     }
 
     fn both_chains(&self, a: usize, b: usize) -> bool {
@@ -109,8 +118,6 @@ impl Fusion<'_> {
     }
 
     fn merge(&mut self, from: usize, into: usize) {
-        self.span(from, -1);
-        self.span(into, -1);
         let Some(moved) = self.groups[from].take() else { return };
         for node in &moved.chain {
             self.group_of[node.index()] = Some(into);
@@ -119,7 +126,8 @@ impl Fusion<'_> {
             group.chain.extend(moved.chain);
             group.chain.sort_unstable();
         }
-        self.span(into, 1);
+        self.level[into] = self.level[into].max(self.level[from]);
+        self.raise(into);
     }
 
     /// Whether `id` can be computed element by element from the values of the group.
@@ -147,28 +155,18 @@ impl Fusion<'_> {
 
     /// Whether computing these groups and `id` together would have something outside wait for them that they wait for themselves.
     fn cyclic(&self, groups: &[usize], id: NodeId) -> bool {
-        let inside = |node: NodeId| self.group_of[node.index()].is_some_and(|group| groups.contains(&group));
-        let fused = || groups.iter().filter_map(|&group| self.groups[group].as_ref());
-        // Nothing before a place that no group reaches across waits for anything behind it, and so not for these groups.
-        let mut floor = fused().map(|group| group.first().index()).min().unwrap_or(0);
-        while self.across[floor] > 0 {
-            floor -= 1;
-        }
-        let members = fused().flat_map(Fused::nodes).chain([id]);
-        let mut stack: Vec<NodeId> = members.flat_map(|node| self.simple.producers(node)).filter(|&node| !inside(node)).collect();
+        let of_id = self.simple.producers(id).filter_map(|node| self.group_of[node.index()]);
+        let read: Vec<usize> = of_id.filter(|group| !groups.contains(group)).collect();
+        // What leads to a group is below it.
+        let highest = read.iter().chain(groups).map(|&group| self.level[group]).max();
+        let mut stack: Vec<usize> = groups.iter().flat_map(|&group| self.behind(group)).filter(|group| !groups.contains(group)).collect();
         let mut seen = HashSet::new();
-        while let Some(node) = stack.pop() {
-            let Some(group) = self.group_of[node.index()] else { continue };
-            if node.index() < floor || !seen.insert(group) {
-                continue;
+        while let Some(group) = stack.pop() {
+            if read.contains(&group) || groups.contains(&group) || seen.len() > FARTHEST {
+                return true;
             }
-            for member in self.groups[group].iter().flat_map(Fused::nodes) {
-                for producer in self.simple.producers(member) {
-                    if inside(producer) {
-                        return true;
-                    }
-                    stack.push(producer);
-                }
+            if Some(self.level[group]) < highest && seen.insert(group) {
+                stack.extend(self.behind(group));
             }
         }
         false

@@ -20,7 +20,7 @@ use litemap::LiteMap;
 use crate::backend::{Backend, Feed, StepData};
 use crate::error::{Error, ErrorCode, Result};
 use crate::graph::{Group, Kind, Leaf, NodeId, Operation, Phase};
-use crate::ops::Graph;
+use crate::ops::{Graph, Op};
 use crate::plan::{BufferKind, Mode, Operand, Place, Plan};
 use crate::tensor::DType;
 
@@ -193,6 +193,8 @@ impl<B: Backend> Trace<B> {
             let weight = self.gradient_of.get(&id).is_some_and(|of| of.iter().any(|of| role_of(graph, *of) == Role::Parameter));
             let follows = match &node.kind {
                 Kind::Leaf(leaf) => matches!(leaf, Leaf::Input(_)),
+                // Between sequences of each example and examples of each time step.
+                Kind::Op(Op::Transpose(transpose)) if transpose.perm == [1, 0, 2] => !batched[node.inputs[0].index()],
                 Kind::Op(_) => node.inputs.iter().any(|input| batched[input.index()] || graph.shape(*input).numel() == 1),
             };
             batched.push(leads && !weight && follows);
