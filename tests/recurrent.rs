@@ -9,6 +9,8 @@ use gradscope::autograd::{differentiate, differentiate_with};
 use gradscope::backend::cpu::Cpu;
 use gradscope::backend::webgpu::Gpu;
 use gradscope::backend::{Backend, Device, StepData};
+use gradscope::data::Dataset;
+use gradscope::error::ErrorCode;
 use gradscope::graph::{Group, Leaf, NodeId, Variable};
 use gradscope::nn::{self, Built, LossSpec, ModelSpec, OptimizerSpec, build};
 use gradscope::ops::eval::{evaluate, loss_weight, weighted_loss};
@@ -16,6 +18,7 @@ use gradscope::ops::{CpuCx, Graph};
 use gradscope::optim;
 use gradscope::plan::{Kernel, Mode, Operand, Plan};
 use gradscope::selftest::difference;
+use gradscope::train::{Session, Settings};
 use pollster::block_on;
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
@@ -387,4 +390,49 @@ fn pipelines_on_the_gpu_are_few() {
     block_on(gpu.compile(Rc::clone(&plan), &[loss])).expect("kernels");
     println!("{} kernels, {} pipelines", plan.steps.len(), gpu.pipelines());
     assert!(gpu.pipelines() < 60, "{} pipelines", gpu.pipelines());
+}
+
+#[test]
+fn health_has_the_gradient_after_each_time_step() {
+    let length = 12;
+    let spec = model(
+        &[length, 2],
+        json!([{ "type": "SimpleRNN", "units": 3, "return_sequences": true }, { "type": "LSTM", "units": 4 },
+            { "type": "Dense", "units": 1, "activation": "sigmoid" }]),
+    );
+    let x: Vec<f32> = (0..8 * 2 * length).map(|i| (i as f32 * 0.7).sin()).collect();
+    let data = Dataset::from_arrays(x, &[8, length, 2], (0..8).map(|i| (i % 2) as f32).collect()).expect("data");
+    let optimizer = OptimizerSpec::from_json(&json!({ "type": "SGD" })).expect("SGD");
+    let settings = Settings { model: spec, loss: loss("binary_crossentropy"), optimizer, batch_size: 8, seed: 1, validation_split: 0.0 };
+    block_on(async {
+        let mut session = Session::new(Cpu::new(), settings, Rc::new(data)).await?;
+        let report = session.health(|| 0.0).await?;
+        assert!(report.layers[2].over_time.is_empty(), "a dense layer has no time steps");
+        for (layer, name) in report.layers.iter().zip(["simple_rnn", "lstm"]) {
+            assert_eq!(layer.over_time.len(), length);
+            for (t, &norm) in layer.over_time.iter().enumerate() {
+                let (_, gradient) = session.read_node(&format!("{name}/t{t}/h"), true).await?;
+                let want = gradient.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+                assert!(norm > 0.0 && (norm - want).abs() <= 1e-9 * want, "{name}, t{t}: {norm}, not {want}");
+            }
+        }
+        // The last h of the last layer is all that the loss sees of it; before it the gradient came through time.
+        let last = &report.layers[1];
+        let seen = last.gradient.as_ref().expect("the loss depends on it").norm;
+        assert!((last.over_time[length - 1] - seen).abs() <= 1e-6 * seen);
+        assert!(last.over_time[0] < seen, "it does not fade: {:?}", last.over_time);
+        Ok::<_, gradscope::error::Error>(())
+    })
+    .expect("a report");
+}
+
+#[test]
+fn wrong_arguments_are_named() {
+    let refused = |input: &[usize], layer: Value, code: ErrorCode, place: &str| {
+        let error = build(&model(input, json!([layer])), 2, nn::Mode::Train, None).expect_err("a refusal");
+        assert_eq!((error.code, error.at.as_deref()), (code, Some(place)), "{error}");
+    };
+    refused(&[4], json!({ "type": "GRU", "units": 2 }), ErrorCode::BadShape, "gru");
+    refused(&[4, 3], json!({ "type": "SimpleRNN", "units": 0 }), ErrorCode::BadValue, "simple_rnn");
+    refused(&[4, 3], json!({ "type": "LSTM", "units": 2, "bias_initializer": "he_normal" }), ErrorCode::BadValue, "lstm");
 }

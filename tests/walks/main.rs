@@ -19,6 +19,9 @@ use pollster::block_on;
 const CNN: &str = r#"{ "input": [10, 10, 1], "layers": [
     { "type": "Conv2D", "filters": 4, "kernel_size": 3, "activation": "relu" }, { "type": "MaxPooling2D" }, { "type": "BatchNormalization" },
     { "type": "Flatten" }, { "type": "Dropout", "rate": 0.2 }, { "type": "Dense", "units": 3, "activation": "softmax" }] }"#;
+/// More time steps than a kernel could bind, of a width that no kernel could bind where it lies.
+const LSTM: &str = r#"{ "input": [9, 3], "layers": [{ "type": "LSTM", "units": 5, "return_sequences": true }, { "type": "LSTM", "units": 4 },
+    { "type": "Dense", "units": 3, "activation": "softmax" }] }"#;
 const MLP: &str = r#"{ "input": [4], "layers": [{ "type": "Dense", "units": 5, "activation": "tanh" },
     { "type": "Dense", "units": 3, "activation": "softmax" }] }"#;
 
@@ -64,10 +67,10 @@ fn value(session: &mut Session<Device>, node: usize) -> Vec<f32> {
 
 #[test]
 fn every_element_of_a_whole_step_is_explained() {
-    for (subject, x) in
-        [(Subject::Batch, Vec::new()), (Subject::Pinned { label: Some(2.0) }, (0..100).map(|i| (i as f32 * 0.7).sin()).collect())]
-    {
-        let mut session = cpu(CNN);
+    let pinned = |cells: u8| (Subject::Pinned { label: Some(2.0) }, (0..cells).map(|i| (f32::from(i) * 0.7).sin()).collect());
+    let batch = || (Subject::Batch, Vec::new());
+    for (model, (subject, x)) in [(CNN, batch()), (CNN, pinned(100)), (LSTM, batch()), (LSTM, pinned(27))] {
+        let mut session = cpu(model);
         train(&mut session, 3);
         let info = block_on(session.open_walk(subject, x)).expect("a walk");
         let mut lanes = Vec::new();
