@@ -113,7 +113,13 @@ fn gpt_char() -> Preset {
     const CONTEXT: usize = 64;
     const BLOCKS: usize = 4;
     const VOCABULARY: usize = 75;
-    let table = Embedding { input_dim: VOCABULARY, output_dim: WIDTH, embeddings_initializer: normal(0.02), embeddings_regularizer: None, mask_zero: false };
+    let table = Embedding {
+        input_dim: VOCABULARY,
+        output_dim: WIDTH,
+        embeddings_initializer: normal(0.02),
+        embeddings_regularizer: None,
+        mask_zero: false,
+    };
     let mut layers = vec![
         LayerSpec::from(Layer::from(table)).named("embedding"),
         Layer::from(PositionEmbedding { sequence_length: CONTEXT, initializer: normal(0.02) }).into(),

@@ -170,7 +170,7 @@ impl Step<'_, '_> {
     }
 
     /// h U, with a bias if there is one.
-    fn from_state(&mut self, h: NodeId, recurrent: NodeId, bias: Option<NodeId>) -> Result<NodeId> {
+    fn product(&mut self, h: NodeId, recurrent: NodeId, bias: Option<NodeId>) -> Result<NodeId> {
         let product = self.cx.graph.matmul(h, recurrent, false, false)?;
         let product = self.name(product, "from_state");
         match bias {
@@ -297,7 +297,7 @@ impl Build for SimpleRNN {
         let arguments = arguments!(self, "SimpleRNN");
         let start = arguments.start(cx, x, 1, &self.bias_initializer, false)?;
         arguments.unroll(cx, &start, 1, &|step, states| {
-            let (from_input, from_state) = (step.own(start.from_input)?, step.from_state(states[0], start.recurrent, None)?);
+            let (from_input, from_state) = (step.own(start.from_input)?, step.product(states[0], start.recurrent, None)?);
             let sum = step.cx.graph.add(from_input, from_state)?;
             let sum = step.name(sum, "sum");
             Ok(vec![self.activation.build(step.cx.graph, sum)?])
@@ -325,7 +325,7 @@ impl Build for LSTM {
         let arguments = arguments!(self, "LSTM");
         let start = arguments.start(cx, x, 4, &self.bias()?, false)?;
         arguments.unroll(cx, &start, 2, &|step, states| {
-            let (from_input, from_state) = (step.own(start.from_input)?, step.from_state(states[0], start.recurrent, None)?);
+            let (from_input, from_state) = (step.own(start.from_input)?, step.product(states[0], start.recurrent, None)?);
             let sums = step.cx.graph.add(from_input, from_state)?;
             let sums = step.name(sums, "sums");
             let mut gate = |number: usize, activation: Activation, name: &str| {
@@ -359,7 +359,7 @@ impl Build for GRU {
         };
         arguments.unroll(cx, &start, 1, &|step, states| {
             let h = states[0];
-            let from_state = step.from_state(h, of_gates, start.recurrent_bias)?;
+            let from_state = step.product(h, of_gates, start.recurrent_bias)?;
             let gate = |step: &mut Step, number: usize, name: &str| {
                 let (own, state) = (step.own(from_input[number])?, step.part(from_state, number)?);
                 let sum = step.cx.graph.add(own, state)?;
@@ -373,7 +373,7 @@ impl Build for GRU {
                 }
                 false => {
                     let held = step.cx.graph.mul(reset, h)?;
-                    step.from_state(held, of_candidate, None)?
+                    step.product(held, of_candidate, None)?
                 }
             };
             let own = step.own(from_input[2])?;

@@ -1,9 +1,10 @@
 //! Recurrent layers: PyTorch's numbers (`tests/golden/recurrent.py`), both kinds of plans on both backends, gradients against finite differences, and
 //! what a long sequence costs to compile.
 
-use std::collections::{BTreeSet, HashMap};
+mod planning;
+
+use std::collections::HashMap;
 use std::rc::Rc;
-use std::time::Instant;
 
 use gradscope::autograd::{differentiate, differentiate_with};
 use gradscope::backend::cpu::Cpu;
@@ -13,10 +14,9 @@ use gradscope::data::Dataset;
 use gradscope::error::ErrorCode;
 use gradscope::graph::{Group, Leaf, NodeId, Variable};
 use gradscope::nn::{self, Built, LossSpec, ModelSpec, OptimizerSpec, build};
+use gradscope::ops::CpuCx;
 use gradscope::ops::eval::{evaluate, loss_weight, weighted_loss};
-use gradscope::ops::{CpuCx, Graph};
-use gradscope::optim;
-use gradscope::plan::{Kernel, Mode, Operand, Plan};
+use gradscope::plan::{Mode, Operand, Plan};
 use gradscope::selftest::difference;
 use gradscope::train::{Session, Settings};
 use pollster::block_on;
@@ -27,23 +27,8 @@ fn model(input: &[usize], layers: Value) -> ModelSpec {
     ModelSpec::from_json(&json!({ "input": input, "layers": layers })).expect("a good spec")
 }
 
-/// A classifier of token sequences, as of reviews: some embedding, a recurrent layer, a probability.
-fn classifier(tokens: usize, length: usize, width: usize, recurrent: Value) -> ModelSpec {
-    let embedding = json!({ "type": "Embedding", "input_dim": tokens, "output_dim": width });
-    model(&[length], json!([embedding, recurrent, { "type": "Dense", "units": 1, "activation": "sigmoid" }]))
-}
-
 fn loss(kind: &str) -> LossSpec {
     LossSpec::from_json(&json!(kind)).expect("a loss")
-}
-
-/// The training step of a model with Adam: graph, loss.
-fn step(spec: &ModelSpec, batch: usize) -> (Graph, NodeId) {
-    let mut built = build(spec, batch, nn::Mode::Train, Some(&loss("binary_crossentropy"))).expect("a graph");
-    let loss = built.loss.expect("a loss");
-    differentiate(&mut built.graph, loss).expect("gradients");
-    optim::append(&mut built.graph, &OptimizerSpec::from_json(&json!({ "type": "Adam" })).expect("Adam")).expect("an update");
-    (built.graph, loss)
 }
 
 /// A layer with PyTorch's numbers.
@@ -67,7 +52,8 @@ impl Case {
         };
         let one = |(name, case): (&String, &Value)| {
             let prefix = format!("{name}/");
-            let own = tensors.tensors().into_iter().filter_map(|(key, view)| Some((key.strip_prefix(&prefix)?.to_owned(), cells(view.data()))));
+            let own =
+                tensors.tensors().into_iter().filter_map(|(key, view)| Some((key.strip_prefix(&prefix)?.to_owned(), cells(view.data()))));
             let shape = tensors.tensor(&format!("{name}/x")).expect("x").shape().to_vec();
             Case::new(name, &shape, case, own.collect())
         };
@@ -286,7 +272,10 @@ fn going_backwards_is_reading_the_reversed_sequence() {
 #[test]
 fn a_gru_may_reset_before_the_product() {
     let x = [0.5, -1.0, 2.0, 1.5, 0.25, -0.75, -2.0, 0.1, 0.3, 1.0, -0.5, 0.8];
-    let spec = model(&[2, 3], json!([{ "type": "GRU", "units": 2, "reset_after": false, "bias_initializer": { "type": "RandomNormal", "stddev": 0.5 } }]));
+    let spec = model(
+        &[2, 3],
+        json!([{ "type": "GRU", "units": 2, "reset_after": false, "bias_initializer": { "type": "RandomNormal", "stddev": 0.5 } }]),
+    );
     let built = build(&spec, 2, nn::Mode::Infer, None).expect("a graph");
     let weights: Vec<Vec<f64>> =
         built.graph.variables().iter().enumerate().map(|(k, v)| v.initial(1, k as u32).into_iter().map(f64::from).collect()).collect();
@@ -314,7 +303,10 @@ fn a_gru_may_reset_before_the_product() {
 
 #[test]
 fn recurrent_kernels_begin_orthogonal_and_the_forget_gate_open() {
-    let spec = model(&[4, 3], json!([{ "type": "LSTM", "units": 6 }, { "type": "Dense", "units": 2, "kernel_initializer": { "type": "Orthogonal", "gain": 2.0 } }]));
+    let spec = model(
+        &[4, 3],
+        json!([{ "type": "LSTM", "units": 6 }, { "type": "Dense", "units": 2, "kernel_initializer": { "type": "Orthogonal", "gain": 2.0 } }]),
+    );
     let built = build(&spec, 1, nn::Mode::Infer, None).expect("a graph");
     let initial = |name: &str| {
         let position = built.graph.variables().iter().position(|variable| variable.name == name).expect("a variable");
@@ -324,72 +316,15 @@ fn recurrent_kernels_begin_orthogonal_and_the_forget_gate_open() {
     assert_eq!(initial("lstm.bias"), bias);
     // Rows of the wide one, columns of the tall one.
     let (wide, tall) = (initial("lstm.recurrent_kernel"), initial("dense.kernel"));
-    let check = |a: usize, b: usize, dot: f64, length: f64| assert!((dot - if a == b { length * length } else { 0.0 }).abs() < 1e-6, "{a}, {b}: {dot}");
+    let check = |a: usize, b: usize, dot: f64, length: f64| {
+        assert!((dot - if a == b { length * length } else { 0.0 }).abs() < 1e-6, "{a}, {b}: {dot}")
+    };
     for (a, b) in (0..6).flat_map(|a| (0..6).map(move |b| (a, b))) {
         check(a, b, (0..24).map(|k| wide[a * 24 + k] * wide[b * 24 + k]).sum(), 1.0);
     }
     for (a, b) in [(0, 0), (0, 1), (1, 1)] {
         check(a, b, (0..6).map(|k| tall[k * 2 + a] * tall[k * 2 + b]).sum(), 2.0);
     }
-}
-
-/// Kernels with what their text depends on: not where their operands lie.
-fn texts(plan: &Plan) -> usize {
-    let text = |step: &gradscope::plan::Step| {
-        let operand = |operand: &Operand| match operand {
-            Operand::Memory(place) => format!("{} cells", place.len),
-            other => format!("{other:?}"),
-        };
-        let inputs: Vec<String> = step.inputs.iter().map(|(of, shape)| format!("{} {shape}", operand(of))).collect();
-        format!("{:?} {inputs:?} {}", step.kernel, step.shape)
-    };
-    plan.steps.iter().map(text).collect::<BTreeSet<String>>().len()
-}
-
-/// A longer sequence takes more kernels, but no other ones: each is compiled once.
-#[test]
-fn time_steps_share_their_kernels() {
-    for (kind, a_step) in [("SimpleRNN", 4), ("LSTM", 14), ("GRU", 14)] {
-        let plan = |length: usize| {
-            let (graph, loss) = step(&classifier(100, length, 16, json!({ "type": kind, "units": 32 })), 8);
-            Plan::new(&graph, Mode::Train, &[loss]).expect("a plan")
-        };
-        let (short, long) = (plan(20), plan(64));
-        println!("{kind}: {} kernels a time step, {} texts", (long.steps.len() - short.steps.len()) as f64 / 44.0, texts(&long));
-        assert_eq!(texts(&short), texts(&long), "{kind}");
-        assert!((long.steps.len() - short.steps.len()) <= 44 * a_step, "{kind}: {} kernels, then {}", short.steps.len(), long.steps.len());
-        assert!(!long.steps.iter().any(|step| matches!(step.kernel, Kernel::Copy)), "{kind}: time steps are copied");
-    }
-}
-
-/// Planning takes time by the node: five times for a sequence that is five times as long, not twenty-five.
-#[test]
-fn long_sequences_are_planned_in_time() {
-    let model = |length: usize| classifier(100, length, 16, json!({ "type": "LSTM", "units": 32 }));
-    for mode in [Mode::Train, Mode::Inspect] {
-        let time = |length: usize| {
-            let (graph, loss) = step(&model(length), 8);
-            let once = || {
-                let start = Instant::now();
-                let plan = Plan::new(&graph, mode, &[loss]).expect("a plan");
-                (start.elapsed().as_secs_f64(), plan.steps.len())
-            };
-            (0..4).map(|_| once()).fold((f64::INFINITY, 0), |best, now| (now.0.min(best.0), now.1))
-        };
-        let ((short, few), (long, many)) = (time(80), time(400));
-        println!("{mode:?}: {few} kernels in {:.1} ms, {many} in {:.1} ms", 1e3 * short, 1e3 * long);
-        assert!(long < 15.0 * short, "{mode:?}: {short} s for 80 time steps, {long} s for 400");
-    }
-}
-
-#[test]
-fn pipelines_on_the_gpu_are_few() {
-    let mut gpu = block_on(Gpu::open()).expect("this test needs a GPU or a software adapter (Mesa's lavapipe)");
-    let (graph, loss) = step(&classifier(100, 64, 16, json!({ "type": "LSTM", "units": 32 })), 8);
-    let plan = Rc::new(Plan::new(&graph, Mode::Train, &[loss]).expect("a plan"));
-    block_on(gpu.compile(Rc::clone(&plan), &[loss])).expect("kernels");
-    println!("{} kernels, {} pipelines", plan.steps.len(), gpu.pipelines());
-    assert!(gpu.pipelines() < 60, "{} pipelines", gpu.pipelines());
 }
 
 #[test]
