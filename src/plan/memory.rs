@@ -101,8 +101,10 @@ impl<'a> Memory<'a> {
         if self.placed[node.index()].is_some() {
             return;
         }
-        let mut offset = 0usize;
+        let mut end = 0;
         for &input in &self.simple.inputs[node.index()] {
+            let offset: usize = end;
+            end += self.simple.shape(input).numel();
             let Value::Node(part) = self.simple.values[input.index()] else { continue };
             let index = part.index();
             let taken = self.placed[index].is_some() || self.views[index].is_some() || self.homes[index].is_some();
@@ -110,7 +112,6 @@ impl<'a> Memory<'a> {
                 self.homes[index] = Some((node, offset));
                 self.last_use[node.index()] = self.last_use[node.index()].max(self.last_use[index]);
             }
-            offset += self.simple.shape(input).numel();
         }
     }
 

@@ -368,6 +368,7 @@ fn wrong_arguments_are_named() {
         assert_eq!((error.code, error.at.as_deref()), (code, Some(place)), "{error}");
     };
     refused(&[4], json!({ "type": "GRU", "units": 2 }), ErrorCode::BadShape, "gru");
+    refused(&[1001, 1], json!({ "type": "GRU", "units": 2 }), ErrorCode::BadShape, "gru");
     refused(&[4, 3], json!({ "type": "SimpleRNN", "units": 0 }), ErrorCode::BadValue, "simple_rnn");
     refused(&[4, 3], json!({ "type": "LSTM", "units": 2, "bias_initializer": "he_normal" }), ErrorCode::BadValue, "lstm");
 }

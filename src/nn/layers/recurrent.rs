@@ -8,6 +8,9 @@ use crate::nn::build::LayerCx;
 use crate::nn::{Activation, Init, Regularizer};
 use crate::ops::Op;
 
+/// Most time steps: each is some sixty nodes with its gradient.
+const LONGEST: usize = 1000;
+
 const ORTHOGONAL: Init = Init(Initializer::Orthogonal { gain: 1.0 });
 
 spec! {
@@ -109,8 +112,9 @@ struct Arguments<'a> {
     kind: &'static str,
     units: usize,
     use_bias: bool,
+    /// Of W and U.
+    initializers: [&'a Init; 2],
     /// Of W, U and b.
-    initializers: [&'a Init; 3],
     regularizers: [Option<Regularizer>; 3],
     return_sequences: bool,
     go_backwards: bool,
@@ -122,7 +126,7 @@ macro_rules! arguments {
             kind: $kind,
             units: $layer.units,
             use_bias: $layer.use_bias,
-            initializers: [&$layer.kernel_initializer, &$layer.recurrent_initializer, &$layer.bias_initializer],
+            initializers: [&$layer.kernel_initializer, &$layer.recurrent_initializer],
             regularizers: [$layer.kernel_regularizer, $layer.recurrent_regularizer, $layer.bias_regularizer],
             return_sequences: $layer.return_sequences,
             go_backwards: $layer.go_backwards,
@@ -206,13 +210,16 @@ fn choose(cx: &mut LayerCx, m: NodeId, a: NodeId, b: NodeId) -> Result<NodeId> {
 }
 
 impl Arguments<'_> {
-    /// Declares the variables for `gates` gates and multiplies all of x by W at once. `bias` is the bias's own initialiser; with `two` there is
-    /// a second one, which is added to h U.
+    /// Declares the variables for `gates` gates and multiplies all of x by W at once. `bias` is how the bias begins; with `two` there is a
+    /// second one, which is added to h U.
     fn start(&self, cx: &mut LayerCx, x: NodeId, gates: usize, bias: &Init, two: bool) -> Result<Start> {
         positive(&[("units", self.units)])?;
         let &[batch, length, width] = &cx.graph.shape(x)[..] else {
             return Err(bad_input(self.kind, "a sequence of vectors [length, width]", cx.graph.shape(x)));
         };
+        if length > LONGEST {
+            return Err(bad_input(self.kind, "at most 1000 time steps", cx.graph.shape(x)));
+        }
         let all = gates * self.units;
         let kernel = cx.parameter("kernel", &[width, all], self.initializers[0], self.regularizers[0])?;
         let recurrent = cx.parameter("recurrent_kernel", &[self.units, all], self.initializers[1], self.regularizers[1])?;

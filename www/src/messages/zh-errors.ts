@@ -104,6 +104,7 @@ export const words: Readonly<Record<string, string>> = {
   "at least # layers": "至少 # 层",
   "# to # layers": "# 到 # 层",
   "tokens, which only the model's input is": "词元，只有模型的输入才是",
+  "at most 1000 time steps": "至多 1000 个时间步",
   "a sequence of vectors [length, width]": "向量序列 [长度, 宽度]",
   "Zeros, Ones or Constant, since unit_forget_bias is true": "Zeros、Ones 或 Constant（因为 unit_forget_bias 为 true）",
   "another": "其他",

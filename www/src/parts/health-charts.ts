@@ -115,7 +115,7 @@ class OverTime extends Drawing {
     const norms = this.#norms();
     const top = Math.ceil(Math.log10(Math.max(...norms)));
     if (!Number.isFinite(top)) return;
-    const left = 32;
+    const left = 40;
     const y = (power: number): number => 6 + Math.max(0, Math.min(1, (top - power) / DECADES)) * (height - 12);
     context.font = "11px Inter, system-ui, sans-serif";
     context.textAlign = "right";
