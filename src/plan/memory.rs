@@ -1,7 +1,5 @@
 //! Where each value lives: parameters and gradients in their flat buffers, everything else in slots that are shared by lifetime.
 
-use std::collections::BTreeMap;
-
 use super::fuse::{Fused, outputs, shape_of};
 use super::schedule::Schedule;
 use super::simplify::{Simplified, Value};
@@ -50,7 +48,9 @@ struct Memory<'a> {
     /// Free slots.
     free: Vec<usize>,
     /// Slots by the time after which they are free.
-    busy: BTreeMap<usize, Vec<usize>>,
+    busy: Vec<Vec<usize>>,
+    /// The first time whose slots are not free yet.
+    now: usize,
 }
 
 impl<'a> Memory<'a> {
@@ -65,7 +65,8 @@ impl<'a> Memory<'a> {
             views: vec![None; count],
             homes: vec![None; count],
             free: Vec::new(),
-            busy: BTreeMap::new(),
+            busy: vec![Vec::new(); schedule.groups.len()],
+            now: 0,
         };
         for (time, group) in schedule.groups.iter().enumerate() {
             for node in group.nodes().flat_map(|node| simple.producers(node)) {
@@ -128,8 +129,10 @@ impl<'a> Memory<'a> {
 
     /// A slot for `len` cells from `time` until `until`: the tightest free one, else the largest free one, which grows, else a new one.
     fn slot(&mut self, len: usize, time: usize, until: usize) -> usize {
-        let busy = self.busy.split_off(&time);
-        self.free.extend(std::mem::replace(&mut self.busy, busy).into_values().flatten());
+        while self.now < time {
+            self.free.append(&mut self.busy[self.now]);
+            self.now += 1;
+        }
         let fits = |slot: &&usize| self.buffers[**slot].len >= len;
         let best = (self.mode == Mode::Train)
             .then(|| {
@@ -148,7 +151,10 @@ impl<'a> Memory<'a> {
                 self.buffers.len() - 1
             }
         };
-        self.busy.entry(until).or_default().push(slot);
+        // What stays to the end is never free.
+        if let Some(busy) = self.busy.get_mut(until) {
+            busy.push(slot);
+        }
         slot
     }
 
