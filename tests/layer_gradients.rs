@@ -44,7 +44,10 @@ fn check(input: &[usize], layer: Value) {
                 run(&built, &moved)[loss.index()][0]
             };
             let (numeric, exact) = ((at(1e-6) - at(-1e-6)) / 2e-6, exact[gradient.index()][element]);
-            assert!((numeric - exact).abs() <= 1e-5 * exact.abs().max(1e-2), "{layer}: leaf {k}, element {element}: {numeric}, not {exact}");
+            assert!(
+                (numeric - exact).abs() <= 1e-5 * exact.abs().max(1e-2),
+                "{layer}: leaf {k}, element {element}: {numeric}, not {exact}"
+            );
         }
     }
 }
@@ -71,6 +74,9 @@ fn layers_that_enlarge_images() {
     for padding in ["valid", "same"] {
         check(&[3, 2, 2], json!({ "type": "Conv2DTranspose", "filters": 3, "kernel_size": 3, "strides": 2, "padding": padding }));
         check(&[2, 3, 1], json!({ "type": "Conv2DTranspose", "filters": 2, "kernel_size": [1, 2], "strides": 3, "padding": padding }));
-        check(&[4, 3, 2], json!({ "type": "Conv2DTranspose", "filters": 1, "kernel_size": 2, "activation": "sigmoid", "padding": padding }));
+        check(
+            &[4, 3, 2],
+            json!({ "type": "Conv2DTranspose", "filters": 1, "kernel_size": 2, "activation": "sigmoid", "padding": padding }),
+        );
     }
 }

@@ -68,11 +68,18 @@ impl Stream<'_> {
                 Stream { file: self.file, from: &mut member }.batch(name, parts, counts)?;
             }
             let rest = member.limit() + size.next_multiple_of(BLOCK as u64) - size;
-            io::copy(&mut (&mut *self.from).take(rest), &mut io::sink()).map_err(|error| bad_file(self.file, "tar", &error.to_string()))?;
+            self.skip(rest)?;
             header = [0; BLOCK];
             fill(self.file, self.from, &mut header)?;
         }
-        Ok(())
+        // To the end, where gzip has its checksum.
+        self.skip(u64::MAX)
+    }
+
+    /// Leaves out so many bytes, or as many as there are.
+    fn skip(&mut self, bytes: u64) -> Result<()> {
+        let copied = io::copy(&mut (&mut *self.from).take(bytes), &mut io::sink());
+        copied.map(drop).map_err(|error| bad_file(self.file, "gzip", &error.to_string()))
     }
 
     /// The records of a batch, called `name`, to the end.
@@ -84,7 +91,9 @@ impl Stream<'_> {
             match fill(self.file, self.from, &mut record)? {
                 0 => return Ok(()),
                 RECORD if labels.len() < counts[part] => {}
-                RECORD => return Err(bad_file(self.file, "CIFAR-10", &format!("it holds more than the {} pictures expected", counts[part]))),
+                RECORD => {
+                    return Err(bad_file(self.file, "CIFAR-10", &format!("it holds more than the {} pictures expected", counts[part])));
+                }
                 read => {
                     let reason = format!("{name} ends after {read} of the {RECORD} bytes of a picture");
                     return Err(bad_file(self.file, "CIFAR-10", &reason));

@@ -226,7 +226,8 @@ impl LossSpec {
 
     /// Whether the loss is one of classification, so that answers are right or wrong.
     pub fn classifies(&self) -> bool {
-        let of_classes = matches!(self, Self::SparseCategoricalCrossentropy(_) | Self::CategoricalCrossentropy(_) | Self::BinaryCrossentropy(_));
+        let of_classes =
+            matches!(self, Self::SparseCategoricalCrossentropy(_) | Self::CategoricalCrossentropy(_) | Self::BinaryCrossentropy(_));
         of_classes && self.target() == Target::Labels
     }
 

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::layers::{
-    Add, Conv2D, Conv2DTranspose, Dense, Embedding, Flatten, Layer, LayerNormalization, MaxPooling2D, MultiHeadAttention, PositionEmbedding,
-    Reshape,
+    Add, Conv2D, Conv2DTranspose, Dense, Embedding, Flatten, Layer, LayerNormalization, MaxPooling2D, MultiHeadAttention,
+    PositionEmbedding, Reshape,
 };
 use super::loss::{BinaryCrossentropy, HalfSumOfSquares, MeanSquaredError, Reduction, SparseCategoricalCrossentropy, Target};
 use super::{Activation, Init, LayerSpec, LossSpec, ModelSpec, Padding};
@@ -108,15 +108,8 @@ fn mnist_cnn_small() -> Preset {
 /// 4,275,594 parameters.
 fn cifar10_cnn() -> Preset {
     let conv = |filters: usize| -> Layer { Conv2D { padding: Padding::Same, ..Conv2D::new(filters, 3, Activation::Relu) }.into() };
-    let layers = vec![
-        conv(64),
-        max_pool(),
-        conv(128),
-        max_pool(),
-        Flatten {}.into(),
-        dense(512, Activation::Relu),
-        dense(10, Activation::Softmax),
-    ];
+    let layers =
+        vec![conv(64), max_pool(), conv(128), max_pool(), Flatten {}.into(), dense(512, Activation::Relu), dense(10, Activation::Softmax)];
     Preset {
         name: "cifar10-cnn".into(),
         model: model(&[32, 32, 3], layers),

@@ -155,31 +155,36 @@ fn check(filters: usize, [rows, cols]: [usize; 2], channels: usize, Conv2d { str
     Ok(())
 }
 
-/// The bias, added where there is one.
-fn biased(cx: &mut LayerCx, product: NodeId, bias: Option<NodeId>) -> Result<NodeId> {
-    bias.map_or(Ok(product), |bias| cx.graph.add(product, bias))
+/// product + b, where there is a bias b `[filters]`.
+fn biased(
+    cx: &mut LayerCx,
+    product: NodeId,
+    (use_bias, filters): (bool, usize),
+    initializer: &Init,
+    regularizer: Option<Regularizer>,
+) -> Result<NodeId> {
+    if !use_bias {
+        return Ok(product);
+    }
+    let bias = cx.parameter("bias", &[filters], initializer, regularizer)?;
+    cx.graph.add(product, bias)
 }
 
 impl Build for Conv1D {
     fn build(&self, cx: &mut LayerCx, x: NodeId) -> Result<NodeId> {
         let [length, channels] = sequence("Conv1D", cx.graph.shape(x))?;
-        let mut conv =
-            Conv2d { stride: [1, self.strides], padding: self.padding.op(0), dilation: [1, self.dilation_rate], groups: self.groups };
+        let back = self.kernel_size.saturating_sub(1).saturating_mul(self.dilation_rate);
+        let (stride, dilation) = ([1, self.strides], [1, self.dilation_rate]);
+        let conv = Conv2d { stride, padding: self.padding.op(back), dilation, groups: self.groups };
         check(self.filters, [1, self.kernel_size], channels, &conv)?;
-        let reach = (self.kernel_size - 1) * self.dilation_rate + 1;
-        conv.padding = self.padding.op(reach - 1);
-        let row = as_image(cx, x, length, reach, conv.padding)?;
+        let row = as_image(cx, x, length, back + 1, conv.padding)?;
         let group_in = channels / self.groups;
         let shape = [self.kernel_size, group_in, self.filters];
         let kernel = cx.parameter("kernel", &shape, &self.kernel_initializer, self.kernel_regularizer)?;
-        let bias = match self.use_bias {
-            true => Some(cx.parameter("bias", &[self.filters], &self.bias_initializer, self.bias_regularizer)?),
-            false => None,
-        };
         let kernel = cx.graph.reshape(kernel, [1, self.kernel_size, group_in, self.filters])?;
         let product = cx.graph.conv2d(row, kernel, conv)?;
         let product = as_sequence(cx, product)?;
-        let sum = biased(cx, product, bias)?;
+        let sum = biased(cx, product, (self.use_bias, self.filters), &self.bias_initializer, self.bias_regularizer)?;
         self.activation.build(cx.graph, sum)
     }
 }
@@ -193,12 +198,8 @@ impl Build for Conv2D {
         conv.padding.place([height, width], [rows, cols], stride, dilation)?;
         let kernel = [rows, cols, channels / self.groups, self.filters];
         let kernel = cx.parameter("kernel", &kernel, &self.kernel_initializer, self.kernel_regularizer)?;
-        let bias = match self.use_bias {
-            true => Some(cx.parameter("bias", &[self.filters], &self.bias_initializer, self.bias_regularizer)?),
-            false => None,
-        };
         let product = cx.graph.conv2d(x, kernel, conv)?;
-        let sum = biased(cx, product, bias)?;
+        let sum = biased(cx, product, (self.use_bias, self.filters), &self.bias_initializer, self.bias_regularizer)?;
         self.activation.build(cx.graph, sum)
     }
 }
@@ -216,13 +217,9 @@ impl Build for Conv2DTranspose {
         let input = spread("strides", [height, width], stride, [beyond(rows, stride[0]), beyond(cols, stride[1])])?;
         let kernel = [rows, cols, self.filters, channels];
         let kernel = cx.parameter("kernel", &kernel, &self.kernel_initializer, self.kernel_regularizer)?;
-        let bias = match self.use_bias {
-            true => Some(cx.parameter("bias", &[self.filters], &self.bias_initializer, self.bias_regularizer)?),
-            false => None,
-        };
         let product = cx.graph.push(Conv2dInputGrad { conv, input }.into(), &[x, kernel])?;
         cx.name(product, "conv2d_transpose");
-        let sum = biased(cx, product, bias)?;
+        let sum = biased(cx, product, (self.use_bias, self.filters), &self.bias_initializer, self.bias_regularizer)?;
         self.activation.build(cx.graph, sum)
     }
 }

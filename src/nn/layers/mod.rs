@@ -24,8 +24,8 @@ pub use embedding::{Embedding, PositionEmbedding, ReversibleEmbedding};
 pub use merge::Add;
 pub use norm::{BatchNormalization, LayerNormalization, RMSNormalization};
 pub use pool::{
-    AveragePooling1D, AveragePooling2D, GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalMaxPooling1D, GlobalMaxPooling2D, MaxPooling1D,
-    MaxPooling2D,
+    AveragePooling1D, AveragePooling2D, GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalMaxPooling1D, GlobalMaxPooling2D,
+    MaxPooling1D, MaxPooling2D,
 };
 pub use shape::{Flatten, Reshape, UpSampling2D, ZeroPadding2D};
 

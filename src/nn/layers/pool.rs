@@ -91,7 +91,13 @@ fn windows(kind: &str, cx: &LayerCx, x: NodeId, pool_size: Pair, strides: Option
 }
 
 /// Pools a sequence as an image of one row.
-fn pool_sequence(kind: &str, cx: &mut LayerCx, x: NodeId, (size, strides, padding): (usize, Option<usize>, Padding), op: Pool) -> Result<NodeId> {
+fn pool_sequence(
+    kind: &str,
+    cx: &mut LayerCx,
+    x: NodeId,
+    (size, strides, padding): (usize, Option<usize>, Padding),
+    op: Pool,
+) -> Result<NodeId> {
     let [length, _] = sequence(kind, cx.graph.shape(x))?;
     let stride = strides.unwrap_or(size);
     positive(&[("pool_size", size), ("strides", stride)])?;

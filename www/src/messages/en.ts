@@ -53,6 +53,7 @@ const texts = {
   "sample.drawn": "Your drawing",
   "sample.image": "The pinned example",
   "sample.imageOf": "The pinned example, labelled {label}",
+  "sample.back": "What the network gives back",
   "sample.prediction": "What the network says",
   "sample.previous": "Previous example",
   "sample.next": "Next example",

@@ -53,6 +53,7 @@ const texts = {
   "sample.drawn": "你画的",
   "sample.image": "当前样本",
   "sample.imageOf": "当前样本，标签 {label}",
+  "sample.back": "网络还原的样子",
   "sample.prediction": "网络的判断",
   "sample.previous": "上一个样本",
   "sample.next": "下一个样本",

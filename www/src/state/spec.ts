@@ -109,8 +109,9 @@ export const LOSSES = [
   "sparse_categorical_crossentropy", "categorical_crossentropy", "binary_crossentropy", "mean_squared_error", "mean_absolute_error", "half_sum_of_squares",
 ] as const;
 
-/** The loss of that name with Keras's defaults. */
-export const lossNamed = (type: string): LossSpec => ({ type }) as LossSpec;
+/** The loss of that name with Keras's defaults; what outputs are compared with stays, where it is not classes. */
+export const lossNamed = (type: string, before?: LossSpec): LossSpec =>
+  ({ type, ...(before && "target" in before && !type.includes("categorical") ? { target: before.target } : {}) }) as LossSpec;
 
 const size = (value: unknown, flat = false): string => (Array.isArray(value) ? value.join("×") : flat ? String(value) : `${String(value)}×${String(value)}`);
 
