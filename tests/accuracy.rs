@@ -71,7 +71,8 @@ fn cifar10_cnn_learns_on_the_cpu_in_two_epochs() {
     assert!(tests[1] >= REFERENCE - 0.015, "accuracies {tests:?}");
 }
 
-/// Two principal components, the best that a linear model can keep in two numbers, leave 0.0557 of the test part (the mean image 0.0675).
+/// Two principal components, the best that a linear model can keep in two numbers, leave 0.0557 of the test part (the mean image 0.0675); the same model
+/// in PyTorch 0.0462.
 #[test]
 #[ignore = "a minute on one core"]
 fn the_autoencoder_keeps_more_in_two_numbers_than_two_principal_components() {
@@ -87,7 +88,7 @@ fn the_autoencoder_keeps_more_in_two_numbers_than_two_principal_components() {
     })
     .expect("training");
     println!("test loss {:.4} after an epoch, {:.0} ms a step", test.loss, result.ms_per_step);
-    assert!(test.loss < 0.0557, "loss {}", test.loss);
+    assert!(test.loss < 0.05, "loss {}", test.loss);
 }
 
 /// nanoGPT's own figure for a model and a budget of this size is 1.88, on tiny Shakespeare and with its own split.

@@ -323,7 +323,7 @@ fn cifar_is_taken_from_batches_or_from_its_archive() {
 
 #[test]
 fn bad_cifar_files_say_what_is_wrong() {
-    let error = |name: &str, bytes: Vec<u8>| Dataset::from_official("cifar10", &[(name.to_owned(), bytes)]).err().expect("a bad file");
+    let error = |name: &str, bytes: Vec<u8>| Dataset::from_official("cifar10", &[(name.to_owned(), bytes)]).expect_err("a bad file");
     let whole = [record(1), record(2)].concat();
     let archive = tar(&[("data_batch_1.bin", &whole)]);
     let packed = gzip(&archive);

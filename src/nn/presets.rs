@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::layers::{
-    Add, Conv2D, Conv2DTranspose, Dense, Embedding, Flatten, Layer, LayerNormalization, MaxPooling2D, MultiHeadAttention,
-    PositionEmbedding, Reshape,
+    Add, Conv2D, Dense, Embedding, Flatten, Layer, LayerNormalization, MaxPooling2D, MultiHeadAttention, PositionEmbedding, Reshape,
 };
 use super::loss::{BinaryCrossentropy, HalfSumOfSquares, MeanSquaredError, Reduction, SparseCategoricalCrossentropy, Target};
 use super::{Activation, Init, LayerSpec, LossSpec, ModelSpec, Padding};
@@ -124,28 +123,19 @@ fn cifar10_cnn() -> Preset {
 
 /// Digits through a plane and back: the layer `latent` has two numbers, and the target is the input.
 fn autoencoder() -> Preset {
-    let halving = |filters: usize| -> Layer {
-        Conv2D { strides: 2.into(), padding: Padding::Same, ..Conv2D::new(filters, 3, Activation::Relu) }.into()
-    };
-    let doubling = |filters: usize, activation: Activation| -> Layer {
-        Conv2DTranspose { strides: 2.into(), padding: Padding::Same, ..Conv2DTranspose::new(filters, 3, activation) }.into()
-    };
-    let mut model = model(
-        &[28, 28, 1],
-        vec![
-            halving(16),
-            halving(32),
-            Flatten {}.into(),
-            dense(64, Activation::Relu),
-            dense(2, Activation::Linear),
-            dense(64, Activation::Relu),
-            dense(7 * 7 * 32, Activation::Relu),
-            Reshape { target_shape: vec![7, 7, 32] }.into(),
-            doubling(16, Activation::Relu),
-            doubling(1, Activation::Sigmoid),
-        ],
-    );
-    model.layers[4].name = Some("latent".into());
+    let relu = |units: usize| dense(units, Activation::Relu);
+    let layers = vec![
+        Flatten {}.into(),
+        relu(256),
+        relu(64),
+        dense(2, Activation::Linear),
+        relu(64),
+        relu(256),
+        dense(28 * 28, Activation::Sigmoid),
+        Reshape { target_shape: vec![28, 28, 1] }.into(),
+    ];
+    let mut model = model(&[28, 28, 1], layers);
+    model.layers[3].name = Some("latent".into());
     Preset {
         name: "autoencoder".into(),
         model,

@@ -60,12 +60,12 @@ export const lessons: Lessons = {
     text: [
       "The first half makes two numbers of a picture of 784 pixels, the second half makes a picture of these two numbers. The target is the input itself, so no label is needed.",
       "Two numbers are a point of a plane. To redraw a digit from its point, the network must put digits that look alike side by side.",
-      "The convolutions halve height and width; the transposed convolutions double them again: each pixel lays the kernel on the larger picture, and where these overlap they are added.",
+      "Without its bends the network would be principal component analysis: two components leave a mean squared error of 0.0557. With them one epoch is enough to fall below that.",
     ],
     next: [
-      { text: "Train, and choose the last layer: its picture is what comes back of the digit." },
+      { text: "Train, and watch beside the digit what comes back of it." },
       { text: "Draw a digit of your own, and something that is no digit." },
-      { text: "Widen the layer latent from 2 to 16: how much sharper does it get?" },
+      { text: "Widen the layer latent from 2 to 16: how much sharper does it get? Without activations: how much worse?" },
       { text: "Clothing instead of digits.", address: "#/autoencoder?data=fashion-mnist" },
     ],
   },
