@@ -275,3 +275,76 @@ fn a_publishers_own_files_are_taken_in_any_order() {
     let wrong = [files[1].clone(), ("train-labels".to_owned(), idx(&[3], &[1, 2, 10]))];
     assert_eq!(code("digits", &wrong), ErrorCode::LabelOutOfRange);
 }
+
+/// A record of CIFAR-10's binary version: the class, then the planes of red, green and blue.
+fn record(class: u8) -> Vec<u8> {
+    let plane = |colour: u8| (0..1024u32).map(move |pixel| (pixel % 250) as u8 + colour);
+    std::iter::once(class).chain((0..3).flat_map(plane)).collect()
+}
+
+/// A tar archive of some files.
+fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = Vec::new();
+    for (name, contents) in files {
+        let mut header = [0; 512];
+        header[..name.len()].copy_from_slice(name.as_bytes());
+        header[124..135].copy_from_slice(format!("{:011o}", contents.len()).as_bytes());
+        header[257..262].copy_from_slice(b"ustar");
+        archive.extend_from_slice(&header);
+        archive.extend_from_slice(contents);
+        archive.resize(archive.len().next_multiple_of(512), 0);
+    }
+    archive.resize(archive.len() + 1024, 0);
+    archive
+}
+
+#[test]
+fn cifar_is_taken_from_batches_or_from_its_archive() {
+    let batches =
+        [("data_batch_2.bin", [record(9)].concat()), ("test_batch.bin", record(4)), ("data_batch_1.bin", [record(3), record(0)].concat())];
+    let own = batches.clone().map(|(name, bytes)| (name.to_owned(), bytes));
+    let set = Dataset::from_official("cifar10", &own).expect("a data set");
+    assert_eq!((set.train.count, set.test.count, &set.info.shape[..]), (3, 1, &[32, 32, 3][..]));
+    assert_eq!((set.train.y.gather(&[0, 1, 2]), set.test.y.gather(&[0])), (vec![3.0, 0.0, 9.0], vec![4.0]));
+    assert_eq!(set.info.classes[9], "truck");
+    // Pixel 7: the three colours lie side by side.
+    assert_eq!([21, 22, 23].map(|cell| (set.train.x.value(2, cell) * 255.0).round()), [7.0, 8.0, 9.0]);
+
+    let member = |name: &'static str| ["cifar-10-batches-bin/", name].concat();
+    let names = batches.each_ref().map(|(name, _)| member(name));
+    let mut members: Vec<(&str, &[u8])> = names.iter().zip(&batches).map(|(name, (_, bytes))| (name.as_str(), &bytes[..])).collect();
+    members.sort();
+    members.push(("cifar-10-batches-bin/readme.html", b"<a>"));
+    for archive in [tar(&members), gzip(&tar(&members))] {
+        let again = Dataset::from_official("cifar10", &[("cifar-10-binary.tar.gz".to_owned(), archive)]).expect("a data set");
+        assert_eq!(again, set);
+    }
+}
+
+#[test]
+fn bad_cifar_files_say_what_is_wrong() {
+    let error = |name: &str, bytes: Vec<u8>| Dataset::from_official("cifar10", &[(name.to_owned(), bytes)]).expect_err("a bad file");
+    let whole = [record(1), record(2)].concat();
+    let archive = tar(&[("data_batch_1.bin", &whole)]);
+    let packed = gzip(&archive);
+    let cases = [
+        ("data_batch_1.bin", whole[..5000].to_vec(), "data_batch_1.bin ends after 1927 of the 3073 bytes of a picture"),
+        ("data_batch_1.bin", whole[..100].to_vec(), "data_batch_1.bin ends after 100 of the 3073 bytes of a picture"),
+        ("cifar.tar", archive[..4000].to_vec(), "data_batch_1.bin ends after 415 of the 3073 bytes of a picture"),
+        ("test_batch.bin", whole.clone(), "there is no data_batch_1.bin to data_batch_5.bin"),
+        ("empty", Vec::new(), "there is no data_batch_1.bin to data_batch_5.bin"),
+    ];
+    for (name, bytes, reason) in cases {
+        let error = error(name, bytes);
+        assert_eq!(error.code, ErrorCode::BadFile);
+        assert!(error.message.contains(reason), "{name}: {error}");
+    }
+    for end in [3, 30, packed.len() / 2, packed.len() - 3] {
+        assert_eq!(error("cifar-10-binary.tar.gz", packed[..end].to_vec()).code, ErrorCode::BadFile, "{end} of {} bytes", packed.len());
+    }
+    let mut nameless = archive;
+    nameless[124..135].copy_from_slice(b"nonsense   ");
+    assert_eq!(error("cifar.tar", nameless).code, ErrorCode::BadFile);
+    assert_eq!(error("data_batch_1.bin", record(10)).code, ErrorCode::LabelOutOfRange);
+    assert_eq!(error("test_batch.bin", record(1).repeat(10_001)).code, ErrorCode::BadFile, "more than the test part holds");
+}

@@ -1,7 +1,8 @@
-//! What layers compute. The expected numbers are those of Keras 3.15 itself (its layers, on these inputs, with its defaults).
+//! What layers compute. The expected numbers are those of Keras 3.15 itself (its layers, on these inputs, with its defaults; over JAX or TensorFlow,
+//! since over PyTorch its average of a window counts padding).
 
 use gradscope::graph::{Leaf, Phase, Target};
-use gradscope::nn::{Built, Mode, ModelSpec, build};
+use gradscope::nn::{Built, Mode, ModelSpec, build, describe};
 use gradscope::ops::CpuCx;
 use gradscope::ops::eval::evaluate;
 use serde_json::{Value, json};
@@ -60,6 +61,130 @@ fn poolings() {
     check(&[4, 5, 1], &image(), json!({ "type": "MaxPooling2D" }), &[2, 2, 1], &[6.0, 3.0, 4.0, 6.0]);
     check(&[4, 5, 1], &image(), json!({ "type": "GlobalAveragePooling2D" }), &[1], &[2.85]);
     check(&[4, 5, 1], &image(), json!({ "type": "GlobalMaxPooling2D", "keepdims": true }), &[1, 1, 1], &[6.0]);
+}
+
+/// 6 steps of 2 channels.
+fn steps() -> Vec<f64> {
+    (0..12).map(|i| f64::from(i % 5)).collect()
+}
+
+/// A layer with a kernel of so many different numbers, and the biases 0.25, 0.5, ...
+fn weighted(mut layer: Value, kernel: i32, biases: u32) -> Value {
+    let kernel: Vec<f64> = (0..kernel).map(|i| f64::from((3 * i) % 7 - 3) / 2.0).collect();
+    let biases: Vec<f64> = (1..=biases).map(|i| f64::from(i) / 4.0).collect();
+    layer["kernel_initializer"] = json!({ "type": "Values", "values": kernel });
+    layer["bias_initializer"] = json!({ "type": "Values", "values": biases });
+    layer
+}
+
+#[test]
+fn convolutions_over_sequences() {
+    let dilated = json!({ "type": "Conv1D", "filters": 3, "kernel_size": 2, "dilation_rate": 2 });
+    let expected = [1.75, -4.5, -0.25, -0.75, 1.0, 2.75, 1.75, -6.0, 10.75, -0.75, 2.0, 1.25];
+    check(&[6, 2], &steps(), weighted(dilated, 12, 3), &[4, 3], &expected);
+    let same = json!({ "type": "Conv1D", "filters": 2, "kernel_size": 3, "strides": 2, "padding": "same" });
+    check(&[6, 2], &steps(), weighted(same, 12, 2), &[3, 2], &[5.25, -0.5, -5.75, 5.0, 2.25, -3.0]);
+    let causal = json!({ "type": "Conv1D", "filters": 2, "kernel_size": 3, "padding": "causal", "groups": 2 });
+    let expected = [0.25, -0.5, 2.25, -3.0, 7.25, -1.0, 4.25, -1.5, -1.25, -4.5, 3.25, -2.5];
+    check(&[6, 2], &steps(), weighted(causal, 6, 2), &[6, 2], &expected);
+}
+
+#[test]
+fn poolings_over_sequences() {
+    check(&[6, 2], &steps(), json!({ "type": "MaxPooling1D" }), &[3, 2], &[2.0, 3.0, 4.0, 2.0, 3.0, 4.0]);
+    let same = |kind: &str| json!({ "type": kind, "pool_size": 3, "strides": 2, "padding": "same" });
+    check(&[6, 2], &steps(), same("MaxPooling1D"), &[3, 2], &[4.0, 3.0, 4.0, 4.0, 3.0, 4.0]);
+    check(&[6, 2], &steps(), same("AveragePooling1D"), &[3, 2], &[2.0, 4.0 / 3.0, 8.0 / 3.0, 2.0, 1.5, 2.5]);
+    let overlapping = json!({ "type": "AveragePooling1D", "pool_size": 4, "strides": 1 });
+    check(&[6, 2], &steps(), overlapping, &[3, 2], &[1.75, 1.5, 2.5, 2.25, 2.0, 1.75]);
+    check(&[6, 2], &steps(), json!({ "type": "GlobalAveragePooling1D" }), &[2], &[10.0 / 6.0, 11.0 / 6.0]);
+    check(&[6, 2], &steps(), json!({ "type": "GlobalMaxPooling1D", "keepdims": true }), &[1, 2], &[4.0, 4.0]);
+}
+
+/// 2 rows, 3 columns, 2 channels.
+fn small() -> Vec<f64> {
+    (0..12).map(|i| f64::from(i % 7)).collect()
+}
+
+#[test]
+fn up_sampling() {
+    let row =
+        |values: [f64; 6]| [&values[..2]; 3].concat().into_iter().chain([&values[2..4]; 3].concat()).chain([&values[4..]; 3].concat());
+    let [upper, lower] = [[0.0, 1.0, 2.0, 3.0, 4.0, 5.0], [6.0, 0.0, 1.0, 2.0, 3.0, 4.0]].map(|values| row(values).collect::<Vec<f64>>());
+    let expected = [&upper[..], &upper, &lower, &lower].concat();
+    check(&[2, 3, 2], &small(), json!({ "type": "UpSampling2D", "size": [2, 3], "interpolation": "nearest" }), &[4, 9, 2], &expected);
+}
+
+#[test]
+fn transposed_convolutions() {
+    let layer = |kernel: Value, strides: usize, padding: &str| json!({ "type": "Conv2DTranspose", "filters": 1, "kernel_size": kernel, "strides": strides, "padding": padding });
+    let valid = [
+        [0.25, -0.25, -3.75, 1.75, -6.75, 3.75, -0.75],
+        [-1.25, 1.75, -2.25, 4.75, -3.25, 7.75, 3.25],
+        [-8.25, 9.25, 3.75, -2.25, -5.25, -3.25, 2.75],
+        [3.25, 0.25, -5.25, 3.25, -2.75, 6.25, 2.75],
+        [-5.75, -8.75, 9.25, -1.25, -0.25, -4.25, 2.75],
+    ];
+    check(&[2, 3, 2], &small(), weighted(layer(json!(3), 2, "valid"), 18, 1), &[5, 7, 1], valid.as_flattened());
+    // The odd padding of the convolution is below and at the right: that is what is cut off.
+    let same: Vec<f64> = valid[..4].iter().flat_map(|row| &row[..6]).copied().collect();
+    check(&[2, 3, 2], &small(), weighted(layer(json!(3), 2, "same"), 18, 1), &[4, 6, 1], &same);
+    let even = [-3.25, -5.25, 1.25, 13.25, 12.25, 7.25];
+    check(&[2, 3, 2], &small(), weighted(layer(json!([2, 4]), 1, "same"), 16, 1), &[2, 3, 1], &even);
+    let apart = [
+        [0.25, -0.25, 0.25, -2.75, 1.75, 0.25, -5.75, 3.75, 0.25],
+        [-0.75, -1.25, 0.25, -0.75, -3.25, 0.25, -0.75, -5.25, 0.25],
+        [0.25; 9],
+        [-8.75, 9.25, 0.25, -1.25, 0.75, 0.25, -4.25, 2.75, 0.25],
+        [6.25, 3.25, 0.25, -0.75, -2.25, 0.25, -0.75, -4.25, 0.25],
+        [0.25; 9],
+    ];
+    for padding in ["valid", "same"] {
+        check(&[2, 3, 2], &small(), weighted(layer(json!(2), 3, padding), 8, 1), &[6, 9, 1], apart.as_flattened());
+    }
+}
+
+#[test]
+fn layers_of_sequences_and_transposed_convolutions_have_keras_parameters() {
+    let rows = |input: Value, layers: Value| {
+        let description =
+            describe(&ModelSpec::from_json(&json!({ "input": input, "layers": layers })).expect("a good spec")).expect("a description");
+        description
+            .layers
+            .into_iter()
+            .map(|layer| (layer.name, layer.output_shape.expect("possible"), layer.parameters))
+            .collect::<Vec<_>>()
+    };
+    let sequence = rows(
+        json!([100, 64]),
+        json!([
+            { "type": "Conv1D", "filters": 128, "kernel_size": 5 },
+            { "type": "MaxPooling1D", "pool_size": 5 },
+            { "type": "Conv1D", "filters": 8, "kernel_size": 3, "groups": 4, "padding": "causal", "use_bias": false },
+            { "type": "GlobalMaxPooling1D" },
+        ]),
+    );
+    let expected = [
+        ("conv1d", vec![96, 128], 41_088),
+        ("max_pooling1d", vec![19, 128], 0),
+        ("conv1d_1", vec![19, 8], 768),
+        ("global_max_pooling1d", vec![8], 0),
+    ];
+    assert_eq!(sequence, expected.map(|(name, shape, parameters)| (name.to_owned(), shape, parameters)));
+    let image = rows(
+        json!([7, 5, 32]),
+        json!([
+            { "type": "Conv2DTranspose", "filters": 16, "kernel_size": 3, "strides": 2, "padding": "same" },
+            { "type": "Conv2DTranspose", "filters": 4, "kernel_size": [3, 1], "strides": 2 },
+            { "type": "UpSampling2D", "size": [1, 3] },
+        ]),
+    );
+    let expected = [
+        ("conv2d_transpose", vec![14, 10, 16], 4_624),
+        ("conv2d_transpose_1", vec![29, 20, 4], 196),
+        ("up_sampling2d", vec![29, 60, 4], 0),
+    ];
+    assert_eq!(image, expected.map(|(name, shape, parameters)| (name.to_owned(), shape, parameters)));
 }
 
 #[test]

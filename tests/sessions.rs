@@ -185,3 +185,32 @@ fn a_run_goes_on_in_another_session_from_its_snapshot() -> Result<()> {
     assert_eq!(result.losses, expected);
     Ok(())
 }
+
+/// The labels of the points stay out of it: the loss has the points themselves for its target, in training, evaluation and outside batches.
+#[test]
+fn an_autoencoder_needs_no_labels() -> Result<()> {
+    let settings = Settings {
+        model: ModelSpec::from_json(&json!({ "input": [2], "layers": [
+            { "type": "Dense", "units": 8, "activation": "tanh" }, { "type": "Dense", "units": 2 }
+        ] }))?,
+        loss: LossSpec::from_json(&json!({ "type": "mse", "target": "input" }))?,
+        optimizer: OptimizerSpec::from_json(&json!({ "type": "Adam", "learning_rate": 0.01 }))?,
+        batch_size: 32,
+        seed: 1,
+        validation_split: 0.2,
+    };
+    let mut session = pollster::block_on(Session::new(Cpu::new(), settings, Rc::new(Dataset::generated("moons")?)))?;
+    let losses = train(&mut session, 300)?;
+    assert!(losses[299] < 0.1 * losses[0], "{} then {}", losses[0], losses[299]);
+    let test = pollster::block_on(session.evaluate(Split::Test))?;
+    assert!(test.accuracy.is_none() && test.confusion.is_none());
+    let x = session.data().test.x.gather(&(0..200).collect::<Vec<u32>>());
+    let drawn = pollster::block_on(session.predict(&x))?;
+    let error = drawn.iter().zip(&x).map(|(a, b)| (a - b) * (a - b)).sum::<f32>() / x.len() as f32;
+    assert!((error - test.loss).abs() <= 1e-5 * test.loss, "{error}, not {}", test.loss);
+    let rows: Vec<u32> = (0..32).collect();
+    let batch = session.data().train.x.gather(&rows);
+    let loss = pollster::block_on(session.train_batch(&batch, &[]))?;
+    assert!(loss > 0.0 && loss < 0.1 * losses[0], "{loss}");
+    Ok(())
+}

@@ -68,7 +68,7 @@ fn mnist_cnn_has_keras_parameters() {
 
 #[test]
 fn every_preset_builds_and_survives_json() {
-    assert_eq!(presets().len(), 6);
+    assert_eq!(presets().len(), 8);
     for preset in presets() {
         for mode in [Mode::Train, Mode::Infer] {
             let built = build(&preset.model, preset.batch_size, mode, Some(&preset.loss)).expect("a graph");
@@ -147,6 +147,9 @@ fn wrong_values_are_named_with_their_place() {
         (json!({ "type": "Dense", "units": 3, "kernel_initializer": "glorot" }), "layers[0].kernel_initializer", ErrorCode::UnknownName),
         (json!({ "type": "Conv2D", "filters": 3, "kernel_size": [1, 2, 3] }), "layers[0].kernel_size", ErrorCode::BadValue),
         (json!({ "type": "Conv2D", "filters": 3, "kernel_size": 3, "padding": "full" }), "layers[0].padding", ErrorCode::UnknownName),
+        (json!({ "type": "Conv2D", "filters": 3, "kernel_size": 3, "padding": "causal" }), "layers[0].padding", ErrorCode::UnknownName),
+        (json!({ "type": "Conv1D", "filters": 3, "kernel_size": 3, "padding": "full" }), "layers[0].padding", ErrorCode::UnknownName),
+        (json!({ "type": "UpSampling2D", "interpolation": "bilinear" }), "layers[0].interpolation", ErrorCode::UnknownName),
         (json!("Dense"), "layers[0]", ErrorCode::BadValue),
     ];
     for (layer, place, code) in cases {
@@ -155,6 +158,11 @@ fn wrong_values_are_named_with_their_place() {
     }
     let error = ModelSpec::parse("{").expect_err("no JSON");
     assert_eq!(error.code, ErrorCode::BadSpec);
+}
+
+/// An image of 8×8 as a sequence of 8 vectors.
+fn rows() -> Value {
+    json!({ "type": "Reshape", "target_shape": [8, 8] })
 }
 
 #[test]
@@ -168,6 +176,22 @@ fn impossible_shapes_are_explained_at_their_layer() {
         (json!([{ "type": "Conv2D", "filters": 4, "kernel_size": 2, "dilation_rate": 16777216 }]), 0, ErrorCode::BadValue),
         (json!([{ "type": "Flatten" }, { "type": "Dense", "units": 0 }]), 1, ErrorCode::BadValue),
         (json!([{ "type": "Flatten" }, { "type": "Conv2D", "filters": 4, "kernel_size": 1 }]), 1, ErrorCode::BadShape),
+        (json!([rows(), { "type": "Conv1D", "filters": 4, "kernel_size": 9 }]), 1, ErrorCode::WindowTooLarge),
+        (json!([rows(), { "type": "Conv1D", "filters": 4, "kernel_size": 3, "dilation_rate": 4 }]), 1, ErrorCode::WindowTooLarge),
+        (json!([rows(), { "type": "Conv1D", "filters": 4, "kernel_size": 0 }]), 1, ErrorCode::BadValue),
+        (json!([rows(), { "type": "Conv1D", "filters": 4, "kernel_size": 3, "groups": 3 }]), 1, ErrorCode::BadValue),
+        (json!([rows(), { "type": "MaxPooling1D", "pool_size": 9 }]), 1, ErrorCode::WindowTooLarge),
+        (json!([rows(), { "type": "AveragePooling1D", "strides": 0 }]), 1, ErrorCode::BadValue),
+        (json!([{ "type": "Conv1D", "filters": 4, "kernel_size": 3 }]), 0, ErrorCode::BadShape),
+        (json!([{ "type": "GlobalMaxPooling1D" }]), 0, ErrorCode::BadShape),
+        (json!([{ "type": "GlobalAveragePooling1D" }]), 0, ErrorCode::BadShape),
+        (json!([rows(), { "type": "UpSampling2D" }]), 1, ErrorCode::BadShape),
+        (json!([{ "type": "UpSampling2D", "size": [2, 0] }]), 0, ErrorCode::BadValue),
+        (json!([{ "type": "UpSampling2D", "size": 16777216 }]), 0, ErrorCode::BadValue),
+        (json!([rows(), { "type": "Conv2DTranspose", "filters": 4, "kernel_size": 3 }]), 1, ErrorCode::BadShape),
+        (json!([{ "type": "Conv2DTranspose", "filters": 4, "kernel_size": [3, 0] }]), 0, ErrorCode::BadValue),
+        (json!([{ "type": "Conv2DTranspose", "filters": 4, "kernel_size": 3, "strides": 16777216 }]), 0, ErrorCode::BadValue),
+        (json!([{ "type": "Conv2DTranspose", "filters": 4, "kernel_size": 3, "strides": 65536 }]), 0, ErrorCode::OutOfMemory),
         (json!([{ "type": "Reshape", "target_shape": [7, -1] }]), 0, ErrorCode::ShapeMismatch),
         (json!([{ "type": "Flatten" }, { "type": "ZeroPadding2D" }]), 1, ErrorCode::BadShape),
         (json!([{ "type": "ZeroPadding2D", "padding": 16777216 }]), 0, ErrorCode::OutOfMemory),
@@ -297,9 +321,39 @@ fn right_answers_of_classes_are_counted_by_the_largest_score() {
     }
 }
 
+/// An autoencoder's loss compares with the example itself, in the output's shape: no column of labels, no right answers.
+#[test]
+fn a_loss_may_have_the_input_as_its_target() {
+    let half = json!({ "type": "Values", "values": [0.5, 0, 0, 0, 0, 0.5, 0, 0, 0, 0, 0.5, 0, 0, 0, 0, 0.5] });
+    let dense = |units: usize, init: &Value| json!({ "type": "Dense", "units": units, "use_bias": false, "kernel_initializer": init });
+    let spec = model(json!([2, 2, 1]), json!([{ "type": "Flatten" }, dense(4, &half)]));
+    let x = [1.0, 2.0, 3.0, 4.0, 0.5, 0.25, 1.0, 0.0];
+    for (name, expected) in [("mse", [1.875, 0.082_031_25]), ("mae", [1.25, 0.21875]), ("half_sum_of_squares", [3.75, 0.164_062_5])] {
+        let loss = loss(json!({ "type": name, "target": "input" }));
+        let built = build(&spec, 2, Mode::Train, Some(&loss)).expect("a graph");
+        assert_eq!((built.y, built.correct), (None, None));
+        close(&values(&built.graph, &x, &[])[built.losses.expect("losses").index()], &expected, 1e-12);
+    }
+    let crossentropy = loss(json!({ "type": "binary_crossentropy", "from_logits": true, "target": "input" }));
+    assert!(!crossentropy.classifies());
+    let built = build(&spec, 2, Mode::Train, Some(&crossentropy)).expect("a graph");
+    let logit = |x: f64| (1.0 + (0.5 * x).exp()).ln() - 0.5 * x * x;
+    let expected = [&x[..4], &x[4..]].map(|x| x.iter().map(|&x| logit(x)).sum::<f64>() / 4.0);
+    close(&values(&built.graph, &x, &[])[built.losses.expect("losses").index()], &expected, 1e-9);
+
+    let text = serde_json::to_string(&crossentropy).expect("JSON");
+    assert_eq!(serde_json::from_str::<LossSpec>(&text).expect("the same"), crossentropy);
+    let narrow = model(json!([2, 2, 1]), json!([{ "type": "Flatten" }, dense(3, &json!("zeros"))]));
+    let error =
+        build(&narrow, 2, Mode::Train, Some(&loss(json!({ "type": "mse", "target": "input" })))).expect_err("three of four numbers");
+    assert_eq!((error.code, error.at.as_deref()), (ErrorCode::ShapeMismatch, Some("loss")));
+}
+
 #[test]
 fn bad_losses_are_refused() {
     let cases = [
+        (json!({ "type": "mse", "target": "x" }), ErrorCode::UnknownName),
+        (json!({ "type": "sparse_categorical_crossentropy", "target": "input" }), ErrorCode::UnknownKey),
         (json!("hinge"), ErrorCode::UnknownName),
         (json!({ "type": "mse", "delta": 1 }), ErrorCode::UnknownKey),
         (json!({ "type": "huber", "delta": 0 }), ErrorCode::BadValue),

@@ -1,5 +1,5 @@
-//! Twenty training steps against PyTorch's, from PyTorch's initial weights: on MNIST (`tests/golden/trajectories.py`), and of a small transformer and
-//! an LSTM on tokens (`tests/golden/transformer.py`, `tests/golden/recurrent.py`).
+//! Twenty training steps against PyTorch's, from PyTorch's initial weights: on MNIST (`tests/golden/trajectories.py`), of a small transformer and an
+//! LSTM on tokens (`tests/golden/transformer.py`, `tests/golden/recurrent.py`), and of an autoencoder of waves (`tests/golden/convolutional.py`).
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -38,12 +38,12 @@ impl Golden {
         }
     }
 
-    /// The examples that it brings: tokens `[N, T]`, and those that follow them.
-    fn tokens(&self) -> Option<Rc<Dataset>> {
+    /// The examples that it brings, and their labels.
+    fn examples(&self) -> Option<Rc<Dataset>> {
         let (x, y) = (self.tensors.get("x")?, self.tensors.get("y")?);
         let model = ModelSpec::from_json(&self.json("model")).expect("a model");
-        let context = model.input[0];
-        Some(Rc::new(Dataset::from_arrays(x.clone(), &[x.len() / context, context], y.clone()).expect("as many labels")))
+        let count = x.len() / model.input.iter().product::<usize>();
+        Some(Rc::new(Dataset::from_arrays(x.clone(), &[&[count], &model.input[..]].concat(), y.clone()).expect("as many labels")))
     }
 
     fn json(&self, key: &str) -> Value {
@@ -77,7 +77,7 @@ async fn norms<B: Backend>(session: &Session<B>) -> Result<Vec<f64>> {
 /// Trains as PyTorch did, with each of the file's optimizers: every loss and every final norm within `tolerance`, relative.
 fn follow<B: Backend>(model: &str, backend: impl Fn() -> B, tolerance: f64) -> Result<()> {
     let golden = Golden::read(model);
-    let data = golden.tokens().unwrap_or_else(mnist);
+    let data = golden.examples().unwrap_or_else(mnist);
     let loss = if golden.metadata.contains_key("loss") { golden.json("loss") } else { Value::from("sparse_categorical_crossentropy") };
     let optimizers = golden.json("optimizers");
     for (run, optimizer) in optimizers.as_object().expect("optimizers by run") {
@@ -160,6 +160,16 @@ fn an_lstm_trains_on_the_cpu_as_in_pytorch() -> Result<()> {
 #[test]
 fn an_lstm_trains_on_the_gpu_as_in_pytorch() -> Result<()> {
     follow("lstm", gpu, GPU)
+}
+
+#[test]
+fn an_autoencoder_trains_on_the_cpu_as_in_pytorch() -> Result<()> {
+    follow("convolutional", Cpu::new, CPU)
+}
+
+#[test]
+fn an_autoencoder_trains_on_the_gpu_as_in_pytorch() -> Result<()> {
+    follow("convolutional", gpu, GPU)
 }
 
 #[test]

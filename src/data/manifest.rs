@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::idx::{Idx, bad_file, gunzip};
-use super::{Column, DataKind, Dataset, DatasetInfo, Part, generated};
+use super::{Column, DataKind, Dataset, DatasetInfo, Part, cifar, generated};
 use crate::error::{Error, ErrorCode, Result};
 use crate::fields::{Fields, FromValue, LARGEST, bad_value, out_of_range};
 use crate::tensor::Cells;
@@ -205,44 +205,53 @@ fn pair(info: &DatasetInfo, max: f32, (x_file, images): (&str, Idx), (y_file, la
 }
 
 impl Dataset {
-    /// The set of that name from its publisher's own idx files, gzipped or not, by their names and in any order: images and labels to train on
-    /// (the larger part), and to test on if they are there.
+    /// The set of that name from its publisher's own files, gzipped or not, by their names and in any order: batches of CIFAR-10 or their archive, or
+    /// idx files, images and labels to train on (the larger part), and to test on if they are there.
     pub fn from_official(name: &str, files: &[(String, Vec<u8>)]) -> Result<Self> {
         let known = KNOWN.iter().find(|known| known.name == name && known.kind == DataKind::Image);
         let known = known.ok_or_else(|| Error::new(ErrorCode::UnknownName, &[("kind", &"data set"), ("got", &name)]))?;
         let mut info = DatasetInfo { installed: true, source: "the files given".into(), ..known.info() };
-        let (mut images, mut labels) = (Vec::new(), Vec::new());
-        for (file, bytes) in files {
-            let idx = unpack(file, bytes, known.counts[0] * info.shape.iter().product::<usize>())?;
-            match idx.shape.len() {
-                1 => labels.push((file.as_str(), idx)),
-                _ => images.push((file.as_str(), idx)),
-            }
-        }
-        for files in [&mut images, &mut labels] {
-            if let [first, second] = &mut files[..]
-                && first.1.count() < second.1.count()
-            {
-                std::mem::swap(first, second);
-            }
-        }
-        if images.len() != labels.len() || !(1..=2).contains(&images.len()) {
-            let file = files.first().map_or(name, |(file, _)| file);
-            return Err(bad_file(file, "idx", "one file of images and one of labels are needed, for the test part too if it is given"));
-        }
-        let counts = |idx: &[(&str, Idx)]| idx.iter().map(|(_, idx)| idx.count()).collect::<Vec<_>>();
-        if let [one, other] = counts(&images)[..]
-            && one == other
-        {
-            return Err(bad_file(images[0].0, "idx", "both parts have as many images, so that nothing tells which labels are whose"));
-        }
-        let mut parts = images.into_iter().zip(labels).map(|(images, labels)| pair(&info, known.max, images, labels));
-        let none = || Part::new(Column::bytes(known.shape, Vec::new()), Column::bytes(&[], Vec::new()), 0);
-        let train = parts.next().unwrap_or_else(none)?;
-        let test = parts.next().unwrap_or_else(none)?;
+        let file = files.first().map_or(name, |(file, _)| file);
+        let [train, test] = match known.shape == cifar::SHAPE {
+            true => cifar::read(files, known.counts)?.map(|[images, labels]| pair(&info, known.max, (file, images), (file, labels))),
+            false => official_idx(&info, known, files)?,
+        };
+        let (train, test) = (train?, test?);
         (info.train, info.test) = (train.count, test.count);
         Ok(Self { info, train, test })
     }
+}
+
+/// The parts of a set in idx files; a test part that is not there is empty.
+fn official_idx(info: &DatasetInfo, known: &Known, files: &[(String, Vec<u8>)]) -> Result<[Result<Part>; 2]> {
+    let (mut images, mut labels) = (Vec::new(), Vec::new());
+    for (file, bytes) in files {
+        let idx = unpack(file, bytes, known.counts[0] * info.shape.iter().product::<usize>())?;
+        match idx.shape.len() {
+            1 => labels.push((file.as_str(), idx)),
+            _ => images.push((file.as_str(), idx)),
+        }
+    }
+    for files in [&mut images, &mut labels] {
+        if let [first, second] = &mut files[..]
+            && first.1.count() < second.1.count()
+        {
+            std::mem::swap(first, second);
+        }
+    }
+    if images.len() != labels.len() || !(1..=2).contains(&images.len()) {
+        let file = files.first().map_or(known.name, |(file, _)| file);
+        return Err(bad_file(file, "idx", "one file of images and one of labels are needed, for the test part too if it is given"));
+    }
+    let counts = |idx: &[(&str, Idx)]| idx.iter().map(|(_, idx)| idx.count()).collect::<Vec<_>>();
+    if let [one, other] = counts(&images)[..]
+        && one == other
+    {
+        return Err(bad_file(images[0].0, "idx", "both parts have as many images, so that nothing tells which labels are whose"));
+    }
+    let mut parts = images.into_iter().zip(labels).map(|(images, labels)| pair(info, known.max, images, labels));
+    let mut next = || parts.next().unwrap_or_else(|| Part::new(Column::bytes(known.shape, Vec::new()), Column::bytes(&[], Vec::new()), 0));
+    Ok([next(), next()])
 }
 
 /// Every data set that the page offers: the installed ones, those that the set-up can install, and the generated ones.
@@ -267,22 +276,35 @@ struct Known {
     shape: &'static [usize],
     /// Largest value of a cell.
     max: f32,
+    classes: &'static [&'static str],
 }
 
+const DIGITS: &[&str] = &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+const CLOTHING: &[&str] = &["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"];
+const THINGS: &[&str] = &["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
+
 const KNOWN: &[Known] = &[
-    images("mnist", "MNIST, handwritten digits", [60_000, 10_000], &[28, 28, 1], 255.0),
-    images("digits", "8x8 digits, small and quick", [1437, 360], &[8, 8, 1], 16.0),
+    images("mnist", "MNIST, handwritten digits", [60_000, 10_000], &[28, 28, 1], 255.0, DIGITS),
+    images("digits", "8x8 digits, small and quick", [1437, 360], &[8, 8, 1], 16.0, DIGITS),
     text("shakespeare", "Shakespeare, 38 plays", 4_785_195),
     text("names", "English first names", 59_167),
-    images("fashion-mnist", "Fashion-MNIST, articles of clothing", [60_000, 10_000], &[28, 28, 1], 255.0),
+    images("fashion-mnist", "Fashion-MNIST, articles of clothing", [60_000, 10_000], &[28, 28, 1], 255.0, CLOTHING),
+    images("cifar10", "CIFAR-10, small colour pictures", [50_000, 10_000], cifar::SHAPE, 255.0, THINGS),
 ];
 
-const fn images(name: &'static str, title: &'static str, counts: [usize; 2], shape: &'static [usize], max: f32) -> Known {
-    Known { name, title, kind: DataKind::Image, counts, shape, max }
+const fn images(
+    name: &'static str,
+    title: &'static str,
+    counts: [usize; 2],
+    shape: &'static [usize],
+    max: f32,
+    classes: &'static [&'static str],
+) -> Known {
+    Known { name, title, kind: DataKind::Image, counts, shape, max, classes }
 }
 
 const fn text(name: &'static str, title: &'static str, characters: usize) -> Known {
-    Known { name, title, kind: DataKind::Text, counts: [characters, 0], shape: &[], max: 1.0 }
+    Known { name, title, kind: DataKind::Text, counts: [characters, 0], shape: &[], max: 1.0, classes: &[] }
 }
 
 impl Known {
@@ -297,7 +319,7 @@ impl Known {
             train: self.counts[0],
             test: self.counts[1],
             shape: self.shape.to_vec(),
-            classes: if self.kind == DataKind::Image { (0..10).map(|class| class.to_string()).collect() } else { Vec::new() },
+            classes: self.classes.iter().map(|&class| class.into()).collect(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Data sets: examples as columns in memory, read from files or generated, with the checks that training relies on. A batch is a list of
 //! row numbers; the backend gathers the rows where the columns live.
 
+mod cifar;
 mod generated;
 mod idx;
 mod manifest;

@@ -115,6 +115,22 @@ names! {
         Same = "same",
     }
 
+    /// How a window treats the ends of a sequence, as in Keras.
+    pub enum SequencePadding as "padding" {
+        /// The window stays inside.
+        Valid = "valid",
+        /// Zeros are added so that the output has ⌈length / stride⌉ steps, the odd one at the end.
+        Same = "same",
+        /// Zeros are added before the first step only, so that no output sees a later step.
+        Causal = "causal",
+    }
+
+    /// How up-sampling fills in, as in Keras.
+    pub enum Interpolation as "interpolation" {
+        /// Each pixel is repeated.
+        Nearest = "nearest",
+    }
+
     /// A function applied to a layer's output, by Keras's name.
     pub enum Activation as "activation" {
         /// a
@@ -146,6 +162,17 @@ impl Padding {
         match self {
             Self::Valid => window::Padding::Valid,
             Self::Same => window::Padding::Same,
+        }
+    }
+}
+
+impl SequencePadding {
+    /// As the operations have it for images of one row, under windows that reach `back` steps back.
+    pub(super) fn op(self, back: usize) -> window::Padding {
+        match self {
+            Self::Valid => window::Padding::Valid,
+            Self::Same => window::Padding::Same,
+            Self::Causal => window::Padding::Explicit { top: 0, bottom: 0, left: back, right: 0 },
         }
     }
 }

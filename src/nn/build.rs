@@ -29,7 +29,7 @@ pub struct Built {
     pub graph: Graph,
     /// Column 0, the examples: `[batch, ...input]`.
     pub x: NodeId,
-    /// Column 1, the labels in the form that the loss takes: `[batch, ...]`.
+    /// Column 1, the labels in the form that the loss takes: `[batch, ...]`; none where the input is the target.
     pub y: Option<NodeId>,
     /// What the last layer computes before a softmax or sigmoid at its end; else `output`.
     pub logits: NodeId,
@@ -80,7 +80,7 @@ pub fn build(spec: &ModelSpec, batch: usize, mode: Mode, loss: Option<&LossSpec>
     }
     let Assembly { mut graph, x, output, penalties, layers, .. } = assembly;
     let scores = match loss {
-        Some(loss) => Some(loss.build(&mut graph, output, &penalties)?),
+        Some(loss) => Some(loss.build(&mut graph, x, output, &penalties)?),
         None => None,
     };
     let logits = super::loss::before_last(&graph, output).map_or(output, |(logits, _)| logits);

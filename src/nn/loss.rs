@@ -22,6 +22,14 @@ names! {
         /// Their sum.
         Sum = "sum",
     }
+
+    /// What outputs are compared with.
+    pub enum Target as "target" {
+        /// What the data say.
+        Labels = "labels",
+        /// The example itself, in the output's shape: an autoencoder's (`fit(x, x)` in Keras).
+        Input = "input",
+    }
 }
 
 spec! {
@@ -51,18 +59,24 @@ spec! {
         label_smoothing: f64 = 0.0;
         /// Whether the model's outputs are logits.
         from_logits: bool = false;
+        /// What outputs are compared with.
+        target: Target = Target::Labels;
         /// Over the batch.
         reduction: Reduction = Reduction::Mean;
     }
 
     /// (ŷ − y)², mean over an example's outputs (Keras's `MeanSquaredError`).
     pub struct MeanSquaredError: Default {
+        /// What outputs are compared with.
+        target: Target = Target::Labels;
         /// Over the batch.
         reduction: Reduction = Reduction::Mean;
     }
 
     /// |ŷ − y|, mean over an example's outputs (Keras's `MeanAbsoluteError`).
     pub struct MeanAbsoluteError: Default {
+        /// What outputs are compared with.
+        target: Target = Target::Labels;
         /// Over the batch.
         reduction: Reduction = Reduction::Mean;
     }
@@ -71,12 +85,16 @@ spec! {
     pub struct Huber: Default {
         /// δ.
         delta: f64 = 1.0;
+        /// What outputs are compared with.
+        target: Target = Target::Labels;
         /// Over the batch.
         reduction: Reduction = Reduction::Mean;
     }
 
     /// ½ Σ (ŷ − y)² over an example's outputs: the J of the textbooks.
     pub struct HalfSumOfSquares: Default {
+        /// What outputs are compared with.
+        target: Target = Target::Labels;
         /// Over the batch.
         reduction: Reduction = Reduction::Mean;
     }
@@ -194,9 +212,23 @@ impl LossSpec {
         }
     }
 
+    /// What outputs are compared with.
+    pub fn target(&self) -> Target {
+        match self {
+            Self::SparseCategoricalCrossentropy(_) | Self::CategoricalCrossentropy(_) => Target::Labels,
+            Self::BinaryCrossentropy(BinaryCrossentropy { target, .. })
+            | Self::MeanSquaredError(MeanSquaredError { target, .. })
+            | Self::MeanAbsoluteError(MeanAbsoluteError { target, .. })
+            | Self::Huber(Huber { target, .. })
+            | Self::HalfSumOfSquares(HalfSumOfSquares { target, .. }) => *target,
+        }
+    }
+
     /// Whether the loss is one of classification, so that answers are right or wrong.
     pub fn classifies(&self) -> bool {
-        matches!(self, Self::SparseCategoricalCrossentropy(_) | Self::CategoricalCrossentropy(_) | Self::BinaryCrossentropy(_))
+        let of_classes =
+            matches!(self, Self::SparseCategoricalCrossentropy(_) | Self::CategoricalCrossentropy(_) | Self::BinaryCrossentropy(_));
+        of_classes && self.target() == Target::Labels
     }
 
     /// Whether the model's output is taken for logits, not for probabilities.
@@ -222,8 +254,8 @@ impl LossSpec {
         }
     }
 
-    /// Appends the labels' column, the loss and the count of right answers for a model's `output`.
-    pub(super) fn build(&self, graph: &mut Graph, output: NodeId, penalties: &[NodeId]) -> Result<Scores> {
+    /// Appends the labels' column (unless the input `x` is the target), the loss and the count of right answers for a model's `output`.
+    pub(super) fn build(&self, graph: &mut Graph, x: NodeId, output: NodeId, penalties: &[NodeId]) -> Result<Scores> {
         self.check_range().map_err(|error| error.at("loss"))?;
         let shape = graph.shape(output).clone();
         if shape.rank() < 2 {
@@ -232,9 +264,15 @@ impl LossSpec {
             return Err(error.at("loss"));
         }
         let label: Shape = std::iter::once(shape[0]).chain(self.label_shape(&shape[1..])).collect();
-        let y = match self {
-            Self::SparseCategoricalCrossentropy(_) => graph.input(1, Meta::index(label)),
-            _ => graph.input(1, Meta::f32(label)),
+        let y = match (self, self.target()) {
+            (_, Target::Input) if graph.shape(x).numel() != shape.numel() => {
+                let values: [(&str, &dyn std::fmt::Display); 3] = [("op", &"the loss"), ("left", graph.shape(x)), ("right", &shape)];
+                return Err(Error::new(ErrorCode::ShapeMismatch, &values).at("loss"));
+            }
+            (_, Target::Input) if *graph.shape(x) == shape => x,
+            (_, Target::Input) => graph.reshape(x, shape)?,
+            (Self::SparseCategoricalCrossentropy(_), Target::Labels) => graph.input(1, Meta::index(label)),
+            (_, Target::Labels) => graph.input(1, Meta::f32(label)),
         };
         let each = self.elements(graph, output, y)?;
         let losses = over_example(graph, each, matches!(self, Self::HalfSumOfSquares(_)))?;
@@ -256,7 +294,8 @@ impl LossSpec {
             }
             None => None,
         };
-        Ok(Scores { y: Some(y), loss: Some(loss), losses: Some(losses), correct_each, correct })
+        let y = (self.target() == Target::Labels).then_some(y);
+        Ok(Scores { y, loss: Some(loss), losses: Some(losses), correct_each, correct })
     }
 
     /// The loss of every element (of every row of classes).

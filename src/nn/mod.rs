@@ -10,10 +10,10 @@ mod spec;
 mod vocabulary;
 mod weights;
 
-pub use args::{Activation, Margins, Padding, Pair};
+pub use args::{Activation, Interpolation, Margins, Padding, Pair, SequencePadding};
 pub use build::{Built, BuiltLayer, Mode, build};
 pub use describe::{LayerDescription, ModelDescription, describe};
-pub use loss::{LossSpec, Reduction};
+pub use loss::{LossSpec, Reduction, Target};
 pub use presets::{Preset, preset, presets};
 pub use spec::{LayerSpec, ModelSpec};
 pub use weights::{Init, Regularizer};

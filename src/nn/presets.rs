@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::layers::{
-    Add, Conv2D, Dense, Embedding, Flatten, Layer, LayerNormalization, MaxPooling2D, MultiHeadAttention, PositionEmbedding,
+    Add, Conv2D, Dense, Embedding, Flatten, Layer, LayerNormalization, MaxPooling2D, MultiHeadAttention, PositionEmbedding, Reshape,
 };
-use super::loss::{BinaryCrossentropy, HalfSumOfSquares, Reduction, SparseCategoricalCrossentropy};
-use super::{Activation, Init, LayerSpec, LossSpec, ModelSpec};
+use super::loss::{BinaryCrossentropy, HalfSumOfSquares, MeanSquaredError, Reduction, SparseCategoricalCrossentropy, Target};
+use super::{Activation, Init, LayerSpec, LossSpec, ModelSpec, Padding};
 use crate::graph::Initializer;
 use crate::optim::{Adam, AdamW, CosineDecay, LearningRate, OptimizerSpec, Sgd};
 
@@ -38,7 +38,7 @@ pub struct Preset {
 
 /// All presets, in the order in which the page lists them.
 pub fn presets() -> Vec<Preset> {
-    vec![mnist_cnn(), mnist_cnn_small(), gpt_char(), backprop_by_hand(), sigmoid_2_2_1(), linear_regression()]
+    vec![mnist_cnn(), mnist_cnn_small(), cifar10_cnn(), autoencoder(), gpt_char(), backprop_by_hand(), sigmoid_2_2_1(), linear_regression()]
 }
 
 /// The preset of that name.
@@ -101,6 +101,50 @@ fn mnist_cnn_small() -> Preset {
         batch_size: 32,
         epochs: 5,
         validation_split: 0.2,
+    }
+}
+
+/// 4,275,594 parameters.
+fn cifar10_cnn() -> Preset {
+    let conv = |filters: usize| -> Layer { Conv2D { padding: Padding::Same, ..Conv2D::new(filters, 3, Activation::Relu) }.into() };
+    let layers =
+        vec![conv(64), max_pool(), conv(128), max_pool(), Flatten {}.into(), dense(512, Activation::Relu), dense(10, Activation::Softmax)];
+    Preset {
+        name: "cifar10-cnn".into(),
+        model: model(&[32, 32, 3], layers),
+        data: "cifar10".into(),
+        loss: cross_entropy(),
+        optimizer: Adam::default().into(),
+        batch_size: 64,
+        epochs: 10,
+        validation_split: 0.0,
+    }
+}
+
+/// Digits through a plane and back: the layer `latent` has two numbers, and the target is the input.
+fn autoencoder() -> Preset {
+    let relu = |units: usize| dense(units, Activation::Relu);
+    let layers = vec![
+        Flatten {}.into(),
+        relu(256),
+        relu(64),
+        dense(2, Activation::Linear),
+        relu(64),
+        relu(256),
+        dense(28 * 28, Activation::Sigmoid),
+        Reshape { target_shape: vec![28, 28, 1] }.into(),
+    ];
+    let mut model = model(&[28, 28, 1], layers);
+    model.layers[3].name = Some("latent".into());
+    Preset {
+        name: "autoencoder".into(),
+        model,
+        data: "mnist".into(),
+        loss: LossSpec::MeanSquaredError(MeanSquaredError { target: Target::Input, ..MeanSquaredError::default() }),
+        optimizer: Adam::default().into(),
+        batch_size: 64,
+        epochs: 10,
+        validation_split: 0.0,
     }
 }
 
@@ -194,7 +238,7 @@ fn backprop_by_hand() -> Preset {
         name: "backprop-by-hand".into(),
         model: model(&[2], vec![layer.into()]),
         data: "backprop-by-hand".into(),
-        loss: LossSpec::HalfSumOfSquares(HalfSumOfSquares { reduction: Reduction::Sum }),
+        loss: LossSpec::HalfSumOfSquares(HalfSumOfSquares { reduction: Reduction::Sum, ..HalfSumOfSquares::default() }),
         optimizer: Sgd { learning_rate: 0.5.into(), ..Sgd::default() }.into(),
         batch_size: 1,
         epochs: 1000,
@@ -224,7 +268,7 @@ fn linear_regression() -> Preset {
         name: "linear-regression".into(),
         model: model(&[1], vec![layer.into()]),
         data: "linear-regression-standardised".into(),
-        loss: LossSpec::HalfSumOfSquares(HalfSumOfSquares { reduction: Reduction::Sum }),
+        loss: LossSpec::HalfSumOfSquares(HalfSumOfSquares { reduction: Reduction::Sum, ..HalfSumOfSquares::default() }),
         optimizer: Sgd { learning_rate: 0.1.into(), ..Sgd::default() }.into(),
         batch_size: 5,
         epochs: 100,

@@ -131,11 +131,11 @@ impl<B: Backend> Session<B> {
         let groups = [Group::Parameters, Group::Gradients, Group::Statistics].into_iter().chain(slots);
         let groups: Vec<(Group, usize)> = groups.map(|group| (group, graph.graph.flat_len(group))).collect();
         session.backend.allocate(&groups)?;
-        let label = session.settings.loss.label_shape(&graph.graph.shape(graph.output)[1..]);
+        let label = graph.y.map(|_| session.settings.loss.label_shape(&graph.graph.shape(graph.output)[1..]));
         session.check_labels(&graph)?;
         session.check_tokens(&graph)?;
-        session.backend.set_data(TRAIN, &columns(&session.data.train, &label)?)?;
-        session.backend.set_data(TEST, &columns(&session.data.test, &label)?)?;
+        session.backend.set_data(TRAIN, &columns(&session.data.train, label.as_deref())?)?;
+        session.backend.set_data(TEST, &columns(&session.data.test, label.as_deref())?)?;
         let compiled = session.compile_training(graph).await?;
         session.train.insert(batch, compiled);
         session.reset(None)?;
@@ -365,10 +365,11 @@ impl<B: Backend> Session<B> {
     }
 }
 
-/// What a backend keeps of a part: the examples, and the labels in the form that the loss takes.
-fn columns(part: &Part, label: &[usize]) -> Result<[Column; 2]> {
+/// What a backend keeps of a part: the examples, and the labels in the form that the loss takes, if it takes any.
+fn columns(part: &Part, label: Option<&[usize]>) -> Result<Vec<Column>> {
     let column = |column: data::Column| Column { width: column.width(), stride: column.stride, cells: column.cells };
-    Ok([column(part.x.clone()), column(part.targets(label)?)])
+    let labels = label.map(|shape| part.targets(shape)).transpose()?;
+    Ok(std::iter::once(part.x.clone()).chain(labels).map(column).collect())
 }
 
 pub(super) fn bad(name: &str, expected: &str, got: &dyn std::fmt::Display) -> Error {

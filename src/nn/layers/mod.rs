@@ -18,20 +18,24 @@ use serde_json::Value;
 
 pub use activation::{ActivationLayer, LeakyReLU};
 pub use attention::MultiHeadAttention;
-pub use conv::Conv2D;
+pub use conv::{Conv1D, Conv2D, Conv2DTranspose};
 pub use dense::Dense;
 pub use dropout::Dropout;
 pub use embedding::{Embedding, PositionEmbedding, ReversibleEmbedding};
 pub use merge::Add;
 pub use norm::{BatchNormalization, LayerNormalization, RMSNormalization};
-pub use pool::{AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D, MaxPooling2D};
+pub use pool::{
+    AveragePooling1D, AveragePooling2D, GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalMaxPooling1D, GlobalMaxPooling2D,
+    MaxPooling1D, MaxPooling2D,
+};
 pub use recurrent::{GRU, LSTM, SimpleRNN};
-pub use shape::{Flatten, Reshape, ZeroPadding2D};
+pub use shape::{Flatten, Reshape, UpSampling2D, ZeroPadding2D};
 
 use super::build::LayerCx;
 use crate::error::{Error, ErrorCode, Result};
-use crate::fields::{Fields, FromFields};
+use crate::fields::{Fields, FromFields, LARGEST, out_of_range};
 use crate::graph::NodeId;
+use crate::ops::window::Padding;
 use crate::tensor::Shape;
 
 /// What a layer does: appends its nodes.
@@ -112,7 +116,13 @@ macro_rules! layers {
 
 layers! {
     Dense "Dense" "dense" (Dense),
+    Conv1D "Conv1D" "conv1d" (Conv1D),
     Conv2D "Conv2D" "conv2d" (Conv2D),
+    Conv2DTranspose "Conv2DTranspose" "conv2d_transpose" (Conv2DTranspose),
+    MaxPooling1D "MaxPooling1D" "max_pooling1d" (MaxPooling1D),
+    AveragePooling1D "AveragePooling1D" "average_pooling1d" (AveragePooling1D),
+    GlobalAveragePooling1D "GlobalAveragePooling1D" "global_average_pooling1d" (GlobalAveragePooling1D),
+    GlobalMaxPooling1D "GlobalMaxPooling1D" "global_max_pooling1d" (GlobalMaxPooling1D),
     MaxPooling2D "MaxPooling2D" "max_pooling2d" (MaxPooling2D),
     AveragePooling2D "AveragePooling2D" "average_pooling2d" (AveragePooling2D),
     GlobalAveragePooling2D "GlobalAveragePooling2D" "global_average_pooling2d" (GlobalAveragePooling2D),
@@ -120,6 +130,7 @@ layers! {
     Flatten "Flatten" "flatten" (Flatten),
     Reshape "Reshape" "reshape" (Reshape),
     ZeroPadding2D "ZeroPadding2D" "zero_padding2d" (ZeroPadding2D),
+    UpSampling2D "UpSampling2D" "up_sampling2d" (UpSampling2D),
     Dropout "Dropout" "dropout" (Dropout),
     BatchNormalization "BatchNormalization" "batch_normalization" (BatchNormalization),
     LayerNormalization "LayerNormalization" "layer_normalization" (LayerNormalization),
@@ -144,6 +155,41 @@ fn image(kind: &str, x: &Shape) -> Result<[usize; 3]> {
     }
 }
 
+/// Checks that `x` is a batch of sequences `[N, T, C]`; returns `[T, C]`.
+fn sequence(kind: &str, x: &Shape) -> Result<[usize; 2]> {
+    match x[..] {
+        [_, length, channels] => Ok([length, channels]),
+        _ => Err(bad_input(kind, "a sequence of vectors [length, width]", x)),
+    }
+}
+
+/// A sequence as an image of one row, `[N, T, C]` -> `[N, 1, T, C]`, under windows of so many steps; an error where these must stay inside and do not fit.
+fn as_image(cx: &mut LayerCx, x: NodeId, length: usize, window: usize, padding: Padding) -> Result<NodeId> {
+    if padding == Padding::Valid && window > length {
+        return Err(Error::new(ErrorCode::WindowTooLarge, &[("window", &window), ("input", &length)]));
+    }
+    let shape = cx.graph.shape(x).clone();
+    cx.graph.reshape(x, [shape[0], 1, length, shape[2]])
+}
+
+/// An image of one row as a sequence again.
+fn as_sequence(cx: &mut LayerCx, y: NodeId) -> Result<NodeId> {
+    let shape = cx.graph.shape(y).clone();
+    cx.graph.reshape(y, [shape[0], shape[2], shape[3]])
+}
+
+/// Rows and columns that each become as many as `name` says, and some more; an error if they were too many to count.
+fn spread(name: &str, input: [usize; 2], factors: [usize; 2], more: [usize; 2]) -> Result<[usize; 2]> {
+    let extent = |axis: usize| input[axis].checked_mul(factors[axis])?.checked_add(more[axis]).filter(|&extent| extent <= LARGEST);
+    match (extent(0), extent(1)) {
+        (Some(height), Some(width)) => Ok([height, width]),
+        _ => {
+            let expected = format!("so small that the output has at most {LARGEST} rows and columns");
+            Err(out_of_range(name, &expected, format!("{}×{}", factors[0], factors[1])))
+        }
+    }
+}
+
 /// The error of a layer that cannot take its input; the batch is left out of the shape.
 fn bad_input(kind: &str, expected: &str, x: &Shape) -> Error {
     let example = Shape::from(x.get(1..).unwrap_or_default());
@@ -153,7 +199,7 @@ fn bad_input(kind: &str, expected: &str, x: &Shape) -> Error {
 /// Checks that each number is at least 1.
 fn positive(numbers: &[(&str, usize)]) -> Result<()> {
     match numbers.iter().find(|(_, number)| *number == 0) {
-        Some((name, zero)) => Err(crate::fields::out_of_range(name, "at least 1", zero)),
+        Some((name, zero)) => Err(out_of_range(name, "at least 1", zero)),
         None => Ok(()),
     }
 }

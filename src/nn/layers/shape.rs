@@ -1,11 +1,11 @@
 //! Layers that move elements without computing.
 
-use super::{Build, image};
+use super::{Build, image, positive, spread};
 use crate::error::{Error, ErrorCode, Result};
 use crate::fields::spec;
 use crate::graph::NodeId;
-use crate::nn::Margins;
 use crate::nn::build::LayerCx;
+use crate::nn::{Interpolation, Margins, Pair};
 use crate::tensor::Shape;
 
 spec! {
@@ -22,6 +22,14 @@ spec! {
     pub struct ZeroPadding2D: Default {
         /// How many.
         padding: Margins = Margins([[1; 2]; 2]);
+    }
+
+    /// Each pixel repeated: `[N, H, W, C]` -> `[N, a H, b W, C]` (Keras's `UpSampling2D`).
+    pub struct UpSampling2D: Default {
+        /// a and b.
+        size: Pair = 2.into();
+        /// How it is filled in.
+        interpolation: Interpolation = Interpolation::Nearest;
     }
 }
 
@@ -67,5 +75,22 @@ impl Build for ZeroPadding2D {
         image("ZeroPadding2D", cx.graph.shape(x))?;
         let Margins([[top, bottom], [left, right]]) = self.padding;
         cx.graph.pad(x, &[[0, 0], [top, bottom], [left, right], [0, 0]])
+    }
+}
+
+impl Build for UpSampling2D {
+    /// Rows first, then columns: the gradients of both are sums along one axis.
+    fn build(&self, cx: &mut LayerCx, x: NodeId) -> Result<NodeId> {
+        let [height, width, channels] = image("UpSampling2D", cx.graph.shape(x))?;
+        let Pair([a, b]) = self.size;
+        positive(&[("size", a.min(b))])?;
+        let [tall, wide] = spread("size", [height, width], [a, b], [0, 0])?;
+        let batch = cx.graph.shape(x)[0];
+        let g = &mut *cx.graph;
+        let rows = g.reshape(x, [batch, height, 1, width * channels])?;
+        let rows = g.broadcast_to(rows, [batch, height, a, width * channels])?;
+        let pixels = g.reshape(rows, [batch, tall * width, 1, channels])?;
+        let pixels = g.broadcast_to(pixels, [batch, tall * width, b, channels])?;
+        g.reshape(pixels, [batch, tall, wide, channels])
     }
 }

@@ -54,23 +54,12 @@ impl Reduce {
         (position(&kept, out), offsets)
     }
 
-    /// Whether the reduced axes come first, or last, so that the tensor is a matrix: (rows, columns).
-    fn as_matrix(&self, shape: &Shape) -> Option<(Side, usize, usize)> {
-        let count = self.count(shape);
-        let rest = shape.numel() / count.max(1);
-        let contiguous = self.axes.windows(2).all(|pair| pair[1] == pair[0] + 1);
-        match (self.axes.first(), self.axes.last()) {
-            (Some(0), _) if contiguous => Some((Side::Rows, count, rest)),
-            (_, Some(&last)) if contiguous && last + 1 == shape.rank() => Some((Side::Columns, rest, count)),
-            _ => None,
-        }
+    /// Where the reduced axes lie side by side, the tensor as `[outer, count, inner]`, of which the middle is reduced.
+    fn as_blocks(&self, shape: &Shape) -> Option<[usize; 3]> {
+        let (&first, &last) = (self.axes.first()?, self.axes.last()?);
+        let side_by_side = self.axes.len() == last + 1 - first;
+        side_by_side.then(|| [&shape[..first], &shape[first..=last], &shape[last + 1..]].map(|extents| extents.iter().product()))
     }
-}
-
-/// Which side of a matrix is reduced.
-enum Side {
-    Rows,
-    Columns,
 }
 
 impl OpDef for Reduce {
@@ -132,10 +121,13 @@ impl OpDef for Reduce {
     fn cpu<T: Real>(&self, _: &mut CpuCx, inputs: &[View<T>], out: &mut [T]) {
         let View { data, shape } = inputs[0];
         let n = T::of(self.count(shape) as f64);
-        if let (Reduction::Sum | Reduction::Mean, Some((side, rows, cols))) = (self.reduction, self.as_matrix(shape)) {
-            match side {
-                Side::Rows => T::sum_rows(data, rows, cols, out),
-                Side::Columns => T::sum_cols(data, rows, cols, out),
+        if let (Reduction::Sum | Reduction::Mean, Some([outer, count, inner])) = (self.reduction, self.as_blocks(shape)) {
+            match inner {
+                1 if self.axes[0] > 0 => T::sum_cols(data, outer, count, out),
+                _ => {
+                    let blocks = data.chunks_exact((count * inner).max(1)).zip(out.chunks_exact_mut(inner.max(1)));
+                    blocks.for_each(|(block, out)| T::sum_rows(block, count, inner, out));
+                }
             }
             if self.reduction == Reduction::Mean {
                 out.iter_mut().for_each(|y| *y = *y / n);

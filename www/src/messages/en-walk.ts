@@ -177,6 +177,7 @@ export const walk = {
 
   "teach.conv": "The same small kernel is laid on every place of the input: products in place, all channels, then one sum.",
   "teach.convInput": "This pixel was seen by several windows. Each gives it the gradient of its result times the weight that it met there; that is a convolution with the kernel rotated by 180°.",
+  "teach.convTranspose": "Each pixel lays the kernel, times its own value, on the larger picture; where these overlap, they are added. That is what a convolution hands back to its input.",
   "teach.convKernel": "Every position of the image used this same weight, so every position has a say in how it should change: that is why the terms are added, over all positions and all examples.",
   "teach.matmul": "Each input times its own weight, then one sum: a weighted vote.",
   "teach.matmulInput": "This value went into every unit of the layer. Each sends back its gradient times the weight between them: δ Wᵀ.",

@@ -53,6 +53,7 @@ const texts = {
   "sample.drawn": "Your drawing",
   "sample.image": "The pinned example",
   "sample.imageOf": "The pinned example, labelled {label}",
+  "sample.back": "What the network gives back",
   "sample.prediction": "What the network says",
   "sample.previous": "Previous example",
   "sample.next": "Next example",
@@ -88,6 +89,7 @@ const texts = {
   "arg.filters": "Filters, each of which makes one output channel",
   "arg.kernel_size": "Side of the window",
   "arg.pool_size": "Side of the window",
+  "arg.size": "How many rows and columns one becomes",
   "arg.strides": "How far the window moves each time",
   "arg.padding": "valid: the window stays inside; same: zeros around, so that the size stays",
   "arg.activation": "What is applied to each result",
@@ -220,7 +222,7 @@ const texts = {
 
   "missing.title": "{title} is not installed",
   "missing.command": "Install it where the project lies, then load this page again:",
-  "missing.drop": "Or drop its two official files here: images and labels, as idx or idx.gz. They stay on this machine.",
+  "missing.drop": "Or drop its official files here: images and labels as idx or idx.gz; of CIFAR-10, cifar-10-binary.tar.gz or its batches. They stay on this machine.",
   "missing.choose": "Choose files",
 
   "notice.dismiss": "Dismiss",

@@ -42,6 +42,33 @@ export const lessons: Lessons = {
       { text: "不用 Adam，改用普通的梯度下降。", address: "#/mnist-cnn-small?optimizer=sgd&learning_rate=0.05" },
     ],
   },
+  "cifar10-cnn": {
+    title: "CIFAR-10，彩色小图片",
+    text: [
+      "五万幅 32 × 32 的彩色图片，十类事物。两层卷积加两层全连接，428 万个参数，其中 98 % 在第一个全连接层。",
+      "权重这么多，足以把训练图片背下来。从何时开始，曲线会说明：训练损失继续下降，测试损失却掉头上升。",
+    ],
+    claims: [{ what: "10 轮后的测试准确率", article: "约 80 %", truth: "2 轮后 65.8 %：PyTorch，一个种子" }],
+    next: [
+      { text: "训练两轮，在“评估”中看它混淆了哪些动物。" },
+      { text: "在池化之后和最后的 Dense 之前加 Dropout，比较测试曲线。" },
+      { text: "让学习率沿余弦下降。", address: "#/cifar10-cnn?schedule=cosine" },
+    ],
+  },
+  "autoencoder": {
+    title: "自编码器：让数字穿过一个平面",
+    text: [
+      "前一半把 784 个像素的图片变成两个数，后一半再由这两个数画出图片。目标就是输入本身，所以不需要标签。",
+      "两个数是平面上的一个点。要从点重画出数字，网络就得把相像的数字放在一起。",
+      "若没有弯折，这个网络就是主成分分析：两个主成分留下的均方误差是 0.0557。有了弯折，一轮就能降到其下。",
+    ],
+    next: [
+      { text: "训练，看数字旁边还原成什么样。" },
+      { text: "自己画一个数字，再画一个不是数字的东西。" },
+      { text: "把 latent 层从 2 加宽到 16：清晰多少？去掉激活函数：差多少？" },
+      { text: "把数字换成服装。", address: "#/autoencoder?data=fashion-mnist" },
+    ],
+  },
   "gpt-char": {
     title: "小型 GPT，逐字符",
     text: [

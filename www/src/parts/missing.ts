@@ -42,7 +42,7 @@ class Missing extends View {
       <p>${t("missing.command")}</p>
       <pre class="mono">cargo xtask data ${this.name}</pre>
       <p>${t("missing.drop")}</p>
-      <label class="file">${t("missing.choose")}<input type="file" multiple accept=".gz,.idx,application/gzip" @change=${(event: Event) => this.#take((event.target as HTMLInputElement).files)}></label>
+      <label class="file">${t("missing.choose")}<input type="file" multiple accept=".gz,.idx,.bin,.tar,application/gzip" @change=${(event: Event) => this.#take((event.target as HTMLInputElement).files)}></label>
     </section>`;
   }
 }

@@ -133,7 +133,7 @@ class Optimizer extends View {
             const typed = Math.round(Number((event.target as HTMLInputElement).value));
             store.change({ patience: typed >= 1 ? typed : undefined });
           }}></label>
-        <label class="wide"><span>${t("optimizer.loss")}</span><select @change=${(event: Event) => store.change({ loss: lossNamed((event.target as HTMLSelectElement).value) })}>
+        <label class="wide"><span>${t("optimizer.loss")}</span><select @change=${(event: Event) => store.change({ loss: lossNamed((event.target as HTMLSelectElement).value, setup.loss) })}>
           ${[...new Set<string>([setup.loss.type, ...LOSSES])].map((name) => html`<option ?selected=${name === setup.loss.type}>${name}</option>`)}</select></label>
       </section>
       ${store.dirty.value ? pendingChange() : nothing}`;

@@ -34,6 +34,28 @@ class SampleImage extends Drawing {
 }
 customElements.define("gs-sample-image", SampleImage);
 
+/** What an autoencoder makes of it. */
+class SampleBack extends Drawing {
+  protected override reads(): string {
+    void store.frame.value;
+    return t("sample.back");
+  }
+  protected override heightFor(width: number): number {
+    return width;
+  }
+  protected override draw(context: CanvasRenderingContext2D, width: number, height: number): void {
+    const output = store.frame.peek()?.output;
+    if (output?.length) drawImage(context, output, store.session.peek()?.info.inputShape ?? [], width, height);
+  }
+}
+customElements.define("gs-sample-back", SampleBack);
+
+/** Whether the model is to give its input back, and that is a picture. */
+const givesBack = (): boolean => {
+  const loss = store.built.value?.setup.loss;
+  return loss !== undefined && "target" in loss && loss.target === "input" && store.session.value?.info.inputShape.length === 3;
+};
+
 /** The example that everything on the page is about, and what the network makes of it. */
 class Sample extends View {
   #drawing = false;
@@ -95,7 +117,7 @@ class Sample extends View {
             ? pinned ? html`<gs-sample-image></gs-sample-image>` : html`<div class="hatch square"></div>`
             : html`<dl class="inputs">${pinned ? [...pinned.x].map((v, k) => html`<dt>x<sub>${k + 1}</sub></dt><dd>${general(v)}</dd>`) : nothing}
                 ${pinned?.target.map((y, k, all) => html`<dt>y${all.length > 1 ? html`<sub>${k + 1}</sub>` : nothing}</dt><dd>${general(y)}</dd>`)}</dl>`}
-        ${isText() ? nothing : this.#bars()}
+        ${isText() ? nothing : givesBack() ? html`<gs-sample-back title=${t("sample.back")}></gs-sample-back>` : this.#bars()}
       </div>
       <div class="buttons">
         ${more && !this.#drawing

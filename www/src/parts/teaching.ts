@@ -29,7 +29,8 @@ export function teachings(now: Explained): PlainKey[] {
   const sum = sumIn(now.term);
   const elements = elementsIn(now.term);
   add(BY_NAME[node.name]);
-  if (node.lane !== "update") add(BY_OP[node.op]);
+  if (node.lane === "forward" && node.op === "conv2d_input_grad") add("teach.convTranspose");
+  else if (node.lane !== "update") add(BY_OP[node.op]);
   if (node.lane === "forward" && node.op === "matmul") add("teach.matmul");
   if (node.lane === "forward" && node.op === "add" && elements.some(({ input }) => nodes.value[input]?.role === "parameter")) add("teach.bias");
   if (node.lane === "forward" && node.op === "add" && elements.length > 1 && elements.every(({ input }) => nodes.value[input]?.role === "op")) add("teach.residual");

@@ -32,10 +32,12 @@ function below(node: number, op: string): number | undefined {
 }
 
 function conv({ node, element }: Cell): Site | undefined {
-  const { op } = at(node);
-  if (op === "conv2d_input_grad") return { view: "conv", kind: "input", cell: { node, element } };
-  if (op === "conv2d_kernel_grad") return { view: "conv", kind: "kernel", cell: { node, element } };
-  const sum = below(node, "conv2d");
+  const { op, of, lane } = at(node);
+  // A transposed convolution has the same ops in other parts: the list of its terms says all.
+  const back = of != null && at(of).op === "conv2d";
+  if (back && op === "conv2d_input_grad") return { view: "conv", kind: "input", cell: { node, element } };
+  if (back && op === "conv2d_kernel_grad") return { view: "conv", kind: "kernel", cell: { node, element } };
+  const sum = lane === "forward" ? below(node, "conv2d") : undefined;
   return sum === undefined ? undefined : { view: "conv", kind: "forward", cell: { node: sum, element } };
 }
 

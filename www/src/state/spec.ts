@@ -28,6 +28,7 @@ const activation: Field = { key: "activation", kind: "choice", of: ACTIVATIONS, 
 const bias = flag("use_bias", true);
 const epsilon: Field = { key: "epsilon", kind: "number", least: 0, most: 1, step: 1e-4, fallback: 1e-3 };
 const pooling: readonly Field[] = [whole("pool_size", 2), whole("strides", undefined), padding];
+const convolution: readonly Field[] = [whole("filters", 32), whole("kernel_size", 3), whole("strides", 1), padding, activation, bias];
 
 const tanh: Field = { ...activation, fallback: "tanh" };
 const sigmoid: Field = { key: "recurrent_activation", kind: "choice", of: ACTIVATIONS, fallback: "sigmoid" };
@@ -36,11 +37,18 @@ const recurrent: readonly Field[] = [flag("return_sequences"), flag("go_backward
 /** What can be edited of each type of layer; the order is that of the menu. */
 export const LAYER_FIELDS: Readonly<Record<LayerSpec["type"], readonly Field[]>> = {
   Dense: [whole("units", 64), activation, bias],
-  Conv2D: [whole("filters", 32), whole("kernel_size", 3), whole("strides", 1), padding, activation, bias],
+  Conv2D: convolution,
+  Conv1D: convolution.map((field) => (field === padding ? { ...padding, of: ["valid", "same", "causal"] } : field)),
+  Conv2DTranspose: convolution,
   MaxPooling2D: pooling,
   AveragePooling2D: pooling,
   GlobalAveragePooling2D: [],
   GlobalMaxPooling2D: [],
+  MaxPooling1D: pooling,
+  AveragePooling1D: pooling,
+  GlobalAveragePooling1D: [],
+  GlobalMaxPooling1D: [],
+  UpSampling2D: [whole("size", 2)],
   Flatten: [],
   Dropout: [{ key: "rate", kind: "number", least: 0, most: 0.95, step: 0.05, fallback: 0.5 }],
   BatchNormalization: [{ key: "momentum", kind: "number", least: 0, most: 1, step: 0.01, fallback: 0.99 }, epsilon],
@@ -71,8 +79,13 @@ export const layerFields = (layer: LayerSpec): readonly Field[] =>
 const NEW_LAYER: Partial<Record<LayerSpec["type"], object>> = {
   Dense: { units: 64, activation: "relu" },
   Conv2D: { filters: 32, kernel_size: 3, activation: "relu" },
+  Conv1D: { filters: 32, kernel_size: 5, activation: "relu" },
+  Conv2DTranspose: { filters: 32, kernel_size: 3, strides: 2, padding: "same", activation: "relu" },
   MaxPooling2D: { pool_size: 2 },
   AveragePooling2D: { pool_size: 2 },
+  MaxPooling1D: { pool_size: 2 },
+  AveragePooling1D: { pool_size: 2 },
+  UpSampling2D: { size: 2 },
   Dropout: { rate: 0.5 },
   Activation: { activation: "relu" },
   Reshape: { target_shape: [1] },
@@ -107,25 +120,28 @@ export const LOSSES = [
   "sparse_categorical_crossentropy", "categorical_crossentropy", "binary_crossentropy", "mean_squared_error", "mean_absolute_error", "half_sum_of_squares",
 ] as const;
 
-/** The loss of that name with Keras's defaults. */
-export const lossNamed = (type: string): LossSpec => ({ type }) as LossSpec;
+/** The loss of that name with Keras's defaults; what outputs are compared with stays, where it is not classes. */
+export const lossNamed = (type: string, before?: LossSpec): LossSpec =>
+  ({ type, ...(before && "target" in before && !type.includes("categorical") ? { target: before.target } : {}) }) as LossSpec;
 
-const size = (value: unknown): string => (Array.isArray(value) ? value.join("×") : `${String(value)}×${String(value)}`);
+const size = (value: unknown, flat = false): string => (Array.isArray(value) ? value.join("×") : flat ? String(value) : `${String(value)}×${String(value)}`);
 
 /** What a row of the layer list says besides the type: "32 · 3×3 · relu". */
 export function summary(layer: LayerSpec): string {
   const spec = layer as Spec;
   const parts: string[] = [];
+  const flat = spec.type.endsWith("1D");
   if (spec.units !== undefined) parts.push(String(spec.units));
   if (spec.input_dim !== undefined) parts.push(`${String(spec.input_dim)}→${String(spec.output_dim)}`);
   if (spec.sequence_length !== undefined) parts.push(String(spec.sequence_length));
   if (spec.num_heads !== undefined) parts.push(`${String(spec.num_heads)}×${String(spec.key_dim)}`);
   if (spec.filters !== undefined) parts.push(String(spec.filters));
-  if (spec.kernel_size !== undefined) parts.push(size(spec.kernel_size));
-  if (/^(Max|Average)Pooling/.test(spec.type)) parts.push(size(spec.pool_size ?? 2));
+  if (spec.kernel_size !== undefined) parts.push(size(spec.kernel_size, flat));
+  if (spec.size !== undefined) parts.push(size(spec.size));
+  if (/^(Max|Average)Pooling/.test(spec.type)) parts.push(size(spec.pool_size ?? 2, flat));
   if (spec.rate !== undefined) parts.push(String(spec.rate));
   if (Array.isArray(spec.target_shape)) parts.push(spec.target_shape.join("×"));
-  if (spec.padding === "same") parts.push("same");
+  if (spec.padding === "same" || spec.padding === "causal") parts.push(spec.padding);
   if (typeof spec.activation === "string" && spec.activation !== "linear") parts.push(spec.activation);
   if (layer.inputs) parts.push(`← ${layer.inputs.join(" + ")}`);
   return parts.join(" · ");

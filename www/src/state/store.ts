@@ -3,6 +3,7 @@ import type {
   BackendChoice, BackendReport, DatasetInfo, Evaluation, Frame, GradscopeError, LossSpec, ModelDescription, ModelSpec, OptimizerSpec,
   ParameterInfo, Preset, Progress, Session, Snapshot, Split,
 } from "gradscope";
+import { phrase } from "../messages/index.js";
 import { History } from "./history.js";
 
 /** What the page would build, and what it has built: the same kind of thing, so that they can be compared. */
@@ -94,7 +95,7 @@ export const dataset = computed(() => datasets.value.find(({ name }) => name ===
 /** Names of the classes: the data set's own, or numbers where examples came without any and the loss is one of classes. */
 export const classes = computed((): readonly string[] => {
   const info = session.value?.info;
-  if (!info || info.classes.length) return info?.classes ?? [];
+  if (!info || info.classes.length) return info?.classes.map(phrase) ?? [];
   const count = /categorical/.test(built.value?.setup.loss.type ?? "") ? (info.outputShape.at(-1) ?? 0) : 0;
   return Array.from({ length: count }, (_, k) => String(k));
 });

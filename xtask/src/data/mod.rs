@@ -16,6 +16,7 @@
 //! `max` is the largest value of a pixel, `bytes` the size of the files as they are served.
 
 mod archive;
+mod cifar;
 mod idx;
 mod sets;
 mod texts;

