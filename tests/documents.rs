@@ -146,11 +146,19 @@ fn classes_and_options_are_checked() {
     let nothing = make(Corpus::new([(0, ""), (1, "?!")]), Corpus::default(), tfidf(3)).expect("documents without words");
     assert_eq!(nothing.train.x.gather(&[0, 1]), [0.0; 6]);
 
-    let options = |text: &str| serde_json::from_str::<DocumentOptions>(text);
-    let given = options(r#"{ "form": "tfidf", "vocabulary": 7, "stopWords": true }"#).expect("options");
+    let options = |value: serde_json::Value| DocumentOptions::from_json(&value);
+    let given = options(json!({ "form": "tfidf", "vocabulary": 7, "stopWords": true })).expect("options");
     assert_eq!((given.form, given.vocabulary, given.length, given.stop_words), (Some(DocumentForm::Tfidf), Some(7), None, Some(true)));
-    for nonsense in [r#"{ "form": "bigrams" }"#, r#"{ "vocabulary": -1 }"#, r#"{ "length": 1.5 }"#, r#"{ "stopwords": true }"#] {
-        assert!(options(nonsense).is_err(), "{nonsense}");
+    for (nonsense, code, at) in [
+        (json!({ "form": "bigrams" }), ErrorCode::UnknownName, "documents.form"),
+        (json!({ "vocabulary": -1 }), ErrorCode::BadValue, "documents.vocabulary"),
+        (json!({ "length": 1.5 }), ErrorCode::BadValue, "documents.length"),
+        (json!({ "stopWords": "yes" }), ErrorCode::BadValue, "documents.stopWords"),
+        (json!({ "stopwords": true }), ErrorCode::UnknownKey, "documents"),
+        (json!(200), ErrorCode::BadValue, "documents"),
+    ] {
+        let error = options(nonsense).expect_err("nonsense");
+        assert_eq!((error.code, error.at.as_deref()), (code, Some(at)), "{error}");
     }
 }
 

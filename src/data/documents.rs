@@ -4,11 +4,13 @@ use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
+use serde_json::Value;
+
 use super::idx::bad_file;
 use super::words::{normalise, stop_words, words};
 use super::{Column, DataKind, Dataset, DatasetInfo, Part, Split};
 use crate::error::{Error, ErrorCode, Result};
-use crate::fields::out_of_range;
+use crate::fields::{Fields, deserialize_from_json, out_of_range};
 
 /// Largest vocabulary and longest row of tokens.
 const MOST: usize = 1 << 16;
@@ -19,7 +21,7 @@ pub const UNKNOWN: u32 = 1;
 /// Tokens that are no words.
 const RESERVED: usize = 2;
 
-wire! {
+asked! {
     /// What a row says of a document.
     #[derive(Copy, Eq, Default)]
     pub enum DocumentForm {
@@ -31,10 +33,11 @@ wire! {
         /// length 1 (scikit-learn's `TfidfVectorizer`); column 0 is the most frequent word.
         Tfidf,
     }
+}
 
+wire! {
     /// How labelled documents become rows; what is not given is what the model reads.
     #[derive(Default)]
-    #[serde(default, deny_unknown_fields)]
     pub struct DocumentOptions {
         /// Tokens for a model that begins with an embedding, else TF-IDF.
         pub form: Option<DocumentForm>,
@@ -80,6 +83,23 @@ wire! {
         pub more: bool,
     }
 }
+
+impl DocumentOptions {
+    /// Reads options; a wrong key or value is named.
+    pub fn from_json(value: &Value) -> Result<Self> {
+        let mut fields = Fields::new(value, "documents", "documents")?;
+        let options = Self {
+            form: fields.optional("form")?.flatten(),
+            vocabulary: fields.optional("vocabulary")?.flatten(),
+            length: fields.optional("length")?.flatten(),
+            stop_words: fields.optional("stopWords")?.flatten(),
+        };
+        fields.finish()?;
+        Ok(options)
+    }
+}
+
+deserialize_from_json!(DocumentOptions);
 
 /// How texts become rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
