@@ -183,7 +183,7 @@ fn layer_norm() -> Layer {
 fn newsgroups_tfidf() -> Preset {
     Preset {
         name: "newsgroups-tfidf".into(),
-        model: model(&[5000], vec![dense(20, Activation::Softmax)]),
+        model: model(&[2000], vec![dense(20, Activation::Softmax)]),
         data: "newsgroups".into(),
         loss: cross_entropy(),
         optimizer: Adam { learning_rate: 0.01.into(), ..Adam::default() }.into(),

@@ -1,11 +1,15 @@
 import { html, nothing } from "lit";
 import type { Piece } from "gradscope";
+import style from "../../styles/documents.css";
 import { fixed } from "../lib/format.js";
 import { css, palette } from "../lib/palette.js";
+import { adopt } from "../lib/style.js";
 import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
 import { changeLength, changeStopWords, changeVocabulary, followListed, followPinned, lines, options, shown } from "../state/documents.js";
 import * as store from "../state/store.js";
+
+adopt(style);
 
 /** The pinned document: words as the model reads them, those that it does not know struck out, and what the row is filled up with. */
 class DocumentSample extends View {
@@ -38,11 +42,11 @@ class DocumentSample extends View {
     const document = shown.value;
     const x = store.pinned.value?.x;
     const setup = store.built.value?.setup;
-    if (!document || !x || !setup) return html`<div class="hatch text-sample"></div>`;
+    if (!document || !x || !setup) return html`<div class="hatch document"></div>`;
     void palette.value;
     const most = document.pieces.reduce((most, { weight }) => Math.max(most, weight ?? 0), 1e-9);
     const filled = options(setup).tokens ? x.filter((token) => token === 0).length : 0;
-    return html`<div class="text-sample document" tabindex="0" role="group" aria-label=${t("documents.text")}>${document.pieces.map((piece) => this.#piece(piece, most))}${document.more ? "…" : nothing}${filled ? html` <span class="padding mono" title=${t("documents.padding")}>0 × ${filled}</span>` : nothing}</div>`;
+    return html`<div class="document" tabindex="0" role="group" aria-label=${t("documents.text")}>${document.pieces.map((piece) => this.#piece(piece, most))}${document.more ? "…" : nothing}${filled ? html` <span class="padding mono" title=${t("documents.padding")}>0 × ${filled}</span>` : nothing}</div>`;
   }
 }
 customElements.define("gs-document-sample", DocumentSample);
