@@ -92,11 +92,11 @@ fn documents_accuracy(name: &str, options: &DocumentOptions) -> f32 {
     accuracy
 }
 
-/// Naive Bayes gets 0.73.
+/// Naive Bayes over the same rows gets 0.778, and 0.793 without stop words (`tests/reference/newsgroups_tfidf.py`).
 #[test]
 #[ignore = "needs a set that the first command does not install"]
 fn softmax_regression_over_tfidf_beats_naive_bayes() {
     let accuracy = documents_accuracy("newsgroups-tfidf", &DocumentOptions::default());
     let without = documents_accuracy("newsgroups-tfidf", &DocumentOptions { stop_words: Some(true), ..DocumentOptions::default() });
-    assert!(accuracy > 0.76 && without > 0.76, "accuracy {accuracy}, without stop words {without}");
+    assert!(accuracy > 0.785 && without > 0.785, "accuracy {accuracy}, without stop words {without}");
 }

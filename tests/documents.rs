@@ -220,7 +220,7 @@ fn model(spec: serde_json::Value) -> ModelSpec {
 fn the_model_says_what_the_options_leave_open() {
     let preset = preset("newsgroups-tfidf").expect("the preset").model;
     let read = preset.reading(&DocumentOptions::default());
-    assert_eq!((read.form, read.vocabulary, read.stop_words), (DocumentForm::Tfidf, 2000, false));
+    assert_eq!((read.form, read.vocabulary, read.stop_words), (DocumentForm::Tfidf, 5000, false));
     let embedding = model(json!({ "input": [200], "layers": [{ "type": "Embedding", "input_dim": 1000, "output_dim": 8 }] }));
     let read = embedding.reading(&DocumentOptions { stop_words: Some(true), ..DocumentOptions::default() });
     assert_eq!(read, Reading { form: DocumentForm::Tokens, vocabulary: 1000, length: 200, stop_words: true });

@@ -18,7 +18,7 @@ from sklearn.naive_bayes import MultinomialNB
 from sklearn.neural_network import MLPClassifier
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-WORDS = 2000
+WORDS = 5000
 ALONE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 LETTERS = rf"[^\W_{ALONE}]+"
 WORD = re.compile(rf"{LETTERS}(?:['’]{LETTERS})*|[{ALONE}]")
