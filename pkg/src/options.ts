@@ -1,6 +1,6 @@
 import { GradscopeError } from "./errors.js";
 import type { Buffers } from "./connection.js";
-import type { BackendChoice, LossSpec, ModelSpec, OptimizerSpec, Preset, SessionOptions } from "./generated/protocol.js";
+import type { BackendChoice, DocumentOptions, LossSpec, ModelSpec, OptimizerSpec, Preset, SessionOptions } from "./generated/protocol.js";
 
 /** Name of a ready-made model, as `presets()` lists them: `"mnist-cnn"`. */
 export type PresetName = string;
@@ -25,6 +25,11 @@ export interface CreateOptions {
    * model's vocabulary.
    */
   data?: DatasetName | OfficialFiles | { x: Numbers; y: Numbers; shape: number[] } | { text: string } | undefined;
+  /**
+   * How labelled documents (`"newsgroups"`, `"reviews-en"`, `"reviews-zh"`) become rows; what is left out is as the model's input: tokens where it begins with an
+   * embedding, of that vocabulary, else TF-IDF.
+   */
+  documents?: DocumentOptions | undefined;
   /** Default `"auto"`: WebGPU where the adapter is hardware, else the CPU. */
   backend?: BackendChoice | undefined;
   /**
@@ -97,6 +102,7 @@ export async function resolve(
     validationSplit: options.validationSplit ?? preset?.validationSplit ?? 0,
     optimizer: options.optimizer ?? preset?.optimizer ?? ({ type: "Adam" } as OptimizerSpec),
     loss: named(options.loss ?? preset?.loss ?? lossThatFits(spec)),
+    ...(options.documents ? { documents: options.documents } : {}),
   };
   if (typeof data === "string") return { request: { ...request, data }, buffers: [], workers };
   if (data && "text" in data) return { request: { ...request, text: data.text }, buffers: [], workers };

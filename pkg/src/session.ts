@@ -2,7 +2,7 @@ import type { Answer, Buffers, Connection } from "./connection.js";
 import type { GradscopeError } from "./errors.js";
 import { Looking } from "./looking.js";
 import type {
-  Evaluation, Event, Hyper, Memory, NodeInfo, ParameterInfo, Request, SessionInfo, Split, Tile, TrainResult, View,
+  Document, Evaluation, Event, Hyper, Memory, NodeInfo, ParameterInfo, Request, SessionInfo, Split, Tile, TrainResult, View,
 } from "./generated/protocol.js";
 import type { Team } from "./team.js";
 import { Walk, type WalkSubject } from "./stepper.js";
@@ -202,6 +202,11 @@ export class Session extends Looking {
   async examples(split: Split, indices: number[]): Promise<Examples> {
     const answer = await this.#ask({ type: "examples", split, indices });
     return { x: first(answer), labels: answer.ok as number[] };
+  }
+
+  /** The texts of some examples, where the data are labelled documents: about the first `most` bytes of each, in pieces as the model reads them. */
+  async documents(split: Split, indices: number[], most = 1 << 24): Promise<Document[]> {
+    return (await this.#ask({ type: "documents", split, indices, most })).ok as Document[];
   }
 
   /** Changes hyper-parameters from the next step on; those left out stay. */

@@ -125,5 +125,5 @@ fn dataset(name: &str, title: &str, kind: DataKind, train: Part, test: Option<Pa
         shape: train.x.shape.clone(),
         classes,
     };
-    Dataset { info, train, test }
+    Dataset { info, train, test, documents: None }
 }

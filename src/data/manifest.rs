@@ -1,9 +1,10 @@
-//! Installed data sets: a manifest `dataset.json` beside four gzipped idx files, or a gzipped text, as the set-up writes them.
+//! Installed data sets: a manifest `dataset.json` beside four gzipped idx files, a gzipped text, or two gzipped files of
+//! documents, as the set-up writes them.
 
 use serde_json::Value;
 
 use super::idx::{Idx, bad_file, gunzip};
-use super::{Column, DataKind, Dataset, DatasetInfo, Part, cifar, generated};
+use super::{Column, Corpus, DataKind, Dataset, DatasetInfo, Part, Reading, cifar, generated};
 use crate::error::{Error, ErrorCode, Result};
 use crate::fields::{Fields, FromValue, LARGEST, bad_value, out_of_range};
 use crate::tensor::Cells;
@@ -34,6 +35,13 @@ pub enum Contents {
         /// The file.
         file: String,
     },
+    /// Texts with a class each, to train on and to test on.
+    Documents {
+        /// Names of the files.
+        files: [String; 2],
+        /// Their bytes, unpacked.
+        sizes: [usize; 2],
+    },
 }
 
 /// The files of a part.
@@ -50,6 +58,25 @@ impl FromValue for Files {
     }
 }
 
+/// A file of documents: how many, and its bytes unpacked.
+struct Lines {
+    file: String,
+    count: usize,
+    size: usize,
+}
+
+impl FromValue for Lines {
+    fn from_value(value: &Value, name: &str, at: &str) -> Result<Self> {
+        let mut fields = Fields::new(value, name, at)?;
+        let size: f64 = fields.required("size")?;
+        let most = (LARGEST * 64) as f64;
+        if !(0.0..=most).contains(&size) {
+            return Err(out_of_range("size", &format!("between 0 and {most}"), size).at(format!("{at}.size")));
+        }
+        Ok(Self { file: fields.required("file")?, count: fields.required("count")?, size: size as usize })
+    }
+}
+
 impl FromValue for DataKind {
     fn from_value(value: &Value, name: &str, at: &str) -> Result<Self> {
         match value.as_str() {
@@ -57,7 +84,8 @@ impl FromValue for DataKind {
             Some("points") => Ok(Self::Points),
             Some("values") => Ok(Self::Values),
             Some("text") => Ok(Self::Text),
-            _ => Err(bad_value(name, "image, points, values or text", value).at(at)),
+            Some("documents") => Ok(Self::Documents),
+            _ => Err(bad_value(name, "image, points, values, text or documents", value).at(at)),
         }
     }
 }
@@ -96,6 +124,12 @@ impl Manifest {
                 check_size(at, "characters", info.train, &[])?;
                 Contents::Text { file: fields.required("text")? }
             }
+            DataKind::Documents => {
+                let [train, test]: [Lines; 2] = [fields.required("train")?, fields.required("test")?];
+                (info.train, info.test) = (train.count, test.count);
+                info.classes = fields.required("classes")?;
+                Contents::Documents { files: [train.file, test.file], sizes: [train.size, test.size] }
+            }
             DataKind::Image | DataKind::Points | DataKind::Values => {
                 let train: Files = fields.required("train")?;
                 let test: Files = fields.required("test")?;
@@ -119,6 +153,7 @@ impl Manifest {
         match &self.contents {
             Contents::Labelled { files, .. } => files,
             Contents::Text { file } => std::slice::from_ref(file),
+            Contents::Documents { files, .. } => files,
         }
     }
 }
@@ -138,22 +173,32 @@ fn read_json(file: &str, text: &str) -> Result<Value> {
 }
 
 impl Dataset {
-    /// Reads an installed set from its files, in the order of [`Manifest::files`]; a text is cut into windows of `context` characters.
-    pub fn from_files(manifest: &Manifest, files: &[Vec<u8>], context: usize) -> Result<Self> {
+    /// Reads an installed set from its files, in the order of [`Manifest::files`]; a text is cut into windows of [`Reading::length`] characters.
+    pub fn from_files(manifest: &Manifest, files: &[Vec<u8>], reading: impl Into<Reading>) -> Result<Self> {
+        Self::read_files(manifest, files, reading.into())
+    }
+
+    fn read_files(manifest: &Manifest, files: &[Vec<u8>], reading: Reading) -> Result<Self> {
         match (&manifest.contents, files) {
             (Contents::Labelled { max, files: names }, [train_x, train_y, test_x, test_y]) => {
                 let [a, b, c, d] = names;
                 let train = read_part(&manifest.info, *max, manifest.info.train, (a, train_x), (b, train_y))?;
                 let test = read_part(&manifest.info, *max, manifest.info.test, (c, test_x), (d, test_y))?;
-                Ok(Self { info: manifest.info.clone(), train, test })
+                Ok(Self { info: manifest.info.clone(), train, test, documents: None })
             }
             (Contents::Text { file }, [bytes]) => {
                 // No character of UTF-8 takes more than four bytes.
                 let text = String::from_utf8(gunzip(file, bytes, 4 * manifest.info.train)?);
                 let text = text.map_err(|error| bad_file(file, "UTF-8", &error.to_string()))?;
-                Self::from_text(manifest.info.clone(), &text, context)
+                Self::from_text(manifest.info.clone(), &text, reading.length)
             }
-            (Contents::Labelled { .. } | Contents::Text { .. }, _) => {
+            (Contents::Documents { files: [a, b], sizes }, [train, test]) => {
+                let info = &manifest.info;
+                let train = Corpus::parse(a, gunzip(a, train, sizes[0])?, info.train)?;
+                let test = Corpus::parse(b, gunzip(b, test, sizes[1])?, info.test)?;
+                Self::from_documents(info.clone(), train, test, reading)
+            }
+            (Contents::Labelled { .. } | Contents::Text { .. } | Contents::Documents { .. }, _) => {
                 let got = format!("{} files", files.len());
                 Err(bad_value("data", "examples with labels", &Value::from(got)).at(&*manifest.info.name))
             }
@@ -218,7 +263,7 @@ impl Dataset {
         };
         let (train, test) = (train?, test?);
         (info.train, info.test) = (train.count, test.count);
-        Ok(Self { info, train, test })
+        Ok(Self { info, train, test, documents: None })
     }
 }
 
@@ -290,6 +335,9 @@ const KNOWN: &[Known] = &[
     text("names", "English first names", 59_167),
     images("fashion-mnist", "Fashion-MNIST, articles of clothing", [60_000, 10_000], &[28, 28, 1], 255.0, CLOTHING),
     images("cifar10", "CIFAR-10, small colour pictures", [50_000, 10_000], cifar::SHAPE, 255.0, THINGS),
+    documents("newsgroups", "20 Newsgroups, posts by subject", [11_293, 7_528]),
+    documents("reviews-en", "Film reviews, English", [20_000, 4_904]),
+    documents("reviews-zh", "Product reviews, Chinese", [13_890, 3_473]),
 ];
 
 const fn images(
@@ -305,6 +353,10 @@ const fn images(
 
 const fn text(name: &'static str, title: &'static str, characters: usize) -> Known {
     Known { name, title, kind: DataKind::Text, counts: [characters, 0], shape: &[], max: 1.0, classes: &[] }
+}
+
+const fn documents(name: &'static str, title: &'static str, counts: [usize; 2]) -> Known {
+    Known { name, title, kind: DataKind::Documents, counts, shape: &[], max: 1.0, classes: &[] }
 }
 
 impl Known {

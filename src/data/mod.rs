@@ -2,14 +2,18 @@
 //! row numbers; the backend gathers the rows where the columns live.
 
 mod cifar;
+mod documents;
 mod generated;
 mod idx;
 mod manifest;
 mod order;
 mod text;
+mod words;
 
 use std::ops::Range;
+use std::rc::Rc;
 
+pub use documents::{Corpus, Document, DocumentForm, DocumentOptions, Documents, PADDING, Piece, PieceKind, Reading, UNKNOWN};
 pub use idx::{Idx, gunzip};
 pub use manifest::{Contents, Manifest, catalogue};
 pub use order::{epoch_order, random_windows, validation_start};
@@ -42,6 +46,8 @@ wire! {
         Values,
         /// One text, which a model learns to go on with.
         Text,
+        /// Texts with a class each.
+        Documents,
     }
 
     /// What the page says of a data set.
@@ -243,6 +249,8 @@ pub struct Dataset {
     pub train: Part,
     /// To test on; may be empty.
     pub test: Part,
+    /// What the rows were made of, where that is documents.
+    pub documents: Option<Rc<Documents>>,
 }
 
 impl Dataset {
@@ -278,7 +286,7 @@ impl Dataset {
             classes: Vec::new(),
         };
         let empty = Part { x: Column::floats(example, Vec::new()), y: Column::floats(&y.shape, Vec::new()), count: 0, step: 1 };
-        Ok(Self { info, train: Part::new(Column::floats(example, x), y, *count)?, test: empty })
+        Ok(Self { info, train: Part::new(Column::floats(example, x), y, *count)?, test: empty, documents: None })
     }
 
     /// The part that a split lies in, and its rows there; an error if there are none.

@@ -39,7 +39,7 @@ impl Dataset {
             classes: characters.into_iter().map(String::from).collect(),
             ..info
         };
-        Ok(Self { info, train, test })
+        Ok(Self { info, train, test, documents: None })
     }
 
     /// What is said of a text that somebody brings.

@@ -12,6 +12,7 @@ mod landscape;
 mod pace;
 mod parameters;
 mod program;
+mod reading;
 mod run;
 mod session;
 mod snapshot;

@@ -219,6 +219,16 @@ impl Desk {
                 }
                 Ok((to_js(&labels), vec![Buffer::Floats(x)]))
             }
+            Request::Documents { split, indices, most } => {
+                let session = self.session()?;
+                let (part, first) = session.part_of(split);
+                let mut documents = Vec::new();
+                for index in indices {
+                    let row = row_of(part, first, split, index)?;
+                    documents.extend(session.data().document(split, row as usize, most));
+                }
+                plain(to_js(&documents))
+            }
             Request::SetHyper { hyper } => {
                 let session = self.session()?;
                 let changes = [
@@ -293,27 +303,28 @@ impl Desk {
     async fn create(&mut self, options: SessionOptions, buffers: &Array) -> Result<SessionInfo> {
         self.session = None;
         (self.views, self.pinned) = (Vec::new(), Vec::new());
+        let reading = options.model.reading(&options.documents.unwrap_or_default());
         let data = match (&options.data, &options.data_shape) {
             (Some(name), _) if options.files.is_some() => {
                 let bytes = |buffer: JsValue| js_sys::Uint8Array::new(&buffer).to_vec();
                 let files = options.files.iter().flatten().cloned().zip(buffers.iter().map(bytes));
                 Dataset::from_official(name, &files.collect::<Vec<_>>())?
             }
-            (Some(name), _) => fetch::dataset(&self.data_url, name, context(&options.model), &self.post).await?,
+            (Some(name), _) => fetch::dataset(&self.data_url, name, reading, &self.post).await?,
             (None, Some(shape)) => {
                 let y = floats(&buffers.get(1));
                 Dataset::from_arrays(floats(&buffers.get(0)), shape, y)?
             }
             (None, None) if options.text.is_some() => {
                 let text = options.text.as_deref().unwrap_or_default();
-                Dataset::from_text(Dataset::text_info("text", "Text"), text, context(&options.model))?
+                Dataset::from_text(Dataset::text_info("text", "Text"), text, reading.length)?
             }
             (None, None) => return Err(Error::new(ErrorCode::BadSpec, &[("reason", &"neither data, a text nor data_shape is given")])),
         };
         let device = super::open::device(options.backend).await?;
         let model = match data.info.kind {
             DataKind::Text => options.model.with_vocabulary(data.info.classes.len()),
-            DataKind::Image | DataKind::Points | DataKind::Values => options.model,
+            DataKind::Image | DataKind::Points | DataKind::Values | DataKind::Documents => options.model,
         };
         let settings = Settings {
             model,
@@ -329,11 +340,6 @@ impl Desk {
         (self.session, self.workers) = (Some(session), 1);
         Ok(info)
     }
-}
-
-/// The window of a text that a model reads.
-fn context(model: &nn::ModelSpec) -> usize {
-    model.input.iter().product()
 }
 
 /// An example of the data, or the one that came with the message.

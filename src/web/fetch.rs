@@ -6,7 +6,7 @@ use wasm_bindgen_futures::JsFuture;
 
 use super::js::{Post, failure};
 use super::protocol::Event;
-use crate::data::{self, Dataset, DatasetInfo, Manifest};
+use crate::data::{self, Dataset, DatasetInfo, Manifest, Reading};
 use crate::error::{Error, ErrorCode, Result};
 
 /// Every data set: the generated ones, and those that the server lists.
@@ -20,8 +20,8 @@ async fn installed(base: &str) -> Vec<Manifest> {
     listed.and_then(|text| Manifest::parse_index(&text).ok()).unwrap_or_default()
 }
 
-/// The data set of that name; a text in windows of `context` characters.
-pub(super) async fn dataset(base: &str, name: &str, context: usize, post: &Post) -> Result<Dataset> {
+/// The data set of that name; texts as the model reads them.
+pub(super) async fn dataset(base: &str, name: &str, reading: Reading, post: &Post) -> Result<Dataset> {
     if let Ok(generated) = Dataset::generated(name) {
         return Ok(generated);
     }
@@ -43,7 +43,7 @@ pub(super) async fn dataset(base: &str, name: &str, context: usize, post: &Post)
         before += bytes.len() as f64;
         files.push(bytes);
     }
-    Dataset::from_files(manifest, &files, context)
+    Dataset::from_files(manifest, &files, reading)
 }
 
 /// The bytes at an address; `progress(loaded)` is called as they come.

@@ -9,7 +9,7 @@ mod walk;
 
 pub use walk::{ReadValue, WalkRequest};
 
-use crate::data::Split;
+use crate::data::{DocumentOptions, Split};
 use crate::nn::{LossSpec, ModelSpec};
 use crate::optim::OptimizerSpec;
 use crate::train::{AttributeOptions, Evaluation, GenerateOptions};
@@ -37,6 +37,8 @@ asked! {
         pub files: Option<Vec<String>>,
         /// A text to learn from, instead of a data set: its characters are the vocabulary.
         pub text: Option<String>,
+        /// How labelled documents become rows.
+        pub documents: Option<DocumentOptions>,
         /// Shape of `x` with the number of examples first, when the examples come as buffers.
         pub data_shape: Option<Vec<usize>>,
         /// Backend wanted.
@@ -343,6 +345,15 @@ asked! {
             /// Which.
             indices: Vec<usize>,
         },
+        /// The texts of some examples, where the data are documents -> `Document[]`.
+        Documents {
+            /// Part of the data.
+            split: Split,
+            /// Which.
+            indices: Vec<usize>,
+            /// About so many bytes of each.
+            most: usize,
+        },
         /// Changes hyper-parameters, from the next step on.
         SetHyper {
             /// New values.
@@ -468,7 +479,7 @@ mod tests {
     use ts_rs::{Config, ExportError, TS};
 
     use super::*;
-    use crate::data::DatasetInfo;
+    use crate::data::{DatasetInfo, Document};
     use crate::nn::{ModelDescription, Preset};
     use crate::trace::{Explanation, Nudge, Reason};
     use crate::train::{Attribution, Cell, Generated, HealthReport, OptimizerTable, TraceInfo};
@@ -482,6 +493,7 @@ mod tests {
         BackendReport::export_all(&config)?;
         Preset::export_all(&config)?;
         DatasetInfo::export_all(&config)?;
+        Document::export_all(&config)?;
         ModelDescription::export_all(&config)?;
         ParameterInfo::export_all(&config)?;
         NodeInfo::export_all(&config)?;

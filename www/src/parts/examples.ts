@@ -45,6 +45,8 @@ class Examples extends View {
     const cell = chosen.value;
     if (!session || (!cell && !of?.total)) return nothing;
     const image = session.info.inputShape.length === 3;
+    const documents = store.isDocuments.value;
+    if (documents) void import("./documents.js");
     const name = (k: number): string => store.classes.value[k] ?? String(k);
     const pinned = store.pinned.value?.from;
     const title = !cell ? t("evaluate.mistakes")
@@ -54,11 +56,11 @@ class Examples extends View {
         <small>${of && cell ? t("evaluate.listed", { n: of.examples.length, all: of.total }) : nothing}</small>
         ${cell ? html`<button class="plain" @click=${() => (chosen.value = undefined)}>${t("evaluate.allMistakes")}</button>` : nothing}</div>
       <p class="caption">${t("evaluate.pin")}</p>
-      <ul class=${image ? "mistakes" : "mistakes points"}>${repeat(of?.examples ?? [], ({ index }) => `${part.value} ${index}`, ({ index, truth, prediction, probability }, k) => {
+      ${documents ? html`<gs-document-lines></gs-document-lines>` : nothing}<ul class=${image ? "mistakes" : documents ? "mistakes points texts" : "mistakes points"}>${repeat(of?.examples ?? [], ({ index }) => `${part.value} ${index}`, ({ index, truth, prediction, probability }, k) => {
         const label = `${t("evaluate.mistake", { truth: name(truth), prediction: name(prediction), probability: percent(probability) })} (${count(index)})`;
         const on = pinned?.split === part.value && pinned.index === index;
         return html`<li><button title=${label} aria-pressed=${on} @click=${() => pinExample(part.value, index).catch(fail)}>
-          ${image ? html`<gs-thumbnail .pixels=${of!.x[k]} .label=${label}></gs-thumbnail>` : html`<span class="mono">${[...of!.x[k]!.slice(0, 3)].map((value) => general(Number(value.toFixed(2)))).join(" · ")}</span>`}
+          ${image ? html`<gs-thumbnail .pixels=${of!.x[k]} .label=${label}></gs-thumbnail>` : documents ? html`<gs-document-line .index=${index}></gs-document-line>` : html`<span class="mono">${[...of!.x[k]!.slice(0, 3)].map((value) => general(Number(value.toFixed(2)))).join(" · ")}</span>`}
           <span class="mono">${name(truth)}→<b>${name(prediction)}</b></span></button></li>`;
       })}</ul>
       ${of && of.examples.length < of.total ? html`<button @click=${listMore}>${t("evaluate.more")}</button>` : nothing}</section>`;

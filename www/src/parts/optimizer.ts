@@ -136,6 +136,7 @@ class Optimizer extends View {
         <label class="wide"><span>${t("optimizer.loss")}</span><select @change=${(event: Event) => store.change({ loss: lossNamed((event.target as HTMLSelectElement).value, setup.loss) })}>
           ${[...new Set<string>([setup.loss.type, ...LOSSES])].map((name) => html`<option ?selected=${name === setup.loss.type}>${name}</option>`)}</select></label>
       </section>
+      ${store.wantedDataset.value?.kind === "documents" ? (void import("./documents.js"), html`<gs-document-options></gs-document-options>`) : nothing}
       ${store.dirty.value ? pendingChange() : nothing}`;
   }
 }

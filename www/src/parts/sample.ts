@@ -113,6 +113,8 @@ class Sample extends View {
           ? html`<gs-pad @drawn=${(event: CustomEvent<Float32Array>) => pinDrawn(event.detail).catch(fail)}></gs-pad>`
           : isText()
             ? (void import("./writing.js"), html`<gs-text-sample></gs-text-sample>`)
+            : store.isDocuments.value
+            ? (void import("./documents.js"), html`<gs-document-sample></gs-document-sample>`)
             : image
             ? pinned ? html`<gs-sample-image></gs-sample-image>` : html`<div class="hatch square"></div>`
             : html`<dl class="inputs">${pinned ? [...pinned.x].map((v, k) => html`<dt>x<sub>${k + 1}</sub></dt><dd>${general(v)}</dd>`) : nothing}

@@ -1,5 +1,5 @@
 import { html, nothing } from "lit";
-import type { BackendChoice } from "gradscope";
+import type { BackendChoice, DatasetInfo } from "gradscope";
 import { View } from "../lib/view.js";
 import { lesson, phrase, t } from "../messages/index.js";
 import { goTo } from "../state/route.js";
@@ -11,6 +11,9 @@ import { icons } from "./icons.js";
 
 const value = (event: Event): string => (event.target as HTMLSelectElement).value;
 
+/** Kinds of data that the same models read. */
+const family = (kind: DatasetInfo["kind"]): string => (kind === "documents" || kind === "text" ? kind : "numbers");
+
 /** Changes the data set, and with it the input's shape and the number of classes. */
 function chooseData(name: string): void {
   const before = store.wantedDataset.value;
@@ -19,6 +22,8 @@ function chooseData(name: string): void {
   if (!now || !setup) return;
   // A text brings its own vocabulary, to which the engine fits the model.
   if (now.kind === "text") store.change({ data: name });
+  // Documents become rows as the model reads them.
+  else if (now.kind === "documents") store.change({ data: name, model: refit(setup.model, setup.model.input, before?.classes.length ?? 0, now.classes.length) });
   else store.change({ data: name, model: refit(setup.model, now.shape, before?.classes.length ?? 0, now.classes.length) });
   if (!now.installed) void build();
 }
@@ -49,9 +54,10 @@ class TopBar extends View {
       ${option("welcome", t("model.welcome"), chosen === "welcome")}
       ${store.presets.value.map(({ name }) => option(name, lesson(name)?.title ?? name, chosen === name))}
       ${option("scratch", t("scratch.title"), scratch)}`;
+    const wanted = store.wantedDataset.value?.kind === "documents" ? "documents" : readsTokens(setup?.model) ? "text" : "numbers";
     const sets = html`
       ${setup && !setup.data ? option("", t("data.digit"), true) : nothing}
-      ${store.datasets.value.filter(({ kind, name }) => name === setup?.data || (kind === "text") === readsTokens(setup?.model)).map(({ name, title, installed }) =>
+      ${store.datasets.value.filter(({ kind, name }) => name === setup?.data || family(kind) === wanted).map(({ name, title, installed }) =>
         option(name, installed ? phrase(title) : t("data.missing", { title: phrase(title) }), setup?.data === name))}`;
     const workers = setup?.workers ?? 1;
     const backend = setup?.backend === "cpu" && workers > 1 ? `cpu ${workers}` : (setup?.backend ?? "auto");

@@ -87,9 +87,9 @@ export async function build(how: { goOn?: boolean } = {}): Promise<boolean> {
   loadingStop = new AbortController();
   const { signal } = loadingStop;
   try {
-    const { model, optimizer, loss, batchSize, validationSplit, seed, backend, workers } = wanted;
+    const { model, optimizer, loss, batchSize, validationSplit, seed, backend, workers, documents } = wanted;
     const session = await createSession({
-      model, optimizer, loss, batchSize, validationSplit, seed, backend, workers, signal,
+      model, optimizer, loss, batchSize, validationSplit, seed, backend, workers, documents, signal,
       data: droppedData(wanted.data) ?? wanted.data,
       onLoading: (event) => (store.loading.value = event),
     });

@@ -1,6 +1,6 @@
 import { computed, signal } from "@preact/signals-core";
 import type {
-  BackendChoice, BackendReport, DatasetInfo, Evaluation, Frame, GradscopeError, LossSpec, ModelDescription, ModelSpec, OptimizerSpec,
+  BackendChoice, BackendReport, DatasetInfo, DocumentOptions, Evaluation, Frame, GradscopeError, LossSpec, ModelDescription, ModelSpec, OptimizerSpec,
   ParameterInfo, Preset, Progress, Session, Snapshot, Split,
 } from "gradscope";
 import { phrase } from "../messages/index.js";
@@ -12,6 +12,8 @@ export interface Setup {
   preset: string;
   model: ModelSpec;
   data: string;
+  /** How labelled documents become rows, where that is other than the model says. */
+  documents?: DocumentOptions | undefined;
   loss: LossSpec;
   optimizer: OptimizerSpec;
   batchSize: number;
@@ -99,6 +101,8 @@ export const classes = computed((): readonly string[] => {
   const count = /categorical/.test(built.value?.setup.loss.type ?? "") ? (info.outputShape.at(-1) ?? 0) : 0;
   return Array.from({ length: count }, (_, k) => String(k));
 });
+/** Whether the examples are labelled documents. */
+export const isDocuments = computed(() => dataset.value?.kind === "documents");
 export const wantedDataset = computed(() => datasets.value.find(({ name }) => name === setup.value?.data));
 export const isWelcome = computed(() => setup.value?.preset === "welcome");
 

@@ -20,14 +20,23 @@ pub fn npm(project: &Project, folder: &Path, package: &str) -> Result<PathBuf> {
 
 /// `pip download`: a package's wheel, the same on every machine, whatever its own Python.
 pub fn pip(project: &Project, folder: &Path, package: &str) -> Result<PathBuf> {
+    let platform = ["--platform", "manylinux2014_x86_64", "--python-version", "3.11", "--implementation", "cp"];
+    pip_download(project, folder, package, &[&["--only-binary=:all:"][..], &platform].concat())
+}
+
+/// The same for a package's sources.
+pub fn pip_source(project: &Project, folder: &Path, package: &str) -> Result<PathBuf> {
+    pip_download(project, folder, package, &["--no-binary=:all:"])
+}
+
+fn pip_download(project: &Project, folder: &Path, package: &str, arguments: &[&str]) -> Result<PathBuf> {
     let python = ["python3", "python"].into_iter().find(|python| project.first_line(python, &["-m", "pip", "--version"]).is_some());
     let python = python.ok_or_else(|| {
         Error::new("no Python with pip is on the PATH").hint("install Python 3 with pip (on Debian: apt-get install python3-pip)")
     })?;
     let mut pip = project.command(python);
-    pip.args(["-m", "pip", "download", package, "--no-deps", "--only-binary=:all:", "--quiet", "--disable-pip-version-check"]);
-    pip.args(["--platform", "manylinux2014_x86_64", "--python-version", "3.11", "--implementation", "cp", "--dest"]);
-    capture(pip.arg(folder))?;
+    pip.args(["-m", "pip", "download", package, "--no-deps", "--quiet", "--disable-pip-version-check"]);
+    capture(pip.args(arguments).arg("--dest").arg(folder))?;
     only_file(folder)
 }
 

