@@ -145,3 +145,20 @@ fn softmax_regression_over_tfidf_beats_naive_bayes() {
     let without = documents_accuracy("newsgroups-tfidf", &DocumentOptions { stop_words: Some(true), ..DocumentOptions::default() });
     assert!(accuracy > 0.785 && without > 0.785, "accuracy {accuracy}, without stop words {without}");
 }
+
+/// Windows of five words over 998 words, against naive Bayes over counts of the same words.
+#[test]
+#[ignore = "needs a set that the first command does not install"]
+fn a_convolution_over_words_tells_newsgroups_apart() {
+    let accuracy = documents_accuracy("newsgroups-cnn", &DocumentOptions::default());
+    assert!(accuracy > 0.5, "accuracy {accuracy}");
+}
+
+/// Both read the first hundred words; naive Bayes over all of a review gets 0.84.
+#[test]
+#[ignore = "needs a set that the first command does not install"]
+fn recurrent_layers_tell_opinions_apart() {
+    let lstm = documents_accuracy("sentiment-lstm", &DocumentOptions::default());
+    let rnn = documents_accuracy("sentiment-rnn", &DocumentOptions::default());
+    assert!(lstm > 0.7 && rnn > 0.6, "LSTM {lstm}, RNN {rnn}");
+}

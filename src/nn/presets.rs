@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::layers::{
-    Add, Conv2D, Dense, Embedding, Flatten, Layer, LayerNormalization, MaxPooling2D, MultiHeadAttention, PositionEmbedding, Reshape,
+    Add, Conv1D, Conv2D, Dense, Embedding, Flatten, GlobalMaxPooling1D, LSTM, Layer, LayerNormalization, MaxPooling1D, MaxPooling2D,
+    MultiHeadAttention, PositionEmbedding, Reshape, SimpleRNN,
 };
 use super::loss::{BinaryCrossentropy, HalfSumOfSquares, MeanSquaredError, Reduction, SparseCategoricalCrossentropy, Target};
 use super::{Activation, Init, LayerSpec, LossSpec, ModelSpec, Padding};
@@ -44,6 +45,9 @@ pub fn presets() -> Vec<Preset> {
         cifar10_cnn(),
         autoencoder(),
         newsgroups_tfidf(),
+        newsgroups_cnn(),
+        sentiment("sentiment-rnn", SimpleRNN::new(32).into()),
+        sentiment("sentiment-lstm", LSTM::new(32).into()),
         gpt_char(),
         backprop_by_hand(),
         sigmoid_2_2_1(),
@@ -251,6 +255,47 @@ fn newsgroups_tfidf() -> Preset {
         batch_size: 32,
         epochs: 10,
         validation_split: 0.2,
+    }
+}
+
+/// A table's row for each of `words` tokens.
+fn embedding(words: usize, width: usize, mask_zero: bool) -> Layer {
+    let uniform = Init(Initializer::RandomUniform { minval: -0.05, maxval: 0.05 });
+    Embedding { input_dim: words, output_dim: width, embeddings_initializer: uniform, embeddings_regularizer: None, mask_zero }.into()
+}
+
+/// Windows of five words, whichever answers most within five places, and at last anywhere.
+fn newsgroups_cnn() -> Preset {
+    let layers = vec![
+        embedding(1000, 64, false),
+        Conv1D::new(128, 5, Activation::Relu).into(),
+        MaxPooling1D { pool_size: 5, ..MaxPooling1D::default() }.into(),
+        GlobalMaxPooling1D::default().into(),
+        dense(20, Activation::Softmax),
+    ];
+    Preset {
+        name: "newsgroups-cnn".into(),
+        model: model(&[200], layers),
+        data: "newsgroups".into(),
+        loss: cross_entropy(),
+        optimizer: Adam::default().into(),
+        batch_size: 32,
+        epochs: 10,
+        validation_split: 0.2,
+    }
+}
+
+/// What a recurrent layer makes of the first hundred words of a review. Its state stays where they end: padding has no part in it.
+fn sentiment(name: &str, recurrent: Layer) -> Preset {
+    Preset {
+        name: name.into(),
+        model: model(&[100], vec![embedding(5000, 32, true), recurrent, dense(1, Activation::Sigmoid)]),
+        data: "reviews-en".into(),
+        loss: LossSpec::BinaryCrossentropy(BinaryCrossentropy::default()),
+        optimizer: Adam::default().into(),
+        batch_size: 32,
+        epochs: 3,
+        validation_split: 0.1,
     }
 }
 

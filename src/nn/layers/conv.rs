@@ -152,6 +152,26 @@ fn biased(
     cx.graph.add(product, bias)
 }
 
+impl Conv1D {
+    /// Such a layer with a window of `kernel_size` steps.
+    pub fn new(filters: usize, kernel_size: usize, activation: Activation) -> Self {
+        Self {
+            filters,
+            kernel_size,
+            strides: 1,
+            padding: SequencePadding::Valid,
+            dilation_rate: 1,
+            groups: 1,
+            activation,
+            use_bias: true,
+            kernel_initializer: Init(Initializer::GlorotUniform),
+            bias_initializer: Init(Initializer::Zeros),
+            kernel_regularizer: None,
+            bias_regularizer: None,
+        }
+    }
+}
+
 impl Build for Conv1D {
     fn build(&self, cx: &mut LayerCx, x: NodeId) -> Result<NodeId> {
         let [length, channels] = sequence("Conv1D", cx.graph.shape(x))?;

@@ -299,6 +299,46 @@ fn time_first(cx: &mut LayerCx, x: NodeId) -> Result<NodeId> {
     }
 }
 
+impl SimpleRNN {
+    /// Such a layer whose output is the last h.
+    pub fn new(units: usize) -> Self {
+        Self {
+            units,
+            activation: Activation::Tanh,
+            use_bias: true,
+            kernel_initializer: Init(Initializer::GlorotUniform),
+            recurrent_initializer: ORTHOGONAL,
+            bias_initializer: Init(Initializer::Zeros),
+            kernel_regularizer: None,
+            recurrent_regularizer: None,
+            bias_regularizer: None,
+            return_sequences: false,
+            go_backwards: false,
+        }
+    }
+}
+
+impl LSTM {
+    /// Such a layer whose output is the last h.
+    pub fn new(units: usize) -> Self {
+        Self {
+            units,
+            activation: Activation::Tanh,
+            recurrent_activation: Activation::Sigmoid,
+            use_bias: true,
+            unit_forget_bias: true,
+            kernel_initializer: Init(Initializer::GlorotUniform),
+            recurrent_initializer: ORTHOGONAL,
+            bias_initializer: Init(Initializer::Zeros),
+            kernel_regularizer: None,
+            recurrent_regularizer: None,
+            bias_regularizer: None,
+            return_sequences: false,
+            go_backwards: false,
+        }
+    }
+}
+
 impl Build for SimpleRNN {
     fn build(&self, cx: &mut LayerCx, x: NodeId) -> Result<NodeId> {
         let arguments = arguments!(self, "SimpleRNN");

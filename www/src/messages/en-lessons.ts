@@ -102,6 +102,47 @@ export const lessons: Lessons = {
       { text: "Under Optimizer, try fewer words, or leave out stop words." },
     ],
   },
+  "newsgroups-cnn": {
+    title: "Newsgroups by windows of words",
+    text: [
+      "A post is its first 200 words, each a number below 1,000: 0 pads short posts, 1 stands for every word that is not among the 998 most frequent. The embedding looks up a vector of 64 numbers for each, the convolution reads five words at a time with 128 filters, and pooling keeps where each filter answered most.",
+      "Beside it, a row of word counts knows nothing of the order of words, but sees 5,000 of them and the whole post. Which matters more here?",
+    ],
+    claims: [
+      { what: "outputs", article: "10", truth: "20, as many as classes" },
+      { what: "what the embedding reads", article: "TF-IDF weights", truth: "numbers of words" },
+    ],
+    next: [
+      { text: "Train, and step into the convolution: which words does a filter answer to?" },
+      { text: "Compare with the words' weights alone.", address: "#/newsgroups-tfidf" },
+    ],
+  },
+  "sentiment-rnn": {
+    title: "Opinions, word by word",
+    text: [
+      "Is a film review good or bad? A recurrent layer reads its first 100 words one after another: h = tanh(x W + h U + b), the same weights at every word. What is left of h at the end decides. Where a review is shorter, its last state stays as it is.",
+      "On the way back the gradient goes through U and tanh once a word. Under Health, choose the gradients: the bars are the length of the gradient at each word.",
+    ],
+    claims: [],
+    next: [
+      { text: "Train for a few batches, then look at the gradients over time under Health." },
+      { text: "The same with gates.", address: "#/sentiment-lstm" },
+      { text: "The same on Chinese product reviews, character by character.", address: "#/sentiment-rnn?data=reviews-zh" },
+    ],
+  },
+  "sentiment-lstm": {
+    title: "Opinions, with a memory",
+    text: [
+      "The same reviews, read by an LSTM: a second state c is kept by a gate, c = f c + i g, so that what was read early reaches the end, and the gradient the beginning.",
+      "The gates f, i and o are sigmoids of the word and of h; the forget gate begins near 1, so that nothing is forgotten before something is learned.",
+    ],
+    claims: [],
+    next: [
+      { text: "Train, and compare the gradients over time with those of the plain network.", address: "#/sentiment-rnn" },
+      { text: "Step through one word: which gate opens, and what does c keep?" },
+      { text: "The same on Chinese product reviews.", address: "#/sentiment-lstm?data=reviews-zh" },
+    ],
+  },
   "backprop-by-hand": {
     title: "Backpropagation by hand",
     text: [
