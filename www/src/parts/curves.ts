@@ -9,7 +9,7 @@ import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
 import type { PlainKey } from "../messages/types.js";
 import type { History, Trace } from "../state/history.js";
-import { history, session, target } from "../state/store.js";
+import { built, history, session, target } from "../state/store.js";
 
 interface Line {
   text: PlainKey;
@@ -144,7 +144,9 @@ class Curves extends View {
   override render() {
     const { of } = history.value;
     const empty = of.loss.x.length === 0;
-    const classified = of.accuracy.x.length > 0 || (session.value?.info.classes.length ?? 0) > 0;
+    const loss = built.value?.setup.loss;
+    const ofItself = loss !== undefined && "target" in loss && loss.target === "input";
+    const classified = of.accuracy.x.length > 0 || (!ofItself && (session.value?.info.classes.length ?? 0) > 0);
     const kinds = (Object.keys(KINDS) as (keyof typeof KINDS)[]).filter((kind) => kind !== "accuracy" || classified);
     return html`<section class="curves" aria-label=${t("curves.title")}>
       ${repeat(kinds, (kind) => kind, (kind) => {
