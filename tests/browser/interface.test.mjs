@@ -40,6 +40,7 @@ pageTest("one batch of mnist-cnn, by keyboard", {}, async ({ page, url }) => {
 
 pageTest("a small network trains to the end, and every weight is there", {}, async ({ page, url }) => {
   await open(page, `${url}/#/sigmoid-2-2-1?learning_rate=0.1&seed=1`);
+  await page.locator(".grid-numbers td").nth(8).waitFor();
   assert.equal(await page.locator(".grid-numbers td").count(), 9);
   await page.getByRole("button", { name: "Train", exact: true }).click();
   await page.getByText("1,000 of 1,000 epochs done").waitFor({ timeout: 90_000 });
