@@ -1,4 +1,4 @@
-import { html } from "lit";
+import { html, nothing } from "lit";
 import { View } from "../lib/view.js";
 import { phrase, t } from "../messages/index.js";
 import { takeDropped } from "../state/dropped.js";
@@ -30,19 +30,22 @@ class Missing extends View {
   }
 
   override render() {
-    const title = phrase(datasets.value.find(({ name }) => name === this.name)?.title ?? this.name);
+    const set = datasets.value.find(({ name }) => name === this.name);
+    const title = phrase(set?.title ?? this.name);
+    // The engine reads the publishers' own files of images; texts are installed.
+    const droppable = set?.kind === "image";
     return html`<section class="panel waiting ${this.#over ? "over" : ""}" role="alert"
       @dragover=${(event: DragEvent) => this.#hover(event, true)}
       @dragleave=${(event: DragEvent) => this.#hover(event, false)}
       @drop=${(event: DragEvent) => {
         this.#hover(event, false);
-        void this.#take(event.dataTransfer?.files);
+        if (droppable) void this.#take(event.dataTransfer?.files);
       }}>
       <h2>${t("missing.title", { title })}</h2>
       <p>${t("missing.command")}</p>
       <pre class="mono">cargo xtask data ${this.name}</pre>
-      <p>${t("missing.drop")}</p>
-      <label class="file">${t("missing.choose")}<input type="file" multiple accept=".gz,.idx,.bin,.tar,application/gzip" @change=${(event: Event) => this.#take((event.target as HTMLInputElement).files)}></label>
+      ${droppable ? html`<p>${t("missing.drop")}</p>
+      <label class="file">${t("missing.choose")}<input type="file" multiple accept=".gz,.idx,.bin,.tar,application/gzip" @change=${(event: Event) => this.#take((event.target as HTMLInputElement).files)}></label>` : nothing}
     </section>`;
   }
 }
