@@ -65,13 +65,39 @@ fn node(built: &Built, name: &str) -> NodeId {
     built.graph.find(name).unwrap_or_else(|| panic!("no node {name}"))
 }
 
+/// The same task with rotary positions, keys and values for two heads each, and a gate.
+fn modern() -> ModelSpec {
+    let normal = json!({ "type": "RandomNormal", "stddev": 0.5 });
+    model(
+        &[5],
+        json!([
+            { "type": "Embedding", "name": "tokens", "input_dim": 7, "output_dim": 6, "embeddings_initializer": normal },
+            { "type": "SinePositionEncoding", "max_wavelength": 20 },
+            { "type": "Add", "inputs": ["tokens", "sine_position_encoding"] },
+            { "type": "GroupQueryAttention", "head_dim": 4, "num_query_heads": 4, "num_key_value_heads": 2, "use_causal_mask": true,
+              "rope_max_wavelength": 30, "kernel_initializer": normal, "bias_initializer": normal },
+            { "type": "Add", "name": "attended", "inputs": ["add", "group_query_attention"] },
+            { "type": "Dense", "name": "gate", "units": 8, "activation": "silu" },
+            { "type": "Dense", "name": "expand", "units": 8, "inputs": ["attended"] },
+            { "type": "Multiply", "inputs": ["gate", "expand"] },
+            { "type": "Dense", "units": 7 }
+        ]),
+    )
+}
+
 #[test]
-fn gradients_of_a_transformer_agree_with_finite_differences() {
-    let mut built = build(&gpt(), 2, Mode::Train, Some(&loss())).expect("a graph");
+fn gradients_of_transformers_agree_with_finite_differences() {
+    agree_with_finite_differences(&gpt(), 0);
+    // The sines, and the two tables that turn, are no parameters.
+    agree_with_finite_differences(&modern(), 3);
+}
+
+fn agree_with_finite_differences(spec: &ModelSpec, fixed: usize) {
+    let mut built = build(spec, 2, Mode::Train, Some(&loss())).expect("a graph");
     let loss = built.loss.expect("a loss");
     differentiate(&mut built.graph, loss).expect("gradients");
     let all = values(&built, &X, None);
-    assert_eq!(built.graph.gradients().len(), built.graph.variables().len(), "every variable has one gradient, the shared one too");
+    assert_eq!(built.graph.gradients().len() + fixed, built.graph.variables().len(), "every parameter has one gradient, the shared one too");
     for &(variable, gradient) in built.graph.gradients() {
         let variable = built.graph.variable(variable);
         let count = variable.shape.numel();
@@ -109,6 +135,52 @@ fn attention_is_what_its_formula_says() {
                 assert!(weights[(head * 4 + i) * 4..][seen..4].iter().all(|&weight| weight == 0.0), "what is behind is not seen");
             }
         }
+    }
+}
+
+/// Keras repeats a head of keys and values for the heads of queries that follow each other.
+#[test]
+fn heads_that_share_keys_follow_each_other() {
+    let layer = |kept: usize| {
+        let arguments = json!({ "type": "GroupQueryAttention", "head_dim": 2, "num_query_heads": 4, "num_key_value_heads": kept });
+        build(&model(&[3, 4], json!([arguments])), 1, Mode::Infer, None).expect("a graph")
+    };
+    let x: Vec<f64> = (0..12).map(|i| (f64::from(i) * 0.7).cos()).collect();
+    let built = layer(2);
+    assert_eq!(built.layers[0].parameters, (4 * 8 + 8) + 2 * (4 * 4 + 4) + (8 * 4 + 4));
+    let all = values(&built, &x, None);
+    let of = |name: &str| all[node(&built, &format!("group_query_attention/{name}")).index()].clone();
+    let (query, key, scores) = (of("query"), of("key"), of("scores"));
+    for head in 0..4 {
+        for (i, j) in [(0, 0), (1, 2), (2, 1)] {
+            let product: f64 = (0..2).map(|k| query[(head * 3 + i) * 2 + k] * key[(head / 2 * 3 + j) * 2 + k]).sum();
+            assert!((scores[(head * 3 + i) * 3 + j] - product / 2f64.sqrt()).abs() < 1e-7, "head {head}, {i} to {j}");
+        }
+    }
+    assert_eq!(layer(4).layers[0].parameters, 3 * (4 * 8 + 8) + (8 * 4 + 4));
+}
+
+/// A product of two turned vectors is told by their distance: the same vectors one position on have the same product.
+#[test]
+fn rotary_positions_are_relative() {
+    let layer = json!([{ "type": "MultiHeadAttention", "num_heads": 1, "key_dim": 6, "rope_max_wavelength": 50 }]);
+    let built = build(&model(&[4, 3], layer), 1, Mode::Infer, None).expect("a graph");
+    let x: Vec<f64> = [0.3, -1.0, 0.7].repeat(4);
+    let scores = &values(&built, &x, None)[node(&built, "multi_head_attention/scores").index()];
+    let at = |i: usize, j: usize| scores[i * 4 + j];
+    assert!((at(0, 0) - at(3, 3)).abs() < 1e-6 && (at(0, 1) - at(2, 3)).abs() < 1e-6 && (at(2, 0) - at(3, 1)).abs() < 1e-6, "{scores:?}");
+    assert!((at(0, 0) - at(0, 1)).abs() > 1e-4, "{scores:?}");
+}
+
+#[test]
+fn sines_have_wavelengths_from_short_to_long() {
+    let built = build(&model(&[3, 5], json!([{ "type": "SinePositionEncoding", "max_wavelength": 32 }])), 2, Mode::Infer, None).expect("a graph");
+    let got = &values(&built, &[0.0; 30], None)[built.output.index()];
+    for (i, got) in got.iter().enumerate() {
+        let (t, column) = (i / 5 % 3, i % 5);
+        let angle = t as f64 / 32f64.powf([0.0, 0.0, 0.4, 0.4, 0.8][column]);
+        let want = if column % 2 == 0 { angle.sin() } else { angle.cos() };
+        assert!((got - want).abs() < 1e-7, "position {t}, column {column}: {got}");
     }
 }
 
@@ -184,6 +256,14 @@ fn impossible_sequences_are_refused() {
     refused(&[4], json!([dense(), { "type": "Embedding", "input_dim": 3, "output_dim": 2 }]), ErrorCode::BadShape, "embedding");
     refused(&[4, 2], json!([{ "type": "PositionEmbedding", "sequence_length": 3 }]), ErrorCode::BadValue, "position_embedding");
     refused(&[4], json!([{ "type": "MultiHeadAttention", "num_heads": 2, "key_dim": 2 }]), ErrorCode::BadShape, "multi_head_attention");
+    let grouped = |kept: usize, dim: usize| {
+        json!([{ "type": "GroupQueryAttention", "head_dim": dim, "num_query_heads": 4, "num_key_value_heads": kept, "rope_max_wavelength": 10 }])
+    };
+    refused(&[4, 2], grouped(3, 2), ErrorCode::BadValue, "group_query_attention");
+    refused(&[4, 2], grouped(2, 3), ErrorCode::BadValue, "group_query_attention");
+    refused(&[4], grouped(2, 2), ErrorCode::BadShape, "group_query_attention");
+    refused(&[4, 2], json!([{ "type": "SinePositionEncoding", "max_wavelength": 0 }]), ErrorCode::BadValue, "sine_position_encoding");
+    refused(&[4], json!([dense(), { "type": "Multiply", "inputs": ["dense", "input"] }]), ErrorCode::ShapeMismatch, "multiply");
     refused(&[4], json!([dense(), { "type": "Dense", "units": 4, "shares": "dense" }]), ErrorCode::ShapeMismatch, "dense_1");
     refused(&[4], json!([dense(), { "type": "LayerNormalization", "shares": "dense" }]), ErrorCode::UnknownName, "layer_normalization");
     refused(&[4], json!([{ "type": "Dense", "units": 4, "shares": "none" }]), ErrorCode::UnknownName, "dense");

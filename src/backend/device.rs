@@ -51,6 +51,16 @@ macro_rules! each {
     };
 }
 
+impl Device {
+    /// Resolves once the device is lost, with the error that every later call gets: never, on the CPU.
+    pub async fn loss(&self) -> Error {
+        match self {
+            Device::Cpu(_) => std::future::pending().await,
+            Device::Gpu(gpu) => gpu.loss().await,
+        }
+    }
+}
+
 impl Backend for Device {
     type Exec = DeviceExec;
 

@@ -338,6 +338,13 @@ const KNOWN: &[Known] = &[
     documents("newsgroups", "20 Newsgroups, posts by subject", [11_293, 7_528]),
     documents("reviews-en", "Film reviews, English", [20_000, 4_904]),
     documents("reviews-zh", "Product reviews, Chinese", [13_890, 3_473]),
+    documents("spam", "Mail, wanted and unwanted", [4_800, 0]),
+    text("moby-dick", "Moby Dick", 1),
+    text("three-kingdoms", "Romance of the Three Kingdoms, Chinese", 1),
+    text("tang-poems", "300 Tang poems, Chinese", 1),
+    table("iris", "Iris flowers by four measures", [120, 30], &[4], &["setosa", "versicolor", "virginica"]),
+    table("wine", "Wines of three growers by 13 measures", [142, 36], &[13], &["grower 1", "grower 2", "grower 3"]),
+    table("breast-cancer", "Breast cancer by 30 measures of cells", [455, 114], &[30], &["malignant", "benign"]),
 ];
 
 const fn images(
@@ -353,6 +360,16 @@ const fn images(
 
 const fn text(name: &'static str, title: &'static str, characters: usize) -> Known {
     Known { name, title, kind: DataKind::Text, counts: [characters, 0], shape: &[], max: 1.0, classes: &[] }
+}
+
+const fn table(
+    name: &'static str,
+    title: &'static str,
+    counts: [usize; 2],
+    shape: &'static [usize],
+    classes: &'static [&'static str],
+) -> Known {
+    Known { name, title, kind: DataKind::Values, counts, shape, max: 1.0, classes }
 }
 
 const fn documents(name: &'static str, title: &'static str, counts: [usize; 2]) -> Known {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::layers::{
-    Add, Conv1D, Conv2D, Dense, Embedding, Flatten, GlobalMaxPooling1D, LSTM, Layer, LayerNormalization, MaxPooling1D, MaxPooling2D,
+    Add, Conv1D, Conv2D, Dense, Embedding, Flatten, GlobalMaxPooling1D, GRU, LSTM, Layer, LayerNormalization, MaxPooling1D, MaxPooling2D,
     MultiHeadAttention, PositionEmbedding, Reshape, SimpleRNN,
 };
 use super::loss::{BinaryCrossentropy, HalfSumOfSquares, MeanSquaredError, Reduction, SparseCategoricalCrossentropy, Target};
@@ -48,6 +48,7 @@ pub fn presets() -> Vec<Preset> {
         newsgroups_cnn(),
         sentiment("sentiment-rnn", SimpleRNN::new(32).into()),
         sentiment("sentiment-lstm", LSTM::new(32).into()),
+        sentiment("sentiment-gru", GRU::new(32).into()),
         gpt_char(),
         backprop_by_hand(),
         sigmoid_2_2_1(),

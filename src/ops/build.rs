@@ -48,6 +48,10 @@ pointwise_methods! {
     sqrt(a) => Sqrt;
     /// |a|
     abs(a) => Abs;
+    /// sin a
+    sin(a) => Sin;
+    /// cos a
+    cos(a) => Cos;
     /// −1, 0 or 1
     sign(a) => Sign;
     /// 1 / (1 + e⁻ᵃ)

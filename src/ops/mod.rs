@@ -1,6 +1,7 @@
 //! The operations. A folder an op, holding everything about it: shape rule, gradient, CPU code, WGSL, explanation, cost and the samples that
 //! every test suite runs. This file is the registry: adding an op is its folder and one line here; a rule that is missing does not compile.
 
+pub mod affine;
 pub mod argmax;
 pub mod broadcast;
 mod build;
@@ -17,6 +18,7 @@ pub mod normalize;
 pub mod pad;
 pub mod pointwise;
 pub mod pool2d;
+pub mod random;
 pub mod real;
 pub mod reduce;
 pub mod reference;
@@ -230,10 +232,12 @@ registry! {
     Slice(slice::Slice),
     Pad(pad::Pad),
     Concat(concat::Concat),
+    AffineTransform(affine::AffineTransform),
     Gather(gather::Gather),
     GatherGrad(gather::GatherGrad),
     ArgMax(argmax::ArgMax),
     Dropout(dropout::Dropout),
+    RandomUniform(random::RandomUniform),
     Normalize(normalize::Normalize),
     NormalizeGrad(normalize::NormalizeGrad),
 }

@@ -75,6 +75,10 @@ pub trait Real:
         sqrt,
         /// Magnitude.
         abs,
+        /// Sine.
+        sin,
+        /// Cosine.
+        cos,
         /// Hyperbolic tangent.
         tanh,
         /// The error function.
@@ -156,6 +160,12 @@ macro_rules! scalar_functions {
         }
         fn abs(self) -> Self {
             $float::abs(self)
+        }
+        fn sin(self) -> Self {
+            $float::sin(self)
+        }
+        fn cos(self) -> Self {
+            $float::cos(self)
         }
         fn tanh(self) -> Self {
             $float::tanh(self)

@@ -1,6 +1,11 @@
 //! The run that goes on between requests: its chunks, what the page hears of them, and what becomes of it when a GPU is lost.
 
+use std::future::{Future, pending, poll_fn};
+use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::task::Poll;
+
+use futures_channel::oneshot;
 
 use super::answer::{Desk, info};
 use super::js::{Buffer, now, to_js};
@@ -25,6 +30,8 @@ pub(super) struct Training {
     run: Run,
     unsent: Vec<StepMetrics>,
     sent_at: f64,
+    /// Examples a second, as it was told last.
+    rate: f32,
     frame_at: f64,
 }
 
@@ -41,7 +48,7 @@ impl Desk {
             early_stopping: options.early_stopping,
         };
         let run = Run::new(self.session()?, options)?;
-        self.training = Some(Training { id, run, unsent: Vec::new(), sent_at: now(), frame_at: 0.0 });
+        self.training = Some(Training { id, run, unsent: Vec::new(), sent_at: now(), rate: 0.0, frame_at: 0.0 });
         Ok(())
     }
 
@@ -127,6 +134,28 @@ impl Desk {
         self.begin_evaluations_anew()
     }
 
+    /// Waits for a request. A GPU that is lost meanwhile is told of at once, not only when it is wanted again.
+    pub(super) async fn rest(&mut self, mut woken: oneshot::Receiver<()>) {
+        let lost = {
+            let session = self.session.as_ref();
+            let mut loss = pin!(async {
+                match session {
+                    Some(session) => session.backend().loss().await,
+                    None => pending().await,
+                }
+            });
+            poll_fn(|cx| match Pin::new(&mut woken).poll(cx) {
+                Poll::Ready(_) => Poll::Ready(None),
+                Poll::Pending => loss.as_mut().poll(cx).map(Some),
+            })
+            .await
+        };
+        if let Some(lost) = lost {
+            // Where not even the CPU takes the session, the next request hears that there is none.
+            let _ = self.recover(&lost).await;
+        }
+    }
+
     fn send_progress(&mut self, time: f64) {
         let (Some(training), Some(session)) = (&mut self.training, &self.session) else { return };
         if training.unsent.is_empty() {
@@ -135,8 +164,12 @@ impl Desk {
         }
         let metrics = std::mem::take(&mut training.unsent);
         let seconds = ((time - training.sent_at) / 1000.0).max(1e-6) as f32;
-        training.sent_at = time;
         let examples: usize = metrics.iter().map(|metric| metric.examples).sum();
+        // The last steps of a run come at once, though they took as long as the others.
+        if training.rate == 0.0 || time - training.sent_at >= PROGRESS_MS {
+            training.rate = examples as f32 / seconds;
+        }
+        training.sent_at = time;
         // What the page hears of is what was waited for; some steps more are on their way.
         let in_flight = training.run.in_flight();
         let correct: Option<f32> = metrics.iter().map(|metric| metric.correct).sum();
@@ -146,8 +179,8 @@ impl Desk {
             steps_per_epoch: session.steps_per_epoch(),
             accuracy: correct.map(|correct| correct / examples.max(1) as f32),
             learning_rate: session.learning_rate(),
-            examples_per_second: examples as f32 / seconds,
-            seconds_left: training.run.steps_left() as f32 * seconds / metrics.len() as f32,
+            examples_per_second: training.rate,
+            seconds_left: training.run.steps_left() as f32 * (examples as f32 / metrics.len() as f32) / training.rate,
         };
         self.post.event(&event, vec![Buffer::Floats(metrics.iter().map(|metric| metric.loss).collect())]);
     }

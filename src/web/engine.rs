@@ -62,7 +62,7 @@ async fn serve(inbox: Rc<RefCell<Inbox>>, mut desk: Desk) {
             None => {
                 let (wake, woken) = oneshot::channel();
                 inbox.borrow_mut().wake = Some(wake);
-                let _ = woken.await;
+                desk.rest(woken).await;
             }
         }
     }

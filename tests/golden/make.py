@@ -105,6 +105,8 @@ pointwise(
     log=torch.log,
     sqrt=torch.sqrt,
     abs=torch.abs,
+    sin=torch.sin,
+    cos=torch.cos,
     sign=lambda a: torch.sign(a.detach()),
     sigmoid=torch.sigmoid,
     tanh=torch.tanh,
@@ -303,6 +305,21 @@ def _(s, *parts):
     return torch.cat(parts, s.axis)
 
 
+def affine(x, transform):
+    """By PyTorch's grid, whose places run from -1 to 1 over the centres of the first and the last pixel."""
+    height, width = x.shape[1:3]
+    across, down = torch.meshgrid(torch.arange(width, dtype=torch.float64), torch.arange(height, dtype=torch.float64), indexing="xy")
+    pixels = torch.stack([across, down, torch.ones_like(across)], -1)
+    places = torch.einsum("nak,yxk->nyxa", transform.detach().reshape(-1, 2, 3), pixels)
+    grid = 2 * places / torch.tensor([width - 1, height - 1], dtype=torch.float64) - 1
+    return nhwc(F.grid_sample(nchw(x), grid, align_corners=True, padding_mode="zeros"))
+
+
+@op("affine_transform")
+def _(s, x, transform):
+    return vjp(lambda zero: affine(zero, transform), torch.zeros_like(x), x) if s.adjoint else affine(x, transform)
+
+
 def gather(table, indices):
     """A row that does not exist is zero."""
     exists = indices < table.shape[0]
@@ -329,6 +346,12 @@ def _(s, a):
 def _(s, x, rate):
     kept = uniform(s, s.stream, x.numel()).reshape(x.shape) >= rate.detach()
     return x * kept / (1 - rate.detach())
+
+
+@op("random_uniform")
+def _(s):
+    drawn = uniform(s, s.stream, int(np.prod(s.shape))).reshape(s.shape)
+    return single(s.low) + single(single(s.high) - single(s.low)) * drawn
 
 
 def normalize(axes, epsilon, x):

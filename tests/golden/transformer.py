@@ -102,7 +102,7 @@ def clip(parameters, limit):
         p.grad *= limit / max(norm, limit)
 
 
-def trained(weights, spec, x, y, dtype):
+def trained(weights, spec, x, y, dtype, forward=forward):
     """Losses of the steps and final norms."""
     p = {name: weight.to(dtype, copy=True).requires_grad_() for name, weight in weights.items()}
     optimizer = optimizer_of(spec, p.values())
@@ -120,14 +120,18 @@ def trained(weights, spec, x, y, dtype):
     return np.array(losses), np.array([weight.detach().double().norm().item() for weight in p.values()])
 
 
-def main():
-    torch.manual_seed(0)
-    # Each token is told by the two before it, but for one in eight.
+def tokens_of():
+    """Each token is told by the two before it, but for one in eight; and what comes next."""
     tokens = torch.randint(VOCABULARY, (STEPS * BATCH, CONTEXT + 1))
     for t in range(2, CONTEXT + 1):
         told = (tokens[:, t - 1] + 3 * tokens[:, t - 2]) % VOCABULARY
         tokens[:, t] = torch.where(torch.rand(STEPS * BATCH) < 7 / 8, told, tokens[:, t])
-    x, y = tokens[:, :-1], tokens[:, 1:]
+    return tokens[:, :-1], tokens[:, 1:]
+
+
+def main():
+    torch.manual_seed(0)
+    x, y = tokens_of()
     weights = {name: NORMAL * torch.randn(shape) + (1.0 if name.endswith("gamma") else 0.0) for name, shape in shapes().items()}
     tensors = {name: weight.numpy().copy() for name, weight in weights.items()}
     for run, spec in OPTIMIZERS.items():

@@ -6,36 +6,21 @@ The tokeniser is that of `src/data/words.rs`, so that the columns are the engine
 """
 
 import collections
-import gzip
-import pathlib
-import re
 
 import numpy
 import sklearn
+from documents import ROOT, part, words
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.neural_network import MLPClassifier
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 WORDS = 5000
-ALONE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-LETTERS = rf"[^\W_{ALONE}]+"
-WORD = re.compile(rf"{LETTERS}(?:['’]{LETTERS})*|[{ALONE}]")
-
-
-def words(text):
-    return [word.lower().replace("’", "'") for word in WORD.findall(text)]
-
-
-def part(name):
-    lines = gzip.decompress((ROOT / "data/newsgroups" / f"{name}.txt.gz").read_bytes()).decode().split("\n")[:-1]
-    classes, texts = zip(*(line.split("\t", 1) for line in lines))
-    return list(texts), numpy.array(classes, dtype=int)
 
 
 def main():
-    (train, y), (test, truth) = part("train"), part("test")
+    (train, y), (test, truth) = part("newsgroups", "train"), part("newsgroups", "test")
+    y, truth = numpy.array(y), numpy.array(truth)
     stop = set((ROOT / "src/data/stop-words.txt").read_text().split())
     held_out = int(len(y) * 0.8)
     for name, leave_out in [("all words", set()), ("without stop words", stop)]:

@@ -137,6 +137,11 @@ fn build_core(project: &Project, variant: &Variant, folder: &Path) -> Result<()>
         optimizer.args(OPTIMIZER).args(variant.optimizer).arg(&wasm).arg("-o").arg(&wasm);
         capture(&mut optimizer)?;
 
+        let script = bound.join(format!("{stem}.js"));
+        let mut minifier = project.command("esbuild");
+        minifier.arg(&script).args(["--minify", "--format=esm", "--allow-overwrite"]).arg(format!("--outfile={}", script.display()));
+        capture(&mut minifier)?;
+
         copy_files(&bound, folder)
     })
 }

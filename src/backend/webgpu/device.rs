@@ -1,7 +1,9 @@
 //! Opening the GPU, what it is, and what goes wrong with it.
 
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
 
 use serde::Serialize;
 
@@ -29,6 +31,8 @@ pub(super) struct Context {
 #[derive(Default)]
 pub(super) struct State {
     lost: Mutex<Option<String>>,
+    /// Who waits for that.
+    watcher: Mutex<Option<Waker>>,
     failure: Mutex<Option<Error>>,
     /// Bytes asked for last: what an out-of-memory error that arrives later is about.
     asked: AtomicU64,
@@ -42,10 +46,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl State {
     /// The reason why nothing works any more, or the first failure since the last call, if there is one.
     pub fn check(&self) -> Result<()> {
-        if let Some(reason) = lock(&self.lost).as_ref() {
-            return Err(Error::new(ErrorCode::DeviceLost, &[("reason", reason)]));
-        }
+        self.lost()?;
         lock(&self.failure).take().map_or(Ok(()), Err)
+    }
+
+    fn lost(&self) -> Result<()> {
+        lock(&self.lost).as_ref().map_or(Ok(()), |reason| Err(Error::new(ErrorCode::DeviceLost, &[("reason", reason)])))
     }
 
     fn fail(&self, error: Error) {
@@ -54,6 +60,21 @@ impl State {
 
     fn lose(&self, reason: String) {
         lock(&self.lost).get_or_insert(reason);
+        if let Some(watcher) = lock(&self.watcher).take() {
+            watcher.wake();
+        }
+    }
+
+    /// Resolves once nothing works any more, with the reason.
+    pub async fn loss(&self) -> Error {
+        poll_fn(|cx| match self.lost() {
+            Err(error) => Poll::Ready(error),
+            Ok(()) => {
+                *lock(&self.watcher) = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        })
+        .await
     }
 
     pub fn grow(&self, bytes: u64) {

@@ -80,6 +80,11 @@ impl Gpu {
         self.context.state.bytes()
     }
 
+    /// Resolves once the device is lost, with the error that every later call gets.
+    pub async fn loss(&self) -> Error {
+        self.context.state.loss().await
+    }
+
     /// Gives the device up, as if it were lost: every later call fails.
     pub fn destroy(&self) {
         self.context.destroy();

@@ -2,6 +2,7 @@
 
 mod activation;
 mod attention;
+mod augment;
 mod conv;
 mod dense;
 mod dropout;
@@ -9,6 +10,7 @@ mod embedding;
 mod merge;
 mod norm;
 mod pool;
+mod position;
 mod recurrent;
 mod shape;
 
@@ -17,17 +19,19 @@ use std::ops::RangeInclusive;
 use serde_json::Value;
 
 pub use activation::{ActivationLayer, LeakyReLU};
-pub use attention::MultiHeadAttention;
+pub use attention::{GroupQueryAttention, MultiHeadAttention};
+pub use augment::{GaussianNoise, RandomFlip, RandomRotation, RandomTranslation, RandomZoom};
 pub use conv::{Conv1D, Conv2D, Conv2DTranspose};
 pub use dense::Dense;
 pub use dropout::Dropout;
 pub use embedding::{Embedding, PositionEmbedding, ReversibleEmbedding};
-pub use merge::Add;
+pub use merge::{Add, Multiply};
 pub use norm::{BatchNormalization, LayerNormalization, RMSNormalization};
 pub use pool::{
     AveragePooling1D, AveragePooling2D, GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalMaxPooling1D, GlobalMaxPooling2D,
     MaxPooling1D, MaxPooling2D,
 };
+pub use position::SinePositionEncoding;
 pub use recurrent::{GRU, LSTM, SimpleRNN};
 pub use shape::{Flatten, Reshape, UpSampling2D, ZeroPadding2D};
 
@@ -137,11 +141,19 @@ layers! {
     RMSNormalization "RMSNormalization" "rms_normalization" (RMSNormalization),
     Activation "Activation" "activation" (ActivationLayer),
     LeakyReLU "LeakyReLU" "leaky_re_lu" (LeakyReLU),
+    RandomFlip "RandomFlip" "random_flip" (RandomFlip),
+    RandomTranslation "RandomTranslation" "random_translation" (RandomTranslation),
+    RandomRotation "RandomRotation" "random_rotation" (RandomRotation),
+    RandomZoom "RandomZoom" "random_zoom" (RandomZoom),
+    GaussianNoise "GaussianNoise" "gaussian_noise" (GaussianNoise),
     Embedding "Embedding" "embedding" (Embedding),
     ReversibleEmbedding "ReversibleEmbedding" "reversible_embedding" (ReversibleEmbedding),
     PositionEmbedding "PositionEmbedding" "position_embedding" (PositionEmbedding),
+    SinePositionEncoding "SinePositionEncoding" "sine_position_encoding" (SinePositionEncoding),
     MultiHeadAttention "MultiHeadAttention" "multi_head_attention" (MultiHeadAttention),
+    GroupQueryAttention "GroupQueryAttention" "group_query_attention" (GroupQueryAttention),
     Add "Add" "add" (Add),
+    Multiply "Multiply" "multiply" (Multiply),
     SimpleRNN "SimpleRNN" "simple_rnn" (SimpleRNN),
     LSTM "LSTM" "lstm" (LSTM),
     GRU "GRU" "gru" (GRU),

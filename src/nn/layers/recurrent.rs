@@ -339,6 +339,27 @@ impl LSTM {
     }
 }
 
+impl GRU {
+    /// Such a layer whose output is the last h.
+    pub fn new(units: usize) -> Self {
+        Self {
+            units,
+            activation: Activation::Tanh,
+            recurrent_activation: Activation::Sigmoid,
+            use_bias: true,
+            kernel_initializer: Init(Initializer::GlorotUniform),
+            recurrent_initializer: ORTHOGONAL,
+            bias_initializer: Init(Initializer::Zeros),
+            kernel_regularizer: None,
+            recurrent_regularizer: None,
+            bias_regularizer: None,
+            return_sequences: false,
+            go_backwards: false,
+            reset_after: true,
+        }
+    }
+}
+
 impl Build for SimpleRNN {
     fn build(&self, cx: &mut LayerCx, x: NodeId) -> Result<NodeId> {
         let arguments = arguments!(self, "SimpleRNN");

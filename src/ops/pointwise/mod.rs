@@ -106,6 +106,22 @@ fn pow_(a: f32, b: f32) -> f32 {
     let magnitude = pow(-a, b);
     return select(magnitude, -magnitude, (i32(b) & 1) == 1);
 }
+// WGSL promises 11 bits of a sine, and that between -pi and pi: what is left of x by the nearest multiple of pi, in two parts, then Taylor's polynomial.
+fn sine_near_(x: f32, turns: f32) -> f32 {
+    let r = (x - turns * 3.140625) - turns * 9.67653589793e-4;
+    let s = r * r;
+    return r * (1.0 + s * (-0.16666667 + s * (8.3333333e-3 + s * (-1.9841270e-4 + s * (2.7557319e-6 - s * 2.5052108e-8)))));
+}
+fn sin_(x: f32) -> f32 {
+    let turns = round(x * 0.31830989);
+    let sine = sine_near_(x, turns);
+    return select(sine, -sine, (i32(turns) & 1) == 1);
+}
+fn cos_(x: f32) -> f32 {
+    let turns = floor(x * 0.31830989);
+    let sine = sine_near_(x, turns + 0.5);
+    return select(-sine, sine, (i32(turns) & 1) == 1);
+}
 fn tanh_(x: f32) -> f32 { return tanh(clamp(x, -20.0, 20.0)); }
 fn log1p_exp_(x: f32) -> f32 { return max(x, 0.0) + log(1.0 + exp(-abs(x))); }
 ";
@@ -215,6 +231,21 @@ table! {
         grad |g, a, _b, _y, dy| {
             let sign = g.sign(a)?;
             Ok([Some(g.mul(dy, sign)?), None])
+        };
+    /// sin a
+    Sin "sin" 1 r"\sin a"
+        cpu |a, _b| a.sin(); wgsl "sin_(a)";
+        grad |g, a, _b, _y, dy| {
+            let slope = g.cos(a)?;
+            Ok([Some(g.mul(dy, slope)?), None])
+        };
+    /// cos a
+    Cos "cos" 1 r"\cos a"
+        cpu |a, _b| a.cos(); wgsl "cos_(a)";
+        grad |g, a, _b, _y, dy| {
+            let sine = g.sin(a)?;
+            let slope = g.neg(sine)?;
+            Ok([Some(g.mul(dy, slope)?), None])
         };
     /// −1, 0 or 1
     Sign "sign" 1 r"\operatorname{sign} a"

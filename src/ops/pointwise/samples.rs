@@ -20,6 +20,8 @@ pub(super) fn all() -> Vec<Sample> {
     samples.push(Sample::new("sigmoid large", Pointwise::Sigmoid, &[&[40]], (-60.0, 60.0)));
     samples.push(Sample::new("softplus large", Pointwise::Softplus, &[&[40]], (-60.0, 60.0)));
     samples.push(Sample::new("tanh large", Pointwise::Tanh, &[&[40]], (-60.0, 60.0)));
+    samples.push(Sample::new("sin of many turns", Pointwise::Sin, &[&[60]], (-200.0, 200.0)));
+    samples.push(Sample::new("cos of many turns", Pointwise::Cos, &[&[60]], (-200.0, 200.0)));
     samples.push(Sample::new("add long", Pointwise::Add, &[&[70_001], &[70_001]], (-1.0, 1.0)));
     samples
 }

@@ -141,7 +141,20 @@ export const lessons: Lessons = {
     next: [
       { text: "Train, and compare the gradients over time with those of the plain network.", address: "#/sentiment-rnn" },
       { text: "Step through one word: which gate opens, and what does c keep?" },
+      { text: "Two gates and no second state.", address: "#/sentiment-gru" },
       { text: "The same on Chinese product reviews.", address: "#/sentiment-lstm?data=reviews-zh" },
+    ],
+  },
+  "sentiment-gru": {
+    title: "Opinions, with two gates",
+    text: [
+      "A GRU keeps one state and mixes it: h = z h + (1 − z) h̃. Where the gate z is near 1, a word changes nothing, and the gradient goes by unchanged; the gate r says how much of the old state the new one sees.",
+      "That is three quarters of an LSTM's weights. Is the answer worse for it?",
+    ],
+    claims: [{ what: "test accuracy", article: "–", truth: "GRUACC %" }],
+    next: [
+      { text: "Train, and compare with the LSTM, after the same number of epochs.", address: "#/sentiment-lstm" },
+      { text: "Step through one word: where is z near 1?" },
     ],
   },
   "backprop-by-hand": {

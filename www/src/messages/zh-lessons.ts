@@ -141,7 +141,20 @@ export const lessons: Lessons = {
     next: [
       { text: "训练，把各时间步的梯度与普通循环网络相比。", address: "#/sentiment-rnn" },
       { text: "逐步走过一个词：哪个门打开了，c 保留了什么？" },
+      { text: "只有两个门、没有第二个状态的网络。", address: "#/sentiment-gru" },
       { text: "换成中文商品评论。", address: "#/sentiment-lstm?data=reviews-zh" },
+    ],
+  },
+  "sentiment-gru": {
+    title: "用两个门读观点",
+    text: [
+      "GRU 只保留一个状态，并把新旧混合：h = z h + (1 − z) h̃。门 z 接近 1 时，这个词什么也不改变，梯度原样通过；门 r 决定新状态能看到多少旧状态。",
+      "它的权重是 LSTM 的四分之三。判断会因此变差吗？",
+    ],
+    claims: [{ what: "测试准确率", article: "–", truth: "GRUACC %" }],
+    next: [
+      { text: "训练同样的轮数，再与 LSTM 相比。", address: "#/sentiment-lstm" },
+      { text: "逐步走过一个词：z 在哪里接近 1？" },
     ],
   },
   "backprop-by-hand": {

@@ -36,10 +36,6 @@ class InputMap extends Drawing {
 }
 customElements.define("gs-input-map", InputMap);
 
-/** A layer's name as short as a card is wide: "max_pooling2d_1" becomes "max_pool_1". */
-const shortName = (name: string): string =>
-  name.replace("max_pooling2d", "max_pool").replace("average_pooling2d", "avg_pool").replace("normalization", "norm").replace("padding2d", "pad");
-
 /** Room that a card needs at least, with the line to its neighbour. */
 const CARD = 76;
 
@@ -53,7 +49,7 @@ class Cards extends WideView {
     const small = [built.setup.model.input, ...layers.map(({ outputShape }) => outputShape ?? [])].every((of) => of.length === 1 && of[0]! <= 4);
     const rows = Math.ceil(((layers.length + 1) * CARD) / this.width.value);
     const columns = Math.ceil((layers.length + 1) / rows);
-    return html`<ol class="cards ${small ? "small" : ""}" style="grid-template-columns:repeat(${columns},minmax(0,128px))" aria-label=${t("cards.label")}>
+    return html`<ol class="cards ${small ? "small" : rows > 2 ? "low" : ""}" style="grid-template-columns:repeat(${columns},minmax(0,128px))" aria-label=${t("cards.label")}>
       <li class="card"><div class="card-in">
         <span class="card-head"><b>${t("cards.x")}</b><span>${shape(built.setup.model.input)}</span></span>
         <gs-input-map class="card-map"></gs-input-map>

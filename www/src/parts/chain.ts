@@ -1,16 +1,13 @@
 import { html, nothing } from "lit";
 import { shape } from "../lib/format.js";
+import { shortName } from "../lib/text.js";
 import { WideView } from "../lib/view.js";
 import { t } from "../messages/index.js";
 import { hidden } from "../state/predict.js";
-import { label, select, selected, shapeOf } from "../state/cell.js";
+import { label, select, selected, shapeOf, zoom } from "../state/cell.js";
 import { computedYet, current, info, nodes } from "../state/walk.js";
 import * as store from "../state/store.js";
 import { pictureShown } from "./tensor.js";
-
-/** A name as short as a card is wide: "max_pooling2d_1" becomes "max_pool_1". */
-export const shortName = (name: string): string =>
-  name.replace("max_pooling2d", "max_pool").replace("average_pooling2d", "avg_pool").replace("normalization", "norm").replace("padding2d", "pad");
 
 /** The node that holds the gradient of a card's value; where the loss reads an earlier value of the layer, as with logits, that one's. */
 function gradientNear(node: number): number | undefined {
@@ -46,17 +43,22 @@ export function tensorCard(node: number, name: string, options: { gradient: numb
 /** Room that a card needs at least, with the line to its neighbour. */
 const CARD = 79;
 
+/** Rows of cards above a view that is zoomed into. */
+const MOST_ROWS = 2;
+
 /** The network as a chain of tensor cards: the input, each layer's output, the loss. */
 class Chain extends WideView {
   #now: Element | null = null;
+  #inLine = false;
 
-  /** Keeps the card of the op done last in sight. Measured only when that is another one: it lays the page out. */
+  /** Keeps the card of the op done last in sight. Measured only when that is another one, or the cards lie otherwise: it lays the page out. */
   protected override updated(): void {
     const now = this.querySelector(".now");
-    if (now === this.#now) return;
-    this.#now = now;
     const list = this.firstElementChild;
-    if (now && list && list.scrollWidth > list.clientWidth) now.scrollIntoView({ inline: "nearest", block: "nearest" });
+    const inLine = list?.classList.contains("line") ?? false;
+    if (now === this.#now && inLine === this.#inLine) return;
+    [this.#now, this.#inLine] = [now, inLine];
+    if (now && list && list.scrollWidth > list.clientWidth) now.scrollIntoView({ inline: inLine ? "center" : "nearest", block: "nearest" });
   }
 
   override render() {
@@ -74,7 +76,9 @@ class Chain extends WideView {
     const rows = Math.ceil((cards.length * CARD) / this.width.value);
     const columns = Math.ceil(cards.length / rows);
     const small = store.built.value?.setup.model.input.length === 1 && of.layers.every(({ output }) => shapeOf(output).every((size) => size <= 4));
-    return html`<ol class="chain ${small ? "small" : ""}" style="grid-template-columns:repeat(${columns},minmax(0,128px))" aria-label=${t("cards.label")}>
+    // A view that is zoomed into would be below a tall network: one row, through which one scrolls, leaves room for it.
+    const line = rows > MOST_ROWS && zoom.value !== "network";
+    return html`<ol class="chain ${small ? "small" : ""} ${line ? "line" : ""}" style="grid-template-columns:repeat(${columns},minmax(0,128px))" aria-label=${t("cards.label")}>
       ${cards.map(({ node, name, layer }) => tensorCard(node, name, { gradient: gradientNear(node), on: isIn(chosen, layer), now: isIn(now, layer), title: layer }))}
     </ol>`;
   }

@@ -8,6 +8,7 @@ import { chosen, part } from "../state/confusion.js";
 import { examplesIn } from "../state/pictures.js";
 import * as store from "../state/store.js";
 import { cancelEvaluation, evaluate } from "../state/training.js";
+import { isText } from "../state/writing.js";
 import { evaluatingText } from "./transport.js";
 import "./attribution.js";
 import "./examples.js";
@@ -48,7 +49,11 @@ class Evaluate extends View {
     if (!of) return html`<section><p class="none">${t("evaluate.not")}</p></section>`;
     return html`<section><dl class="big">
         ${of.accuracy == null ? nothing : html`<div><dt>${t("stat.accuracy")}</dt><dd>${percent(of.accuracy, true)}</dd></div>`}
-        <div><dt>${t("stat.loss")}</dt><dd>${fixed(of.loss)}</dd></div></dl></section>
+        <div><dt>${t("stat.loss")}</dt><dd>${fixed(of.loss)}</dd></div>
+        ${isText()
+          ? html`<div title=${t("evaluate.perplexityWhy")}><dt>${t("evaluate.perplexity")}</dt><dd>${fixed(Math.exp(of.loss))}</dd></div>
+            <div title=${t("evaluate.bitsWhy")}><dt>${t("evaluate.bits")}</dt><dd>${fixed(of.loss / Math.LN2)}</dd></div>`
+          : nothing}</dl></section>
       ${of.confusion
         ? html`<section>${this.#matrix(of.confusion, store.classes.value)}${this.#perClass(of.confusion, store.classes.value)}</section>
             <gs-examples></gs-examples>`

@@ -8,7 +8,6 @@ import { lookAt } from "../state/cell.js";
 import { kernelOf } from "../state/pictures.js";
 import { readUnits, units } from "../state/plane.js";
 import * as store from "../state/store.js";
-import { shortName } from "./chain.js";
 import { LiveView } from "./live.js";
 import "./unit.js";
 

@@ -2,7 +2,7 @@ import { html, nothing, svg } from "lit";
 import type { ScratchNode, ScratchReport } from "gradscope";
 import { layered, type Box } from "../lib/dag.js";
 import { brief, shape } from "../lib/format.js";
-import { View } from "../lib/view.js";
+import { WideView } from "../lib/view.js";
 import { t } from "../messages/index.js";
 import * as scratch from "../state/scratch.js";
 
@@ -52,8 +52,13 @@ export function drawn({ nodes, statements }: ScratchReport): Drawn {
   };
 }
 
+/** A graph that is too wide is shown smaller, down to this; what is wider still is scrolled. */
+const SMALLEST = 0.75;
+/** Room around it. */
+const MARGIN = 32;
+
 /** The program's graph, left to right: each value in the upper half of its box, its gradient in the lower. */
-class ScratchGraph extends View {
+class ScratchGraph extends WideView {
   #grid(node: ScratchNode, values: readonly number[] | null | undefined, kind: "value" | "gradient") {
     const { rows, columns, of } = extents(node);
     if (!values) return html`<div class="cells hatch" style="height:${rows * CELL.height}px"><span>${t("scratch.noGradient")}</span></div>`;
@@ -79,7 +84,7 @@ class ScratchGraph extends View {
     });
     const { width, height, at, edges } = layered(boxes, inputs);
     return html`<div class="graph-scroll" tabindex="0" role="region" aria-label=${t("scratch.graph", { n: nodes.length })}>
-      <div class="graph ${scratch.mistake.value ? "stale" : ""}" style="width:${width}px;height:${height}px">
+      <div class="graph ${scratch.mistake.value ? "stale" : ""}" style="width:${width}px;height:${height}px;zoom:${Math.min(1, Math.max(SMALLEST, this.width.value / (width + MARGIN)))}">
         <svg width=${width} height=${height} aria-hidden="true">
           <defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 1 7 4 0 7z"></path></marker></defs>
           ${edges.map(({ path }) => svg`<path class="edge" d=${path} marker-end="url(#arrow)"></path>`)}

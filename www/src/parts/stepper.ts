@@ -8,7 +8,7 @@ import * as store from "../state/store.js";
 import { valueOf } from "../state/values.js";
 import { computedYet, current, example, gradientOf, info, nextSample, nodes, ofBatch, setSubject, state } from "../state/walk.js";
 import { icons } from "./icons.js";
-import { shortName, tensorCard } from "./chain.js";
+import { tensorCard } from "./chain.js";
 import { special } from "./special.js";
 import { SINGLES, firstShown, locked, scaleShown } from "./tensor.js";
 import "./cell-panel.js";
@@ -51,7 +51,7 @@ class Stepper extends View {
     const level = (name: typeof zoom.value, text: string) => html`<button class="plain" aria-current=${zoom.value === name ? "true" : nothing} @click=${() => (zoom.value = name)}>${text}</button>`;
     return html`<nav class="crumbs" aria-label=${t("walk.zoom")}>
         ${level("network", t("zoom.network"))}<span aria-hidden="true">›</span>
-        ${level("layer", facts ? shortName(label(cell!.node)) : t("zoom.layer"))}<span aria-hidden="true">›</span>
+        ${level("layer", facts ? label(cell!.node) : t("zoom.layer"))}<span aria-hidden="true">›</span>
         ${level("cell", cell ? `[${layout(cell.node).index(cell.element).join(", ")}]` : t("zoom.cell"))}
       </nav>
       <p class="position" aria-live="polite">${now

