@@ -18,6 +18,7 @@ const texts = {
   "theme.dark": "Dark",
   "model.welcome": "A trained network",
   "data.digit": "One digit",
+  "own.open": "Your own data…",
   "data.missing": "{title} (not installed)",
   "data.name": "Name",
   "data.characters": "Characters",

@@ -19,6 +19,7 @@ const texts = {
   "theme.dark": "深色",
   "model.welcome": "训练好的网络",
   "data.digit": "一个数字",
+  "own.open": "自己的数据…",
   "data.missing": "{title}（未安装）",
   "data.name": "名称",
   "data.characters": "字符数",
