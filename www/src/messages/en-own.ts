@@ -72,7 +72,6 @@ export const own = {
   "preview.notes": "What was done",
   "preview.skipped": "Skipped",
   "preview.none": "Nothing was skipped.",
-  "preview.places": "{places}",
   "preview.more": "{places} and more",
 
   "facts.input": "Input",
@@ -94,7 +93,6 @@ export const own = {
   "failure.manyClasses": "There are {n} classes; up to {most} can be told apart. Perhaps another target is meant, or a number.",
   "failure.fewRows": "Only {n} rows of {columns} columns can be used. A table needs two at least.",
   "failure.noInputs": "No column is chosen to tell the target from.",
-  "failure.noTarget": "There is no column that could be the target.",
   "failure.textTooShort": "A text of {got} characters is too short to learn from; {least} are the least.",
   "failure.tooLarge": "{n} examples like these take {bytes} MB, and {most} MB are the most. {fits} examples of this size would fit.",
   "failure.stopped": "The browser stopped the reading, probably for want of memory. Try fewer or smaller files.",

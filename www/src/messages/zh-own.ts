@@ -73,7 +73,6 @@ export const own = {
   "preview.notes": "所作的处理",
   "preview.skipped": "跳过的内容",
   "preview.none": "没有跳过任何内容。",
-  "preview.places": "{places}",
   "preview.more": "{places} 等",
 
   "facts.input": "输入",
@@ -95,7 +94,6 @@ export const own = {
   "failure.manyClasses": "共有 {n} 个类别，最多可分 {most} 个。也许目标应是另一列，或应当作数值。",
   "failure.fewRows": "{columns} 列的表格只有 {n} 行可用，至少需要两行。",
   "failure.noInputs": "没有选择用来预测目标的列。",
-  "failure.noTarget": "没有可以作为目标的列。",
   "failure.textTooShort": "文本只有 {got} 个字符，太短，无法学习；至少需要 {least} 个。",
   "failure.tooLarge": "{n} 个这样的样本需要 {bytes} MB，上限为 {most} MB。这样大小的样本最多可放 {fits} 个。",
   "failure.stopped": "浏览器中止了读取，多半是内存不足。请减少文件，或换小一些的。",

@@ -23,8 +23,7 @@ class Missing extends View {
     }
   }
 
-  #hover(event: DragEvent, over: boolean): void {
-    event.preventDefault();
+  #hover(over: boolean): void {
     this.#over = over;
     this.requestUpdate();
   }
@@ -35,11 +34,14 @@ class Missing extends View {
     // The engine reads the publishers' own files of images; texts are installed.
     const droppable = set?.kind === "image";
     return html`<section class="panel waiting ${this.#over ? "over" : ""}" role="alert"
-      @dragover=${(event: DragEvent) => this.#hover(event, true)}
-      @dragleave=${(event: DragEvent) => this.#hover(event, false)}
+      @dragover=${() => this.#hover(true)}
+      @dragleave=${() => this.#hover(false)}
       @drop=${(event: DragEvent) => {
-        this.#hover(event, false);
-        if (droppable) void this.#take(event.dataTransfer?.files);
+        this.#hover(false);
+        // Of any other set the page takes the files as the visitor's own data.
+        if (!droppable) return;
+        event.preventDefault();
+        void this.#take(event.dataTransfer?.files);
       }}>
       <h2>${t("missing.title", { title })}</h2>
       <p>${t("missing.command")}</p>

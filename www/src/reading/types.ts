@@ -14,7 +14,7 @@ export type Encoding = (typeof ENCODINGS)[number];
 /** Why nothing can be made of what came. */
 export type FailureCode =
   | "empty" | "unknown" | "oneImage" | "unreadable" | "brokenArchive" | "bomb" | "fileTooLarge" | "noExamples" | "noFolders" | "oneClass" | "manyClasses"
-  | "fewRows" | "noInputs" | "noTarget" | "textTooShort" | "tooLarge" | "stopped";
+  | "fewRows" | "noInputs" | "textTooShort" | "tooLarge" | "stopped";
 
 export interface Failure {
   code: FailureCode;

@@ -127,10 +127,10 @@ function infoOf(name: string, preview: Preview): DatasetInfo {
   }
 }
 
-/** Opens the data with a model that fits them; what was open stays until that has worked. */
-export async function use(): Promise<void> {
+/** Opens the data with a model that fits them; what was open stays until that has worked. Resolves with whether it has. */
+export async function use(): Promise<boolean> {
   const now = stage.peek();
-  if (now.kind !== "ready" || now.again || now.preview.problem || !worker) return;
+  if (now.kind !== "ready" || now.again || now.preview.problem || !worker) return false;
   const { preview } = now;
   stage.value = { kind: "opening", preview };
   refused.value = undefined;
@@ -139,7 +139,7 @@ export async function use(): Promise<void> {
     waiting = resolve;
     worker!.postMessage({ type: "take" } satisfies Ask);
   });
-  if (answer.type !== "data") return;
+  if (answer.type !== "data") return false;
   const data: OwnData = answer.data;
   try {
     const setup = await setupFor(name, preview);
@@ -152,12 +152,13 @@ export async function use(): Promise<void> {
     store.scratchOpen.value = false;
     store.tab.value = "explain";
     history.pushState(null, "", `#/${name}`);
-    close();
+    return true;
   } catch (error) {
     dropOwn(name);
     store.datasets.value = store.datasets.peek().filter((set) => set.name !== name);
     if (stage.peek().kind === "opening") stage.value = { kind: "ready", preview, again: false, done: 0, total: 0 };
     if (!(error instanceof GradscopeError)) throw error;
     refused.value = error;
+    return false;
   }
 }
