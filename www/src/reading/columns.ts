@@ -68,7 +68,7 @@ export function hasHeader(rows: readonly (readonly string[])[], comma: boolean):
 /** The column that is to be told: one that is called so, or the last that is no free text. */
 export function suggestTarget(columns: readonly Column[]): number {
   const able = columns.filter(({ kind }) => kind !== "text");
-  return (able.find(({ name }) => TARGETS.test(name.trim())) ?? able.findLast(({ kind }) => kind === "category") ?? able.at(-1) ?? columns.at(-1))?.index ?? 0;
+  return (able.find(({ name }) => TARGETS.test(name.trim())) ?? able.filter(({ kind }) => kind === "category").at(-1) ?? able.at(-1) ?? columns.at(-1))?.index ?? 0;
 }
 
 /** What it is told from: the longest texts, where there are any, else all numbers and categories that do not just count the rows. */

@@ -42,7 +42,7 @@ export function documentsPreview(
     shape: [length], classes: parted.counts, train, test: parted.test, testGiven: given !== undefined,
     notes: report.notes, skipped: report.skipped, problem: labelledProblem(texts, classes, length),
   };
-  const make = (): OwnData => () => ({
+  const make = (): OwnData => ({
     texts: parted.order.map((row) => texts[row]!), labels: parted.order.map((row) => labels[row]!), classes, testExamples: parted.test,
   });
   return { preview, make };

@@ -32,6 +32,7 @@ function sense(before: number, c: number, after: number): number {
   // Accented letters stand beside plain ones.
   if (c >= 0xc0 && c <= 0x24f) return isLetter(before) || isLetter(after) ? 1 : 0.3;
   if (c < 0x20 || c === 0x7f || c === 0xfffd || (c >= 0xd800 && c <= 0xf8ff)) return c === 0xfffd ? -5 : 0;
+  if (c >= 0x370 && c < 0x700) return 1;
   return c >= 0xac00 ? 0.5 : 0.8;
 }
 
@@ -56,6 +57,9 @@ function guess(bytes: Uint8Array): Encoding | undefined {
   const sample = bytes.subarray(0, SAMPLE);
   // No other encoding of text has bytes of 0.
   const wide = sample.includes(0);
+  // A byte that was damaged does not make another encoding of it.
+  const damaged = wide ? [] : (lenient(sample, "utf-8").match(/[^\0-\x7f]/g) ?? []);
+  if (damaged.length && damaged.filter((c) => c === "\ufffd").length * 10 <= damaged.length) return "utf-8";
   let best: { encoding: Encoding; score: number } | undefined;
   for (const encoding of CANDIDATES) {
     if (wide && !encoding.startsWith("utf-16")) continue;
@@ -83,5 +87,6 @@ export function decode(bytes: Uint8Array, wanted?: Encoding): Decoded | undefine
 export function nameOf(name: string): string {
   const bytes = Uint8Array.from(name, (c) => c.charCodeAt(0));
   const narrow = [...name].every((c) => c.charCodeAt(0) < 256) && bytes.some((byte) => byte > 127);
-  return (narrow && (strict(bytes, "utf-8") ?? strict(bytes, "gb18030"))) || name;
+  const readings = narrow ? [strict(bytes, "utf-8"), strict(bytes, "gb18030")].filter((reading) => reading !== undefined) : [];
+  return readings.reduce((best, reading) => (meaning(reading) > meaning(best) ? reading : best), readings[0] ?? name);
 }

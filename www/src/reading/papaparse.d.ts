@@ -5,6 +5,6 @@ declare module "papaparse" {
     errors: { type: "Quotes" | "Delimiter" | "FieldMismatch"; row?: number }[];
     meta: { delimiter: string };
   }
-  const Papa: { parse(text: string, options: { delimiter?: string; preview?: number }): Parsed };
+  const Papa: { parse(text: string, options: { delimiter?: string; preview?: number; skipEmptyLines?: "greedy" }): Parsed };
   export default Papa;
 }

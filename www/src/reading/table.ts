@@ -24,8 +24,12 @@ export interface Rows {
   misquoted: ReadonlySet<number>;
 }
 
+/** The first lines, by the delimiter that makes most of them alike. */
+const beginning = (text: string): ReturnType<typeof Papa.parse> => Papa.parse(text.slice(0, 1 << 16), { preview: LINES, skipEmptyLines: "greedy" });
+
 export function parse(text: string, name: string): Rows {
-  const { data, errors, meta } = Papa.parse(text, /\.(tsv|tab)$/i.test(name) ? { delimiter: "\t" } : {});
+  // Empty lines are counted, so that a row's number is its line's.
+  const { data, errors, meta } = Papa.parse(text, { delimiter: /\.(tsv|tab)$/i.test(name) ? "\t" : beginning(text).meta.delimiter });
   const misquoted = new Set(errors.flatMap(({ type, row }) => (type === "Quotes" && row !== undefined ? [row] : [])));
   return { rows: data, delimiter: meta.delimiter, misquoted };
 }
@@ -33,8 +37,7 @@ export function parse(text: string, name: string): Rows {
 /** Whether a text is a table: by its name, or since all of its first lines have as many fields, and more than one. */
 export function looksLikeTable(text: string, name: string): boolean {
   if (/\.(csv|tsv|tab)$/i.test(name)) return true;
-  const { data } = Papa.parse(text.slice(0, 1 << 16), { preview: LINES });
-  const rows = data.filter((row) => !isBlank(row));
+  const rows = beginning(text).data;
   const [first = []] = rows;
   const numbers = rows.some((row) => row.some((cell) => numberIn(cell, true) !== undefined));
   return first.length > 1 && rows.length >= (numbers ? 2 : 4) && rows.every((row) => row.length === first.length) && rows.every((row) => row.every((cell) => !/^\s/.test(cell) || numbers));
