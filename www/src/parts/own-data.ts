@@ -17,6 +17,8 @@ class OwnDataDialog extends View {
   protected override updated(): void {
     const dialog = this.querySelector("dialog");
     if (dialog && !dialog.open) dialog.showModal();
+    // What had the focus may be gone, and keys would be the page's again.
+    if (!dialog?.contains(document.activeElement)) this.querySelector("h2")?.focus();
     const found = ownOpen.peek();
     if (!found?.length || found === this.#found) return;
     this.#found = found;
@@ -85,7 +87,7 @@ class OwnDataDialog extends View {
   override render() {
     void ownOpen.value; // what is dropped while it is open
     return html`<dialog class="own" aria-labelledby="own-title" @close=${close}>
-      <header><h2 class="title" id="own-title">${o("title")}</h2><button class="plain" @click=${() => this.querySelector("dialog")!.close()}>${o("close")}</button></header>
+      <header><h2 class="title" id="own-title" tabindex="-1">${o("title")}</h2><button class="plain" @click=${() => this.querySelector("dialog")!.close()}>${o("close")}</button></header>
       <p>${o("lead")}</p>
       ${this.#body()}
     </dialog>`;

@@ -40,8 +40,8 @@ class Strip extends Drawing {
 customElements.define("gs-own-strip", Strip);
 
 const select = (label: string, chosen: string, options: readonly (readonly [string, string])[], change: (value: string) => void): TemplateResult =>
-  html`<label><span>${label}</span><select .value=${chosen} @change=${(event: Event) => change((event.target as HTMLSelectElement).value)}>
-    ${options.map(([value, text]) => html`<option value=${value} ?selected=${value === chosen}>${text}</option>`)}</select></label>`;
+  html`<label><span>${label}</span><select data-chosen=${chosen} @change=${(event: Event) => change((event.target as HTMLSelectElement).value)}>
+    ${options.map(([value, text]) => html`<option value=${value}>${text}</option>`)}</select></label>`;
 
 const kindOf = ({ kind, distinct }: ColumnFacts): string =>
   kind === "number" ? o("column.number") : kind === "text" ? o("column.text") : o("column.category", { n: distinct });
@@ -50,6 +50,11 @@ const kindOf = ({ kind, distinct }: ColumnFacts): string =>
 class OwnPreview extends View {
   static override properties = { preview: { attribute: false } };
   declare preview: Preview;
+
+  protected override updated(): void {
+    // Once its options are there, which may be others than before.
+    for (const select of this.querySelectorAll("select")) select.value = select.dataset.chosen ?? select.value;
+  }
 
   #facts(of: Preview): TemplateResult {
     const facts: [string, string | number][] = of.kind === "text"

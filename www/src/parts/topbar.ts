@@ -43,9 +43,14 @@ function badge(): string {
 const TEAMS = crossOriginIsolated ? [2, 3, 4, 6, 8, 12, 16].filter((size) => size <= navigator.hardwareConcurrency) : [];
 
 class TopBar extends View {
+  protected override updated(): void {
+    // Once its options are there, which may be others than before.
+    for (const select of this.querySelectorAll("select")) select.value = select.dataset.chosen ?? select.value;
+  }
+
   #pick(label: string, content: unknown, chosen: string, change: (value: string) => void, kind = "") {
     return html`<label class="pick ${kind}"><span>${label}</span
-      ><select aria-label=${label} .value=${chosen} @change=${(event: Event) => change(value(event))}>${content}</select></label>`;
+      ><select aria-label=${label} data-chosen=${chosen} @change=${(event: Event) => change(value(event))}>${content}</select></label>`;
   }
 
   override render() {
@@ -76,7 +81,7 @@ class TopBar extends View {
       <span class="gap"></span>
       ${scratch ? nothing : html`<label class="pick badge ${session ? "on" : ""}" title=${t("backend.switch")}>
         <span class="shown">${badge()}</span>
-        <select aria-label=${t("backend.switch")} .value=${backend} @change=${(event: Event) => {
+        <select aria-label=${t("backend.switch")} data-chosen=${backend} @change=${(event: Event) => {
           const [kind, workers = "1"] = value(event).split(" ");
           store.change({ backend: kind as BackendChoice, workers: Number(workers) });
           if (!store.isWelcome.value) void build();
