@@ -151,13 +151,14 @@ pageTest("texts in folders of a tar archive keep the test part that they came wi
   for (const [part, n] of [["train", 12], ["test", 4]]) {
     for (let k = 0; k < n; k++) files.push([`mail-${part}/${k % 2 ? "space" : "cars"}/${k}`, k % 2 ? `orbit number ${k}\nof the moon` : `engine number ${k}\nof the car`]);
   }
-  files.push(["mail-test/unknown/1", "of a class without training"], ["mail-train/cars/empty", "  "]);
+  files.push(["mail-train/readme", "in a folder of folders"], ["mail-test/unknown/1", "of a class without training"], ["mail-train/cars/empty", "  "]);
   await give(page, ["mail.tar.gz", gzipSync(tar(files))]);
   await dialog(page).getByText("Labelled documents", { exact: true }).waitFor();
   assert.equal(await fact(page, "Examples"), "12 to train, 4 to test");
   assert.equal(await dialog(page).getByLabel("Test part").count(), 0);
   const said = await report(page);
   assert.match(said, /Files of classes that only the test part has: 1 mail-test\/unknown\/1/);
+  assert.match(said, /Files that lie in no folder of a class: 1 mail-train\/readme/);
   assert.match(said, /Empty texts: 1 mail-train\/cars\/empty/);
   await train(page, "mail.tar.gz");
 });

@@ -215,6 +215,7 @@ const texts = {
   "missing.command": "在项目所在处安装，再重新载入本页：",
   "missing.drop": "或把它的官方文件拖到这里：图像和标签，idx 或 idx.gz；CIFAR-10 则为 cifar-10-binary.tar.gz 或其中各批。文件不会离开本机。",
   "missing.choose": "选择文件",
+  "missing.own": "或把手头的文件（如 20news-bydate.tar.gz）拖到本页任意处，会作为自己的数据读取。",
   "notice.dismiss": "关闭",
   "notice.understood": "知道了",
   "notice.noWebGpu": "此浏览器没有 WebGPU。训练在 CPU 上进行，功能齐全，大模型会慢一些。",

@@ -1,4 +1,4 @@
-import { html, nothing } from "lit";
+import { html } from "lit";
 import { View } from "../lib/view.js";
 import { phrase, t } from "../messages/index.js";
 import { takeDropped } from "../state/dropped.js";
@@ -47,7 +47,7 @@ class Missing extends View {
       <p>${t("missing.command")}</p>
       <pre class="mono">cargo xtask data ${this.name}</pre>
       ${droppable ? html`<p>${t("missing.drop")}</p>
-      <label class="file">${t("missing.choose")}<input type="file" multiple accept=".gz,.idx,.bin,.tar,application/gzip" @change=${(event: Event) => this.#take((event.target as HTMLInputElement).files)}></label>` : nothing}
+      <label class="file">${t("missing.choose")}<input type="file" multiple accept=".gz,.idx,.bin,.tar,application/gzip" @change=${(event: Event) => this.#take((event.target as HTMLInputElement).files)}></label>` : html`<p>${t("missing.own")}</p>`}
     </section>`;
   }
 }

@@ -31,6 +31,9 @@ function join(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return whole;
 }
 
+/** So many bytes are unpacked at once: the unpacker calls itself for each file in them. */
+const SLICE = 1 << 15;
+
 /** The files of a zip, as they come; each is counted while it is unpacked. */
 export async function unzip(path: string, file: Blob, report: Report, progress: Progress): Promise<Entry[]> {
   const entries: Entry[] = [];
@@ -60,10 +63,15 @@ export async function unzip(path: string, file: Blob, report: Report, progress: 
     const reader = file.stream().getReader();
     for (;;) {
       const { done, value } = await reader.read();
-      read += value?.length ?? 0;
-      unzipper.push(value ?? new Uint8Array(), done);
+      for (let at = 0; value && at < value.length; at += SLICE) {
+        const slice = value.subarray(at, at + SLICE);
+        read += slice.length;
+        unzipper.push(slice);
+      }
       progress(read, file.size);
-      if (done) return entries;
+      if (!done) continue;
+      unzipper.push(new Uint8Array(), true);
+      return entries;
     }
   } catch (error) {
     if (error instanceof ReadingError) throw error;

@@ -49,13 +49,19 @@ export function checkSize(examples: number, bytes: number): Failure | undefined 
   return { code: "tooLarge", args: { n: examples, bytes: megabytes(examples * bytes), most: megabytes(MOST_CELLS), fits: Math.floor(MOST_CELLS / bytes) } };
 }
 
-/** Files by the folder that each lies in; above it there may be folders for training and for testing. */
+const foldersOf = ({ path }: Entry): string[] => path.split("/").slice(0, -1).filter((folder) => folder && folder !== ".");
+
+/** Files by the folder that each lies in; above it there may be folders for training and for testing. A folder of folders is no class. */
 export function byFolder(entries: readonly Entry[], report: Report): Labelled {
+  const parents = new Set(["", ...entries.flatMap((entry) => foldersOf(entry).map((_, k, folders) => folders.slice(0, k).join("/")))]);
   const placed = entries.flatMap((entry) => {
-    const folders = entry.path.split("/").slice(0, -1).filter((folder) => folder && folder !== ".");
-    const name = folders.pop();
-    if (name === undefined) report.skip("noFolder", entry.path);
-    return name === undefined ? [] : [{ entry, name, test: folders.some((folder) => TESTS.test(folder)) }];
+    const folders = foldersOf(entry);
+    if (parents.has(folders.join("/"))) {
+      report.skip("noFolder", entry.path);
+      return [];
+    }
+    const name = folders.pop()!;
+    return [{ entry, name, test: folders.some((folder) => TESTS.test(folder)) }];
   });
   const trained = new Set(placed.filter(({ test }) => !test).map(({ name }) => name));
   const testGiven = trained.size > 0 && placed.some(({ test }) => test);
