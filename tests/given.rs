@@ -51,7 +51,10 @@ fn a_test_part_leaves_something_to_train_on() {
         let error = pictures(named(&["cat", "dog"], test)).expect_err("nothing left");
         assert_eq!((error.code, error.args["name"].as_str()), (ErrorCode::BadValue, "testExamples"));
         assert_eq!(error.args["expected"], "between 0 and 4");
-        assert_eq!(Dataset::from_lines(LINES.into(), named(&["a", "b"], test), TOKENS).expect_err("nothing left").code, ErrorCode::BadValue);
+        assert_eq!(
+            Dataset::from_lines(LINES.into(), named(&["a", "b"], test), TOKENS).expect_err("nothing left").code,
+            ErrorCode::BadValue
+        );
     }
 }
 

@@ -18,7 +18,9 @@ impl Given {
     /// How many of `count` examples are for training: at least one.
     fn train(&self, count: usize) -> Result<usize> {
         match count.checked_sub(self.test) {
-            None | Some(0) => Err(out_of_range("testExamples", &format!("between 0 and {}", count.saturating_sub(1)), self.test).at("testExamples")),
+            None | Some(0) => {
+                Err(out_of_range("testExamples", &format!("between 0 and {}", count.saturating_sub(1)), self.test).at("testExamples"))
+            }
             Some(train) => Ok(train),
         }
     }
