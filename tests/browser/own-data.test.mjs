@@ -61,6 +61,12 @@ pageTest("a table that is dropped on the page: rows that do not fit are named, t
   assert.match(said, /Rows with an empty cell: 1, namely row, column 9, length/);
   assert.match(said, /colour became 2 inputs/);
   assert.match(said, /standardised/);
+  // A choice that leaves nothing can be taken back.
+  await dialog(page).getByLabel("Encoding").selectOption("utf-16le");
+  await dialog(page).getByRole("alert").waitFor();
+  assert.ok(await dialog(page).getByRole("button", { name: "Use", exact: true }).isDisabled());
+  await dialog(page).getByLabel("Encoding").selectOption("auto");
+  await dialog(page).getByRole("alert").waitFor({ state: "detached" });
   // Another target, which is a number: one output, and no classes.
   await dialog(page).getByLabel("What is to be told").selectOption({ label: "width" });
   await dialog(page).getByText("The target width is standardised, too").waitFor();

@@ -49,7 +49,7 @@ export function checkSize(examples: number, bytes: number): Failure | undefined 
   return { code: "tooLarge", args: { n: examples, bytes: megabytes(examples * bytes), most: megabytes(MOST_CELLS), fits: Math.floor(MOST_CELLS / bytes) } };
 }
 
-const foldersOf = ({ path }: Entry): string[] => path.split("/").slice(0, -1).filter((folder) => folder && folder !== ".");
+const foldersOf = ({ path }: Entry): string[] => path.split("/").slice(0, -1).filter((folder) => folder && folder !== "." && folder !== "..");
 
 /** Files by the folder that each lies in; above it there may be folders for training and for testing. A folder of folders is no class. */
 export function byFolder(entries: readonly Entry[], report: Report): Labelled {

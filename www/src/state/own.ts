@@ -28,10 +28,13 @@ export const facts = signal<ReadonlyMap<string, Preview>>(new Map());
 
 let worker: Worker | undefined;
 let waiting: ((answer: Answer) => void) | undefined;
+/** Previews that are asked for and have not come. */
+let asked = 0;
 
 function end(): void {
   worker?.terminate();
   worker = waiting = undefined;
+  asked = 0;
 }
 
 /** Gives up what is being read, and forgets what was. */
@@ -66,9 +69,14 @@ function take(answer: Answer): void {
       if (now.kind === "reading" || now.kind === "ready") stage.value = { ...now, done: answer.done, total: answer.total };
       return;
     case "preview":
-      stage.value = { kind: "ready", preview: answer.preview, again: false, done: 0, total: 0 };
+      stage.value = { kind: "ready", preview: answer.preview, again: --asked > 0, done: 0, total: 0 };
       return;
     case "failed":
+      // What was a bad choice can be chosen otherwise.
+      if (now.kind === "ready" && answer.failure.code !== "stopped") {
+        stage.value = { ...now, preview: { ...now.preview, problem: answer.failure }, again: --asked > 0 };
+        return;
+      }
       waiting?.(answer);
       end();
       stage.value = { kind: "failed", failure: answer.failure };
@@ -83,6 +91,7 @@ function begin(ask: Ask & { wishes: Wishes }): void {
   wishes.value = ask.wishes;
   stage.value = { kind: "reading", done: 0, total: 0 };
   worker = open();
+  asked = 1;
   worker.postMessage(ask);
 }
 
@@ -108,6 +117,7 @@ export function choose(changes: Partial<Wishes>): void {
   if (now.kind !== "ready" || !worker) return;
   wishes.value = { ...wishes.peek(), ...changes };
   stage.value = { ...now, again: true, done: 0, total: 0 };
+  asked++;
   worker.postMessage({ type: "choose", wishes: wishes.peek() } satisfies Ask);
 }
 
