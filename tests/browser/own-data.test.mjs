@@ -68,10 +68,10 @@ pageTest("a table that is dropped on the page: rows that do not fit are named, t
   await dialog(page).getByLabel("Encoding").selectOption("auto");
   await dialog(page).getByRole("alert").waitFor({ state: "detached" });
   // Another target, which is a number: one output, and no classes.
-  await dialog(page).getByLabel("What is to be told").selectOption({ label: "width" });
+  await dialog(page).getByLabel("Column to predict").selectOption({ label: "width" });
   await dialog(page).getByText("The target width is standardised, too").waitFor();
   assert.equal(await dialog(page).getByRole("table").count(), 1, "only the rows");
-  await dialog(page).getByLabel("What is to be told").selectOption({ label: "kind" });
+  await dialog(page).getByLabel("Column to predict").selectOption({ label: "kind" });
   await dialog(page).getByRole("checkbox", { name: /^colour/ }).uncheck();
   await dialog(page).getByLabel("Test part").selectOption({ label: "30% of each class" });
   await page.waitForFunction(() => /42 to train, 18 to test/.test(document.querySelector("dialog .facts").innerText));
