@@ -1,7 +1,9 @@
 // A visitor's own data: tables, texts, documents and images, whole and broken, from the file to a few steps of training.
 
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { bmp, gb18030, tar, utf16 } from "./own-files.mjs";
 import { npm, pageTest } from "./support.mjs";
@@ -20,6 +22,14 @@ async function give(page, ...files) {
   if (await other.isVisible()) await other.click();
   await dialog(page).getByLabel("Choose files").setInputFiles(files.map(([name, buffer]) => ({ name, mimeType: "application/octet-stream", buffer })));
 }
+
+/** Drops a file onto a place. */
+const drop = (page, place, name, buffer) =>
+  page.locator(place).evaluate((element, [name, bytes]) => {
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File([Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0))], name));
+    element.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+  }, [name, buffer.toString("base64")]);
 
 const fact = (page, name) => dialog(page).locator("dl.facts").filter({ hasText: name }).evaluate((list, name) => [...list.querySelectorAll("dt")].find((dt) => dt.textContent === name)?.nextElementSibling.textContent, name);
 const report = async (page) => (await dialog(page).locator(".own-report").innerText()).replace(/\s+/g, " ");
@@ -46,11 +56,7 @@ pageTest("a table that is dropped on the page: rows that do not fit are named, t
   await ready(page);
   const lines = plants();
   lines.splice(5, 0, "1,2,red", "1,2,red,rose,more", "one,2,red,rose", ",2,red,rose");
-  await page.evaluate((csv) => {
-    const dataTransfer = new DataTransfer();
-    dataTransfer.items.add(new File([csv], "plants.csv"));
-    document.querySelector("main").dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
-  }, lines.join("\r\n"));
+  await drop(page, "main", "plants.csv", text(lines.join("\r\n")));
   await dialog(page).getByText("A table", { exact: true }).waitFor();
   assert.equal(await fact(page, "Examples"), "48 to train, 12 to test");
   assert.equal(await fact(page, "Classes"), "3");
@@ -140,6 +146,7 @@ pageTest("a zip of images by class: nested, of several sizes, with broken ones",
   await dialog(page).getByLabel("Size").selectOption("28");
   await page.waitForFunction(() => /28×28×1/.test(document.querySelector("dialog .facts").innerText));
   await train(page, "light.zip");
+  assert.match(await page.locator(".layer").first().innerText(), /Conv2D\s+8 · 3×3 · relu/, "the network that was open, for other images");
   await page.getByRole("tab", { name: "Evaluate" }).click();
   await page.locator("gs-sample-image canvas").waitFor();
   // Another model and back: data of one's own are there as long as the page is.
@@ -150,15 +157,16 @@ pageTest("a zip of images by class: nested, of several sizes, with broken ones",
   await page.locator("gs-sample-image canvas").waitFor();
 });
 
-pageTest("texts in folders of a tar archive keep the test part that they came with", {}, async ({ page, url }) => {
-  await page.goto(url);
-  await ready(page);
+pageTest("texts in folders of a tar archive, dropped where a set is not installed, keep the test part that they came with", {}, async ({ page, url }) => {
+  await page.route(/data\/index\.json$/, (route) => route.fulfill({ json: [] }));
+  await page.goto(`${url}/#/newsgroups-cnn`);
+  await page.getByText("it is read as data of your own").waitFor();
   const files = [];
   for (const [part, n] of [["train", 12], ["test", 4]]) {
     for (let k = 0; k < n; k++) files.push([`mail-${part}/${k % 2 ? "space" : "cars"}/${k}`, k % 2 ? `orbit number ${k}\nof the moon` : `engine number ${k}\nof the car`]);
   }
   files.push(["mail-train/readme", "in a folder of folders"], ["mail-test/unknown/1", "of a class without training"], ["mail-train/cars/empty", "  "]);
-  await give(page, ["mail.tar.gz", gzipSync(tar(files))]);
+  await drop(page, "gs-missing .panel", "mail.tar.gz", gzipSync(tar(files)));
   await dialog(page).getByText("Labelled documents", { exact: true }).waitFor();
   assert.equal(await fact(page, "Examples"), "12 to train, 4 to test");
   assert.equal(await dialog(page).getByLabel("Test part").count(), 0);
@@ -167,6 +175,24 @@ pageTest("texts in folders of a tar archive keep the test part that they came wi
   assert.match(said, /Files that lie in no folder of a class: 1 mail-train\/readme/);
   assert.match(said, /Empty texts: 1 mail-train\/cars\/empty/);
   await train(page, "mail.tar.gz");
+});
+
+pageTest("a folder of class folders is chosen as a whole", {}, async ({ page, url }) => {
+  const folder = await mkdtemp(join(tmpdir(), "own-data-"));
+  try {
+    for (const [path, bytes] of Object.entries({ ...pictures("above", true, 5), ...pictures("below", false, 5) })) {
+      await mkdir(dirname(join(folder, path)), { recursive: true });
+      await writeFile(join(folder, path), bytes);
+    }
+    await page.goto(`${url}/#/own-7`);
+    await page.getByText("The address asks for data = “own-7”").waitFor();
+    await page.getByRole("button", { name: "Your own data" }).click();
+    await dialog(page).getByLabel("Choose a folder").setInputFiles(folder);
+    await dialog(page).getByText("Images by class", { exact: true }).waitFor();
+    assert.equal(await fact(page, "Examples"), "8 to train, 2 to test");
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
 
 /** A zip of zeros whose headers say that there are ten of them. */

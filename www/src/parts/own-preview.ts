@@ -11,6 +11,8 @@ import { choose, title, wishes } from "../state/own.js";
 /** Shares for testing that can be chosen. */
 const SHARES = [0, 0.1, 0.2, 0.3];
 const SIDES = [28, 32, 64];
+/** Columns that are shown of the first rows. */
+const COLUMNS = 40;
 /** Pixels of a picture on the screen. */
 const THUMBNAIL = 40;
 
@@ -104,8 +106,8 @@ class OwnPreview extends View {
   #rows({ columns, rows, choice }: TablePreview): TemplateResult {
     const mark = (k: number): string => (k === choice.target ? "target" : choice.inputs.includes(k) ? "" : "unused");
     return html`<section><h3>${o("preview.rows")}</h3><div class="own-scroll" tabindex="0" role="group" aria-label=${o("preview.rows")}><table class="own-table">
-      <thead><tr>${columns.map(({ name }, k) => html`<th scope="col" class=${mark(k)}>${name}</th>`)}</tr></thead>
-      <tbody>${rows.map((row) => html`<tr>${row.map((cell, k) => html`<td class=${mark(k)}>${cell}</td>`)}</tr>`)}</tbody></table></div></section>`;
+      <thead><tr>${columns.slice(0, COLUMNS).map(({ name }, k) => html`<th scope="col" class=${mark(k)}>${name}</th>`)}</tr></thead>
+      <tbody>${rows.map((row) => html`<tr>${row.slice(0, COLUMNS).map((cell, k) => html`<td class=${mark(k)}>${cell}</td>`)}</tr>`)}</tbody></table></div></section>`;
   }
 
   #classes(of: Exclude<Preview, { kind: "text" }>): TemplateResult | typeof nothing {

@@ -29,7 +29,8 @@ export function setupOf(preset: Preset): store.Setup {
 export function parse(hash: string, presets: readonly Preset[]): Address {
   const [path = "", query = ""] = hash.replace(/^#\/?/, "").split("?");
   const preset = presets.find(({ name }) => name === path);
-  let wrong: Address["wrong"] = path && !preset ? { field: "preset", value: path } : undefined;
+  // Data of the visitor's own are gone with the page that read them.
+  let wrong: Address["wrong"] = path && !preset ? { field: path.startsWith("own-") ? "data" : "preset", value: path } : undefined;
   const changes: Partial<store.Setup> = {};
   let optimizer: OptimizerSpec | undefined = preset?.optimizer;
   const whole = (value: string, least: number): number | undefined => (/^\d{1,9}$/.test(value) && Number(value) >= least ? Number(value) : undefined);
