@@ -24,7 +24,7 @@ export { Session } from "./session.js";
 export type { Examples, Frame, Progress, SessionEvents, Snapshot, TrainRequest, TrainSummary } from "./session.js";
 export { Walk } from "./stepper.js";
 export type { Headway, Underway, WalkExplanation, WalkOptimizer, WalkSubject, WalkValue } from "./stepper.js";
-export type { CreateOptions, DatasetName, Numbers, OfficialFiles, PresetName } from "./options.js";
+export type { CreateOptions, DatasetName, OwnExamples, LabelledTexts, Numbers, OfficialFiles, OwnData, PresetName } from "./options.js";
 export type { AttributionMap, GenerateRequest } from "./looking.js";
 export type { Places } from "./connection.js";
 export type * from "./generated/protocol.js";

@@ -15,16 +15,44 @@ export interface OfficialFiles {
   files: readonly { name: string; bytes: Uint8Array }[];
 }
 
+/** Examples of your own. */
+export interface OwnExamples {
+  /** One example after another; a `Uint8Array` stays bytes in memory. */
+  x: Numbers;
+  /** A label or target an example, or several. */
+  y: Numbers;
+  /** [N, ...]: images [N, H, W, C], tokens [N, T]. */
+  shape: number[];
+  /** What bytes are multiplied by, such as 1 / 255; default 1. */
+  scale?: number | undefined;
+  /** Names of the classes that labels are numbers of. */
+  classes?: readonly string[] | undefined;
+  /** How many examples, the last ones, are for testing; default 0. */
+  testExamples?: number | undefined;
+}
+
+/** Labelled documents of your own. */
+export interface LabelledTexts {
+  texts: readonly string[];
+  /** The class of each, by number. */
+  labels: readonly number[];
+  /** Names of the classes. */
+  classes: readonly string[];
+  /** How many documents, the last ones, are for testing; default 0. */
+  testExamples?: number | undefined;
+}
+
+/** Data of your own: examples, labelled documents, or a text to learn to go on with, whose characters become the model's vocabulary. */
+export type OwnData = OwnExamples | LabelledTexts | { text: string };
+
 /** Options of `createSession`. */
 export interface CreateOptions {
   /** A preset's name, or layers with Keras's names and arguments. */
   model: PresetName | ModelSpec;
   /**
-   * A data set's name; a name with the set's own files, as its publisher gives them, where it is not installed; or examples `x` of `shape`
-   * [N, ...] with labels or targets `y`, images [N, H, W, C] or tokens [N, T]; or a text to learn to go on with, whose characters become the
-   * model's vocabulary.
+   * A data set's name; a name with the set's own files, as its publisher gives them, where it is not installed; or data of your own.
    */
-  data?: DatasetName | OfficialFiles | { x: Numbers; y: Numbers; shape: number[] } | { text: string } | undefined;
+  data?: DatasetName | OfficialFiles | OwnData | undefined;
   /**
    * How labelled documents (`"newsgroups"`, `"reviews-en"`, `"reviews-zh"`) become rows; what is left out is as the model's input: tokens where it begins with an
    * embedding, of that vocabulary, else TF-IDF.
@@ -74,6 +102,15 @@ function lossThatFits(model: ModelSpec): string | LossSpec {
 
 const floats = (values: Numbers): Float32Array => (values instanceof Float32Array ? values : Float32Array.from(values));
 
+/** Labelled documents as the engine reads them: a line each, with the number of the class in front. */
+function lines({ texts, labels }: LabelledTexts): Uint8Array {
+  if (texts.length !== labels.length) {
+    const args = { left: String(texts.length), right: String(labels.length) };
+    throw new GradscopeError({ code: "count_mismatch", message: `${args.left} examples but ${args.right} labels`, where: "data", args });
+  }
+  return new TextEncoder().encode(texts.map((text, k) => `${labels[k]}\t${text.replace(/\r?\n|\r/g, " ")}\n`).join(""));
+}
+
 /** Fills in what the options leave open. */
 export async function resolve(
   options: CreateOptions,
@@ -111,5 +148,9 @@ export async function resolve(
     return { request: { ...request, data: name, files: files.map((file) => file.name) }, buffers: files.map(({ bytes }) => bytes), workers };
   }
   if (!data) return { request: { ...request, dataShape: [0, ...spec.input] }, buffers: [new Float32Array(), new Float32Array()], workers };
-  return { request: { ...request, dataShape: data.shape }, buffers: [floats(data.x), floats(data.y)], workers };
+  const given = { ...(data.classes ? { classes: [...data.classes] } : {}), ...(data.testExamples ? { testExamples: data.testExamples } : {}) };
+  if ("texts" in data) return { request: { ...request, ...given }, buffers: [lines(data)], workers };
+  const x = data.x instanceof Uint8Array ? data.x : floats(data.x);
+  const scale = data.scale === undefined ? {} : { dataScale: data.scale };
+  return { request: { ...request, ...given, ...scale, dataShape: data.shape }, buffers: [x, floats(data.y)], workers };
 }

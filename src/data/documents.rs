@@ -162,8 +162,17 @@ impl Corpus {
         corpus
     }
 
-    /// Reads a file of lines, each the number of a class, a tab and the document.
+    /// Reads a file of so many lines.
     pub(super) fn parse(file: &str, bytes: Vec<u8>, count: usize) -> Result<Self> {
+        let corpus = Self::read(file, bytes)?;
+        match corpus.len() == count {
+            true => Ok(corpus),
+            false => Err(bad_file(file, "documents", &format!("it holds {} documents where the manifest says {count}", corpus.len()))),
+        }
+    }
+
+    /// Reads a file of lines, each the number of a class, a tab and the document.
+    pub(super) fn read(file: &str, bytes: Vec<u8>) -> Result<Self> {
         let bad = |reason: &str| bad_file(file, "documents", reason);
         let text = String::from_utf8(bytes).map_err(|error| bad_file(file, "UTF-8", &error.to_string()))?;
         let (mut places, mut classes) = (Vec::new(), Vec::new());
@@ -175,10 +184,15 @@ impl Corpus {
             classes.push(f32::from(class));
             at += line.len() + 1;
         }
-        match places.len() == count {
-            true => Ok(Self { text, places, classes }),
-            false => Err(bad(&format!("it holds {} documents where the manifest says {count}", places.len()))),
-        }
+        Ok(Self { text, places, classes })
+    }
+
+    /// Takes the documents from number `at` on off.
+    pub(super) fn split_off(&mut self, at: usize) -> Self {
+        let start = self.places.get(at).map_or(self.text.len(), |place| place.start);
+        let place = |place: &Range<usize>| place.start - start..place.end - start;
+        let places = self.places.split_off(at).iter().map(place).collect();
+        Self { text: self.text.split_off(start), places, classes: self.classes.split_off(at) }
     }
 
     /// Number of documents.

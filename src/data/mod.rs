@@ -4,6 +4,7 @@
 mod cifar;
 mod documents;
 mod generated;
+mod given;
 mod idx;
 mod manifest;
 mod order;
@@ -14,6 +15,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 pub use documents::{Corpus, Document, DocumentForm, DocumentOptions, Documents, PADDING, Piece, PieceKind, Reading, UNKNOWN};
+pub use given::Given;
 pub use idx::{Idx, gunzip};
 pub use manifest::{Contents, Manifest, catalogue};
 pub use order::{epoch_order, random_windows, validation_start};
@@ -120,10 +122,7 @@ impl Column {
 
     /// Cells in all.
     pub fn len(&self) -> usize {
-        match &self.cells {
-            Cells::Bytes { data, .. } => data.len(),
-            Cells::Floats(data) => data.len(),
-        }
+        self.cells.len()
     }
 
     /// Whether there are no cells.
@@ -254,41 +253,6 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Examples given as arrays: `x` of shape `[N, ...]`, and `y` with one number an example or several. There is no test part.
-    pub fn from_arrays(x: Vec<f32>, shape: &[usize], y: Vec<f32>) -> Result<Self> {
-        let [count, example @ ..] = shape else {
-            return Err(Error::new(ErrorCode::BadShape, &[("op", &"data"), ("expected", &"the number of examples first"), ("got", &"[]")]));
-        };
-        if *count == 0 {
-            return Err(Error::new(ErrorCode::EmptySplit, &[("split", &Split::Train.name())]));
-        }
-        if y.is_empty() || !y.len().is_multiple_of(*count) {
-            return Err(Error::new(ErrorCode::CountMismatch, &[("left", count), ("right", &y.len())]));
-        }
-        let needed = shape.iter().try_fold(1usize, |product, &extent| product.checked_mul(extent));
-        if needed != Some(x.len()) {
-            let what = format!("x of shape {shape:?}");
-            let expected = shape.iter().map(|&extent| extent as f64).product::<f64>();
-            return Err(Error::new(ErrorCode::WrongLength, &[("what", &what), ("expected", &expected), ("got", &x.len())]));
-        }
-        let values = y.len() / count;
-        let y = Column::floats(if values == 1 { &[] } else { std::slice::from_ref(&values) }, y);
-        let info = DatasetInfo {
-            name: "arrays".into(),
-            title: "Arrays".into(),
-            kind: DataKind::Values,
-            installed: true,
-            source: String::new(),
-            licence: String::new(),
-            train: *count,
-            test: 0,
-            shape: example.to_vec(),
-            classes: Vec::new(),
-        };
-        let empty = Part { x: Column::floats(example, Vec::new()), y: Column::floats(&y.shape, Vec::new()), count: 0, step: 1 };
-        Ok(Self { info, train: Part::new(Column::floats(example, x), y, *count)?, test: empty, documents: None })
-    }
-
     /// The part that a split lies in, and its rows there; an error if there are none.
     pub fn rows(&self, split: Split, validation_split: f32) -> Result<(&Part, Range<usize>)> {
         let start = validation_start(self.train.count, validation_split)?;

@@ -27,3 +27,27 @@ impl From<Vec<u8>> for Cells {
         Self::Bytes { data: Rc::new(bytes), scale: 1.0 }
     }
 }
+
+impl Cells {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Bytes { data, .. } => data.len(),
+            Self::Floats(data) => data.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Takes off the cells from number `at` on, of which there are at least as many.
+    #[must_use]
+    pub fn split_off(&mut self, at: usize) -> Self {
+        match self {
+            Self::Bytes { data, scale } => Self::Bytes { data: Rc::new(Rc::make_mut(data).split_off(at)), scale: *scale },
+            Self::Floats(data) => Self::Floats(Rc::new(Rc::make_mut(data).split_off(at))),
+        }
+    }
+}

@@ -13,7 +13,7 @@ use super::protocol::{Memory, NodeInfo, ParameterInfo, Request, SessionInfo, Ses
 use super::travelling::Travelling;
 use super::{fetch, js};
 use crate::backend::{Backend, Device};
-use crate::data::{DataKind, Dataset, Part, Split};
+use crate::data::{DataKind, Dataset, Given, Part, Split};
 use crate::error::{Error, ErrorCode, Result};
 use crate::graph::{Kind, Phase};
 use crate::nn;
@@ -304,6 +304,7 @@ impl Desk {
         self.session = None;
         (self.views, self.pinned) = (Vec::new(), Vec::new());
         let reading = options.model.reading(&options.documents.unwrap_or_default());
+        let given = Given { classes: options.classes.clone().unwrap_or_default(), test: options.test_examples.unwrap_or(0) };
         let data = match (&options.data, &options.data_shape) {
             (Some(name), _) if options.files.is_some() => {
                 let bytes = |buffer: JsValue| js_sys::Uint8Array::new(&buffer).to_vec();
@@ -312,8 +313,11 @@ impl Desk {
             }
             (Some(name), _) => fetch::dataset(&self.data_url, name, reading, &self.post).await?,
             (None, Some(shape)) => {
-                let y = floats(&buffers.get(1));
-                Dataset::from_arrays(floats(&buffers.get(0)), shape, y)?
+                let x = js::cells(&buffers.get(0), options.data_scale.unwrap_or(1.0));
+                Dataset::from_examples(x, shape, floats(&buffers.get(1)), given)?
+            }
+            (None, None) if options.classes.is_some() => {
+                Dataset::from_lines(js_sys::Uint8Array::new(&buffers.get(0)).to_vec(), given, reading)?
             }
             (None, None) if options.text.is_some() => {
                 let text = options.text.as_deref().unwrap_or_default();

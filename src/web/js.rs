@@ -1,11 +1,14 @@
 //! The few things of the browser that the engine needs.
 
+use std::rc::Rc;
+
 use js_sys::{Array, Float32Array, Object, Reflect, Uint8Array, Uint32Array};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::fields::{Exact, FromValue};
+use crate::tensor::Cells;
 use crate::web::protocol::Event;
 
 /// The way back to the page.
@@ -98,6 +101,14 @@ pub(super) fn floats(array: &JsValue) -> Vec<f32> {
     match array.dyn_ref::<Float32Array>() {
         Some(floats) => floats.to_vec(),
         None => Float32Array::new(array).to_vec(),
+    }
+}
+
+/// The same as the cells of a column: bytes stay bytes, each of which stands for byte · scale.
+pub(super) fn cells(array: &JsValue, scale: f32) -> Cells {
+    match array.dyn_ref::<Uint8Array>() {
+        Some(bytes) => Cells::Bytes { data: Rc::new(bytes.to_vec()), scale },
+        None => floats(array).into(),
     }
 }
 

@@ -23,6 +23,8 @@ const CASES = [
   ["more labels than images", { data: { x: new Float32Array(4 * 784), y: Float32Array.of(0, 1, 2, 3, 4), shape: [4, 28, 28, 1] } }, "count_mismatch", undefined],
   ["too few pixels", { data: { x: new Float32Array(99), y: Float32Array.of(0, 1, 2, 3), shape: [4, 28, 28, 1] } }, "wrong_length", undefined],
   ["images of another size than the model's input", { data: { x: new Float32Array(4 * 64), y: Float32Array.of(0, 1, 2, 3), shape: [4, 8, 8, 1] } }, "shape_mismatch", undefined],
+  ["a test part of everything", { data: { x: new Float32Array(4 * 784), y: Float32Array.of(0, 1, 2, 3), shape: [4, 28, 28, 1], testExamples: 4 } }, "bad_value", /testExamples/],
+  ["more documents than labels", { data: { texts: ["one", "two"], labels: [0], classes: ["a", "b"] } }, "count_mismatch", /data/],
   ["an unknown preset", { model: "mnist-cmn" }, "unknown_name", undefined],
 ];
 

@@ -47,6 +47,16 @@ pageTest("a small network trains to the end, and every weight is there", {}, asy
   assert.equal(await page.locator("gs-plane-canvas.hatch").count(), 0);
 });
 
+pageTest("a table of weights that was left does not go on to those of the next network", {}, async ({ page, url }) => {
+  await open(page, `${url}/#/sigmoid-2-2-1`);
+  await page.locator(".grid-numbers td").nth(8).waitFor();
+  const weights = await page.locator("gs-weights").elementHandle();
+  await page.evaluate(() => (location.hash = "#/mnist-cnn"));
+  await page.getByText("93,322 parameters", { exact: true }).waitFor();
+  await ready(page);
+  assert.ok((await weights.evaluate((element) => element.querySelectorAll("td").length)) <= 9);
+});
+
 pageTest("an impossible layer is explained where it stands, and undone", {}, async ({ page, url }) => {
   await open(page, `${url}/#/mnist-cnn`);
   await page.locator(".layer-name").nth(4).click();

@@ -65,10 +65,10 @@ export const LOCAL_KEYS: readonly { keys: string; text: PlainKey }[] = [
   { keys: "Alt ↑ ↓", text: "keys.layer" },
 ];
 
-/** Whether keys belong to the element itself: it took them, takes text, opens, or is pressed by them. */
+/** Whether keys belong to a dialog, or to the element itself: it took them, takes text, opens, or is pressed by them. */
 function ownsKey(event: KeyboardEvent): boolean {
   const element = event.target instanceof Element ? event.target : null;
-  if (event.defaultPrevented || element?.closest("input, textarea, select, dialog, [contenteditable]")) return true;
+  if (event.defaultPrevented || document.querySelector("dialog[open]") || element?.closest("input, textarea, select, dialog, [contenteditable]")) return true;
   const presses = event.code === "Space" || event.code === "Enter";
   return presses && element?.closest("button, a, summary, [role=tab], [role=application]") != null;
 }

@@ -1,5 +1,6 @@
 import { applySettings } from "./state/settings.js";
 import { describeWhileEditing, start } from "./state/engine.js";
+import { watchDrops } from "./state/dropped.js";
 import { watchSelection } from "./state/pictures.js";
 import { forgetWithSession } from "./state/looking.js";
 import { followAddress } from "./state/route.js";
@@ -17,4 +18,5 @@ watchWalk();
 watchCell();
 watchPredictions();
 forgetWithSession();
+watchDrops();
 start().then(followAddress, () => undefined);

@@ -31,7 +31,7 @@ asked! {
     pub struct SessionOptions {
         /// The model, layer by layer.
         pub model: ModelSpec,
-        /// An installed or generated data set, or none if the examples come as buffers (`x` then `y`, both `Float32Array`).
+        /// An installed or generated data set, or none if the examples come as buffers: `x`, a `Float32Array` or a `Uint8Array`, then `y`, a `Float32Array`.
         pub data: Option<String>,
         /// Names of the set's own files, which come as buffers, where it is not installed.
         pub files: Option<Vec<String>>,
@@ -41,6 +41,13 @@ asked! {
         pub documents: Option<DocumentOptions>,
         /// Shape of `x` with the number of examples first, when the examples come as buffers.
         pub data_shape: Option<Vec<usize>>,
+        /// What the bytes of `x` are multiplied by, where it is a `Uint8Array`; they stay bytes in memory.
+        pub data_scale: Option<f32>,
+        /// Names of the classes of what comes in buffers. With them and without a shape the one buffer is labelled documents in UTF-8, a line each:
+        /// the number of a class, a tab, the text.
+        pub classes: Option<Vec<String>>,
+        /// How many of the examples in buffers, the last ones, are for testing.
+        pub test_examples: Option<usize>,
         /// Backend wanted.
         pub backend: BackendChoice,
         /// Seed of initial weights, shuffling and dropout.

@@ -15,6 +15,8 @@ export abstract class View extends LitElement {
   protected override performUpdate(): void {
     if (!this.isUpdatePending) return;
     this.#stop?.();
+    // One that was taken off the page in the meantime would follow its signals for ever.
+    if (!this.isConnected) return super.performUpdate();
     let first = true;
     this.#stop = effect(() => {
       if (first) {

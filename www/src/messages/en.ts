@@ -18,6 +18,7 @@ const texts = {
   "theme.dark": "Dark",
   "model.welcome": "A trained network",
   "data.digit": "One digit",
+  "own.open": "Your own data…",
   "data.missing": "{title} (not installed)",
   "data.name": "Name",
   "data.characters": "Characters",
@@ -234,6 +235,7 @@ const texts = {
   "missing.command": "Install it where the project lies, then load this page again:",
   "missing.drop": "Or drop its official files here: images and labels as idx or idx.gz; of CIFAR-10, cifar-10-binary.tar.gz or its batches. They stay on this machine.",
   "missing.choose": "Choose files",
+  "missing.own": "Or drop what you have of it anywhere on this page, such as 20news-bydate.tar.gz: it is read as data of your own.",
 
   "notice.dismiss": "Dismiss",
   "notice.understood": "Understood",

@@ -48,7 +48,11 @@ effect(() => {
   document.documentElement.lang = TAGS[texts.value.language];
 });
 
-const fill = (template: string, args: Readonly<Record<string, string | number>>): string =>
+/** The language of the texts that are shown. */
+export const shownLanguage = computed(() => texts.value.language);
+
+/** Puts values into a sentence. */
+export const fill = (template: string, args: Readonly<Record<string, string | number>>): string =>
   template.replace(/\{(\w+)\}/g, (all, key: string) => {
     const value = args[key];
     return value === undefined ? all : typeof value === "number" ? count(value) : value;

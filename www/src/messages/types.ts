@@ -13,8 +13,11 @@ type Names<T extends string> = T extends `${string}{${infer Name}}${infer Rest}`
 /** Key of a text without arguments. */
 export type PlainKey = { [K in Key]: [Names<(typeof en)["texts"][K]>] extends [never] ? K : never }[Key];
 
-/** What `t` takes besides the key: nothing, or every name in the English template. */
-export type Arguments<K extends Key> = Names<(typeof en)["texts"][K]> extends never ? [] : [Record<Names<(typeof en)["texts"][K]>, string | number>];
+/** What a template takes: nothing, or every name in it. */
+export type ArgumentsOf<T extends string> = Names<T> extends never ? [] : [Record<Names<T>, string | number>];
+
+/** What `t` takes besides the key: what the English template does. */
+export type Arguments<K extends Key> = ArgumentsOf<(typeof en)["texts"][K]>;
 
 /** A sentence for each error, with the arguments that the engine gives. */
 export type ErrorTexts = Readonly<Record<ErrorCode, string>>;
@@ -52,6 +55,7 @@ export interface Catalogue {
 }
 
 /** Keys of a translation whose `{names}` are not those of the English text; it must be `never`. */
-export type Misnamed<T extends { readonly [K in keyof Texts]: string }> = {
-  [K in keyof Texts]: [Names<T[K]>] extends [Names<Texts[K]>] ? ([Names<Texts[K]>] extends [Names<T[K]>] ? never : K) : K;
-}[keyof Texts];
+export type MisnamedOf<English extends { readonly [key: string]: string }, T extends { readonly [K in keyof English]: string }> = {
+  [K in keyof English]: [Names<T[K]>] extends [Names<English[K]>] ? ([Names<English[K]>] extends [Names<T[K]>] ? never : K) : K;
+}[keyof English];
+export type Misnamed<T extends { readonly [K in keyof Texts]: string }> = MisnamedOf<Texts, T>;

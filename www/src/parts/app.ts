@@ -1,7 +1,8 @@
-import { html } from "lit";
+import { html, nothing } from "lit";
 import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
 import type { PlainKey } from "../messages/types.js";
+import { ownOpen } from "../state/dropped.js";
 import { pane, scratchOpen } from "../state/store.js";
 import { walk } from "../state/walk.js";
 import "./topbar.js";
@@ -25,12 +26,14 @@ class App extends View {
   override render() {
     // What few visitors open is loaded when they do.
     if (scratchOpen.value) void import("./scratchpad.js");
+    if (ownOpen.value) void import("./own-data.js");
+    const own = ownOpen.value ? html`<gs-own-data></gs-own-data>` : nothing;
     if (scratchOpen.value && !walk.value) {
       return html`
         <gs-topbar></gs-topbar>
         <gs-notices></gs-notices>
         <main class="panes alone"><gs-scratchpad></gs-scratchpad></main>
-        <gs-help></gs-help>
+        <gs-help></gs-help>${own}
       `;
     }
     const program = scratchOpen.value;
@@ -48,7 +51,7 @@ class App extends View {
         <section class="pane-inspect" aria-label=${t("pane.inspect")}><gs-inspect></gs-inspect></section>
       </main>
       <gs-transport></gs-transport>
-      <gs-help></gs-help>
+      <gs-help></gs-help>${own}
     `;
   }
 }

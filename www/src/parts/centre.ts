@@ -1,7 +1,7 @@
 import { html, nothing } from "lit";
 import { general, megabytes, shape } from "../lib/format.js";
 import { View } from "../lib/view.js";
-import { lesson, phrase, t } from "../messages/index.js";
+import { phrase, t } from "../messages/index.js";
 import { zoom } from "../state/cell.js";
 import { build, cancelLoading } from "../state/engine.js";
 import { filtersOf, kernelOf, ON_LAYER } from "../state/pictures.js";
@@ -77,7 +77,7 @@ class Centre extends View {
         <button class="primary" @click=${() => goTo("mnist-cnn")}>${icons.play}${t("welcome.open")}</button></div>`;
     }
     const name = setup?.preset ?? "";
-    return html`<div class="crumb"><h2 class="title">${lesson(name)?.title ?? name}</h2>
+    return html`<div class="crumb"><h2 class="title">${store.titleOf(name)}</h2>
       ${store.built.value && store.frame.value
         ? html`<p class="legend" aria-label=${t("legend.label")}><span class="mono">−</span><i class="ramp"></i><span class="mono">+</span><span>${t("legend.text")}</span></p>`
         : nothing}</div>`;
@@ -90,7 +90,7 @@ class Centre extends View {
     const built = store.built.value;
     if (!built && store.setup.value) {
       const { preset } = store.setup.value;
-      return html`<section class="panel waiting"><h2>${lesson(preset)?.title ?? preset}</h2><p>${t("empty.stopped")}</p>
+      return html`<section class="panel waiting"><h2>${store.titleOf(preset)}</h2><p>${t("empty.stopped")}</p>
         <div class="buttons"><button class="primary" ?disabled=${status !== "idle"} @click=${() => build()}>${t("empty.load")}</button></div></section>`;
     }
     if (!built) {

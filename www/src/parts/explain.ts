@@ -2,6 +2,7 @@ import { html, nothing } from "lit";
 import { count } from "../lib/format.js";
 import { View } from "../lib/view.js";
 import { lesson, phrase, t } from "../messages/index.js";
+import { ownSetup } from "../state/dropped.js";
 import * as store from "../state/store.js";
 
 /** What the model is, what its article claims and what is true, and what to do next. */
@@ -19,12 +20,14 @@ class Explain extends View {
                   <tbody>${taught.claims.map(({ what, article, truth }) => html`<tr><th scope="row">${what}</th><td>${article}</td><td>${truth}</td></tr>`)}</tbody></table>`
               : nothing}</section>
             <section><h3>${t("explain.next")}</h3><ol class="next">${taught.next.map(({ text, address }) => html`<li>${address ? html`<a href=${address}>${text}</a>` : text}</li>`)}</ol></section>`
-        : html`<section class="lesson"><h2>${name}</h2><p>${t("explain.untaught")}</p></section>`}
+        : ownSetup(name)
+          ? (void import("./own-facts.js"), html`<gs-own-facts .name=${name}></gs-own-facts>`)
+          : html`<section class="lesson"><h2>${name}</h2><p>${t("explain.untaught")}</p></section>`}
       ${set
         ? html`<section><h3>${t("explain.data")}</h3><dl class="facts">
             <dt>${t("data.name")}</dt><dd>${phrase(set.title)}</dd>
             <dt>${t(set.kind === "text" ? "data.characters" : "data.examples")}</dt><dd class="mono">${set.test ? t("data.counts", { train: set.train, test: set.test }) : count(set.train)}</dd>
-            <dt>${t("data.source")}</dt><dd>${phrase(set.source)}</dd>
+            ${set.source ? html`<dt>${t("data.source")}</dt><dd>${phrase(set.source)}</dd>` : nothing}
             ${set.licence ? html`<dt>${t("data.licence")}</dt><dd>${set.licence}</dd>` : nothing}</dl></section>`
         : nothing}`;
   }

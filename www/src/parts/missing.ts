@@ -1,4 +1,4 @@
-import { html, nothing } from "lit";
+import { html } from "lit";
 import { View } from "../lib/view.js";
 import { phrase, t } from "../messages/index.js";
 import { takeDropped } from "../state/dropped.js";
@@ -23,8 +23,7 @@ class Missing extends View {
     }
   }
 
-  #hover(event: DragEvent, over: boolean): void {
-    event.preventDefault();
+  #hover(over: boolean): void {
     this.#over = over;
     this.requestUpdate();
   }
@@ -35,17 +34,20 @@ class Missing extends View {
     // The engine reads the publishers' own files of images; texts are installed.
     const droppable = set?.kind === "image";
     return html`<section class="panel waiting ${this.#over ? "over" : ""}" role="alert"
-      @dragover=${(event: DragEvent) => this.#hover(event, true)}
-      @dragleave=${(event: DragEvent) => this.#hover(event, false)}
+      @dragover=${() => this.#hover(true)}
+      @dragleave=${() => this.#hover(false)}
       @drop=${(event: DragEvent) => {
-        this.#hover(event, false);
-        if (droppable) void this.#take(event.dataTransfer?.files);
+        this.#hover(false);
+        // Of any other set the page takes the files as the visitor's own data.
+        if (!droppable) return;
+        event.preventDefault();
+        void this.#take(event.dataTransfer?.files);
       }}>
       <h2>${t("missing.title", { title })}</h2>
       <p>${t("missing.command")}</p>
       <pre class="mono">cargo xtask data ${this.name}</pre>
       ${droppable ? html`<p>${t("missing.drop")}</p>
-      <label class="file">${t("missing.choose")}<input type="file" multiple accept=".gz,.idx,.bin,.tar,application/gzip" @change=${(event: Event) => this.#take((event.target as HTMLInputElement).files)}></label>` : nothing}
+      <label class="file">${t("missing.choose")}<input type="file" multiple accept=".gz,.idx,.bin,.tar,application/gzip" @change=${(event: Event) => this.#take((event.target as HTMLInputElement).files)}></label>` : html`<p>${t("missing.own")}</p>`}
     </section>`;
   }
 }

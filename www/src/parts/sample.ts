@@ -12,6 +12,9 @@ import { isText } from "../state/writing.js";
 import { icons } from "./icons.js";
 import "./pad.js";
 
+/** Inputs that are listed by number. */
+const LISTED = 40;
+
 const classes = (): readonly string[] => store.classes.value;
 const className = (k: number): string => classes()[k] ?? String(k);
 
@@ -117,7 +120,8 @@ class Sample extends View {
             ? (void import("./documents.js"), html`<gs-document-sample></gs-document-sample>`)
             : image
             ? pinned ? html`<gs-sample-image></gs-sample-image>` : html`<div class="hatch square"></div>`
-            : html`<dl class="inputs">${pinned ? [...pinned.x].map((v, k) => html`<dt>x<sub>${k + 1}</sub></dt><dd>${general(v)}</dd>`) : nothing}
+            : html`<dl class="inputs">${pinned ? [...pinned.x.subarray(0, LISTED)].map((v, k) => html`<dt>x<sub>${k + 1}</sub></dt><dd>${general(v)}</dd>`) : nothing}
+                ${pinned && pinned.x.length > LISTED ? html`<dt>…</dt><dd>x<sub>${pinned.x.length}</sub></dd>` : nothing}
                 ${pinned?.target.map((y, k, all) => html`<dt>y${all.length > 1 ? html`<sub>${k + 1}</sub>` : nothing}</dt><dd>${general(y)}</dd>`)}</dl>`}
         ${isText() ? nothing : givesBack() ? html`<gs-sample-back title=${t("sample.back")}></gs-sample-back>` : this.#bars()}
       </div>

@@ -1,7 +1,8 @@
 import { html, nothing } from "lit";
 import type { BackendChoice, DatasetInfo } from "gradscope";
 import { View } from "../lib/view.js";
-import { lesson, phrase, t } from "../messages/index.js";
+import { phrase, t } from "../messages/index.js";
+import { ownOpen, ownSetup } from "../state/dropped.js";
 import { goTo } from "../state/route.js";
 import { language, LANGUAGE_NAMES, LANGUAGES, theme, THEMES, type Language, type Theme } from "../state/settings.js";
 import { readsTokens, refit } from "../state/spec.js";
@@ -20,6 +21,8 @@ function chooseData(name: string): void {
   const now = store.datasets.value.find((set) => set.name === name);
   const setup = store.setup.value;
   if (!now || !setup) return;
+  // One's own come back with the model that was set up for them.
+  if (ownSetup(name)) return goTo(name);
   // A text brings its own vocabulary, to which the engine fits the model.
   if (now.kind === "text") store.change({ data: name });
   // Documents become rows as the model reads them.
@@ -40,9 +43,14 @@ function badge(): string {
 const TEAMS = crossOriginIsolated ? [2, 3, 4, 6, 8, 12, 16].filter((size) => size <= navigator.hardwareConcurrency) : [];
 
 class TopBar extends View {
+  protected override updated(): void {
+    // Once its options are there, which may be others than before.
+    for (const select of this.querySelectorAll("select")) select.value = select.dataset.chosen ?? select.value;
+  }
+
   #pick(label: string, content: unknown, chosen: string, change: (value: string) => void, kind = "") {
     return html`<label class="pick ${kind}"><span>${label}</span
-      ><select aria-label=${label} .value=${chosen} @change=${(event: Event) => change(value(event))}>${content}</select></label>`;
+      ><select aria-label=${label} data-chosen=${chosen} @change=${(event: Event) => change(value(event))}>${content}</select></label>`;
   }
 
   override render() {
@@ -52,12 +60,13 @@ class TopBar extends View {
     const option = (of: string, text: string, selected: boolean) => html`<option value=${of} ?selected=${selected}>${text}</option>`;
     const models = html`
       ${option("welcome", t("model.welcome"), chosen === "welcome")}
-      ${store.presets.value.map(({ name }) => option(name, lesson(name)?.title ?? name, chosen === name))}
+      ${store.presets.value.map(({ name }) => option(name, store.titleOf(name), chosen === name))}
+      ${ownSetup(chosen) ? option(chosen, store.titleOf(chosen), true) : nothing}
       ${option("scratch", t("scratch.title"), scratch)}`;
     const wanted = store.wantedDataset.value?.kind === "documents" ? "documents" : readsTokens(setup?.model) ? "text" : "numbers";
     const sets = html`
       ${setup && !setup.data ? option("", t("data.digit"), true) : nothing}
-      ${store.datasets.value.filter(({ kind, name }) => name === setup?.data || family(kind) === wanted).map(({ name, title, installed }) =>
+      ${store.datasets.value.filter(({ kind, name }) => name === setup?.data || ownSetup(name) || family(kind) === wanted).map(({ name, title, installed }) =>
         option(name, installed ? phrase(title) : t("data.missing", { title: phrase(title) }), setup?.data === name))}`;
     const workers = setup?.workers ?? 1;
     const backend = setup?.backend === "cpu" && workers > 1 ? `cpu ${workers}` : (setup?.backend ?? "auto");
@@ -69,10 +78,11 @@ class TopBar extends View {
       <h1 class="brand"><a href="#/" title=${t("brand")}>grad<i>scope</i></a></h1>
       ${this.#pick(t("pick.model"), models, chosen, (name) => (name === "welcome" ? (location.hash = "#/") : goTo(name)))}
       ${scratch ? nothing : this.#pick(t("pick.data"), sets, setup?.data ?? "", chooseData)}
+      <button class="own-button" @click=${() => (ownOpen.value = [])} title=${t("own.open")}>${icons.add}<span>${t("own.open")}</span></button>
       <span class="gap"></span>
       ${scratch ? nothing : html`<label class="pick badge ${session ? "on" : ""}" title=${t("backend.switch")}>
         <span class="shown">${name}<span class="detail">${detail.map((part) => ` · ${part}`)}</span></span>
-        <select aria-label=${t("backend.switch")} .value=${backend} @change=${(event: Event) => {
+        <select aria-label=${t("backend.switch")} data-chosen=${backend} @change=${(event: Event) => {
           const [kind, workers = "1"] = value(event).split(" ");
           store.change({ backend: kind as BackendChoice, workers: Number(workers) });
           if (!store.isWelcome.value) void build();

@@ -1,7 +1,7 @@
 import { effect } from "@preact/signals-core";
 import { backends, createSession, datasets as listDatasets, describeModel, GradscopeError, presets as listPresets, type Session } from "gradscope";
 import { latest } from "../lib/latest.js";
-import { droppedData } from "./dropped.js";
+import { givenData } from "./dropped.js";
 import { History } from "./history.js";
 import * as store from "./store.js";
 import { forgetWriting } from "./writing.js";
@@ -71,6 +71,33 @@ export function forget(): void {
   store.lastSnapshot.value = undefined;
 }
 
+/** A session of a setup. */
+function create(of: store.Setup, signal?: AbortSignal): Promise<Session> {
+  const { model, optimizer, loss, batchSize, validationSplit, seed, backend, workers, documents } = of;
+  return createSession({
+    model, optimizer, loss, batchSize, validationSplit, seed, backend, workers, documents, signal,
+    data: givenData(of.data) ?? of.data,
+    onLoading: (event) => (store.loading.value = event),
+  });
+}
+
+/** Forgets what was seen and moved of a session. */
+function forgetLooks(): void {
+  store.frame.value = undefined;
+  store.pinned.value = undefined;
+  store.hyper.value = {};
+  store.notice.value = store.missing.value = undefined;
+}
+
+/** Opens a session of another setup; the one that is open stays until that has worked. */
+export async function openInstead(wanted: store.Setup): Promise<void> {
+  const session = await create(wanted);
+  await close();
+  forgetLooks();
+  store.setup.value = wanted;
+  await adopt(session, wanted);
+}
+
 /** Builds a session of what the controls show, or one that goes on from the last snapshot. Resolves with whether there is one. */
 export async function build(how: { goOn?: boolean } = {}): Promise<boolean> {
   const wanted = store.setup.value;
@@ -78,21 +105,13 @@ export async function build(how: { goOn?: boolean } = {}): Promise<boolean> {
   const last = how.goOn ? store.lastSnapshot.value : undefined;
   const kept = last && { history: store.history.value, target: store.target.value };
   await close();
-  store.frame.value = undefined;
-  store.pinned.value = undefined;
-  store.hyper.value = {};
-  store.notice.value = store.missing.value = undefined;
+  forgetLooks();
   store.status.value = "loading";
   store.loading.value = undefined;
   loadingStop = new AbortController();
   const { signal } = loadingStop;
   try {
-    const { model, optimizer, loss, batchSize, validationSplit, seed, backend, workers, documents } = wanted;
-    const session = await createSession({
-      model, optimizer, loss, batchSize, validationSplit, seed, backend, workers, documents, signal,
-      data: droppedData(wanted.data) ?? wanted.data,
-      onLoading: (event) => (store.loading.value = event),
-    });
+    const session = await create(wanted, signal);
     if (last) await session.restore(last.snapshot);
     await adopt(session, wanted);
     if (last && kept) {

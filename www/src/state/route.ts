@@ -1,5 +1,6 @@
 import { effect } from "@preact/signals-core";
 import type { BackendChoice, OptimizerSpec, Preset } from "gradscope";
+import { ownSetup } from "./dropped.js";
 import { build } from "./engine.js";
 import { t } from "../messages/index.js";
 import { withRate } from "./schedule.js";
@@ -28,7 +29,8 @@ export function setupOf(preset: Preset): store.Setup {
 export function parse(hash: string, presets: readonly Preset[]): Address {
   const [path = "", query = ""] = hash.replace(/^#\/?/, "").split("?");
   const preset = presets.find(({ name }) => name === path);
-  let wrong: Address["wrong"] = path && !preset ? { field: "preset", value: path } : undefined;
+  // Data of the visitor's own are gone with the page that read them.
+  let wrong: Address["wrong"] = path && !preset ? { field: path.startsWith("own-") ? "data" : "preset", value: path } : undefined;
   const changes: Partial<store.Setup> = {};
   let optimizer: OptimizerSpec | undefined = preset?.optimizer;
   const whole = (value: string, least: number): number | undefined => (/^\d{1,9}$/.test(value) && Number(value) >= least ? Number(value) : undefined);
@@ -78,14 +80,15 @@ async function open(): Promise<void> {
   if (store.scratchOpen.peek()) await leave();
   store.scratchOpen.value = false;
   const { preset, changes, wrong } = parse(location.hash, store.presets.value);
-  if (preset) {
-    store.setup.value = { ...setupOf(preset), ...changes };
+  const own = ownSetup(location.hash.slice(2));
+  if (own || preset) {
+    store.setup.value = own ?? { ...setupOf(preset!), ...changes };
     store.tab.value = "explain";
     await build();
   } else {
     await openWelcome();
   }
-  if (wrong) store.notice.value ??= { kind: "address", ...wrong };
+  if (wrong && !own) store.notice.value ??= { kind: "address", ...wrong };
 }
 
 /** Opens what the address says, now and whenever it changes. */
@@ -93,7 +96,7 @@ export function followAddress(): void {
   addEventListener("hashchange", () => void open());
   void open();
   effect(() => {
-    document.title = store.scratchOpen.value ? `${t("scratch.title")} · Gradscope` : store.setup.value && !store.isWelcome.value ? `${store.setup.value.preset} · Gradscope` : "Gradscope";
+    document.title = store.scratchOpen.value ? `${t("scratch.title")} · Gradscope` : store.setup.value && !store.isWelcome.value ? `${store.titleOf(store.setup.value.preset)} · Gradscope` : "Gradscope";
   });
 }
 

@@ -3,7 +3,7 @@ import type {
   BackendChoice, BackendReport, DatasetInfo, DocumentOptions, Evaluation, Frame, GradscopeError, LossSpec, ModelDescription, ModelSpec, OptimizerSpec,
   ParameterInfo, Preset, Progress, Session, Snapshot, Split,
 } from "gradscope";
-import { phrase } from "../messages/index.js";
+import { lesson, phrase } from "../messages/index.js";
 import { History } from "./history.js";
 
 /** What the page would build, and what it has built: the same kind of thing, so that they can be compared. */
@@ -104,6 +104,8 @@ export const classes = computed((): readonly string[] => {
 /** Whether the examples are labelled documents. */
 export const isDocuments = computed(() => dataset.value?.kind === "documents");
 export const wantedDataset = computed(() => datasets.value.find(({ name }) => name === setup.value?.data));
+/** What a model is called: as its lesson, or, where it was set up for data of the visitor's own, as these. */
+export const titleOf = (preset: string): string => lesson(preset)?.title ?? datasets.value.find(({ name }) => name === preset)?.title ?? preset;
 export const isWelcome = computed(() => setup.value?.preset === "welcome");
 
 /** Epochs and patience are properties of pressing Play, not of the network. */

@@ -1,0 +1,42 @@
+// Files as visitors have them, made byte by byte.
+
+/** A bitmap of 24 bits a pixel; `grey(x, y)` is its brightness. */
+export function bmp(width, height, grey) {
+  const row = Math.ceil((width * 3) / 4) * 4;
+  const file = Buffer.alloc(54 + row * height);
+  file.write("BM");
+  file.writeUInt32LE(file.length, 2);
+  for (const [at, value] of [[10, 54], [14, 40], [18, width], [22, height], [26, 1 | (24 << 16)], [34, row * height]]) file.writeUInt32LE(value, at);
+  // From the bottom up.
+  for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) file.fill(grey(x, height - 1 - y), 54 + y * row + 3 * x, 54 + y * row + 3 * x + 3);
+  return file;
+}
+
+let table;
+
+/** A text of ASCII and common ideographs in GB18030. */
+export function gb18030(text) {
+  if (!table) {
+    const decoder = new TextDecoder("gb18030");
+    table = new Map();
+    for (let lead = 0x81; lead < 0xff; lead++) for (let trail = 0x40; trail < 0xff; trail++) if (trail !== 0x7f) table.set(decoder.decode(Uint8Array.of(lead, trail)), [lead, trail]);
+  }
+  return Buffer.from([...text].flatMap((c) => (c < "\x80" ? [c.charCodeAt(0)] : table.get(c))));
+}
+
+/** A text in UTF-16, the lower byte first, without a mark. */
+export const utf16 = (text) => Buffer.from(text, "utf16le");
+
+/** A tar archive of texts by their paths. */
+export function tar(files) {
+  const blocks = files.flatMap(([path, text]) => {
+    const header = Buffer.alloc(512);
+    const body = Buffer.from(text);
+    header.write(path, 0);
+    header.write(body.length.toString(8).padStart(11, "0"), 124);
+    header.write("0", 156);
+    header.write("ustar\x0000", 257);
+    return [header, body, Buffer.alloc((512 - (body.length % 512)) % 512)];
+  });
+  return Buffer.concat([...blocks, Buffer.alloc(1024)]);
+}

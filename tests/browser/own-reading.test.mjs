@@ -1,0 +1,127 @@
+// The code that reads a visitor's own data, function by function; it runs here as in its worker.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { bmp, gb18030, utf16 } from "./own-files.mjs";
+import { npm } from "./support.mjs";
+
+const module = (name) => fileURLToPath(new URL(`../../www/src/reading/${name}.ts`, import.meta.url));
+const { outputFiles } = await npm("esbuild").build({
+  stdin: { contents: ["encoding", "split", "columns", "table", "labelled", "limits", "image-size", "report", "text"].map((name) => `export * from ${JSON.stringify(module(name))};`).join("\n"), resolveDir: fileURLToPath(new URL("../../www", import.meta.url)) },
+  bundle: true, format: "esm", write: false, platform: "browser",
+});
+const reading = await import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString("base64")}`);
+const { Report, ReadingError } = reading;
+const wishes = { test: 0.2, seed: 1 };
+
+test("encodings are told by their marks and by what makes sense", () => {
+  const chinese = "春眠不觉晓，处处闻啼鸟。\n夜来风雨声，花落知多少。\n";
+  const french = "L'été dernier, à Noël, où l'élève naïf a mangé une pâte brisée.\n";
+  const swapped = (bytes) => Buffer.from(bytes).swap16();
+  const marked = (mark, bytes) => Buffer.concat([Buffer.from(mark), bytes]);
+  for (const [bytes, encoding, text] of [
+    [Buffer.from(chinese), "utf-8", chinese], [marked([0xef, 0xbb, 0xbf], Buffer.from(chinese)), "utf-8", chinese],
+    [gb18030(chinese), "gb18030", chinese], [utf16(chinese), "utf-16le", chinese], [swapped(utf16(chinese)), "utf-16be", chinese],
+    [utf16(chinese.replaceAll("\n", "")), "utf-16le", chinese.replaceAll("\n", "")],
+    [marked([0xff, 0xfe], utf16(french)), "utf-16le", french], [marked([0xfe, 0xff], swapped(utf16(french))), "utf-16be", french],
+    [utf16("plain words\n"), "utf-16le", "plain words\n"], [Buffer.from(french, "latin1"), "windows-1252", french],
+  ]) assert.deepEqual(reading.decode(bytes), { text, encoding, replaced: 0 });
+  assert.equal(reading.decode(Buffer.from(chinese), "gb18030").encoding, "gb18030", "as it is wanted");
+  const spoilt = Buffer.from("Les élèves ont mangé une pâte. ".repeat(100));
+  spoilt[10] = 0xff;
+  assert.deepEqual([reading.decode(spoilt).encoding, reading.decode(spoilt).replaced], ["utf-8", 1]);
+  assert.equal(reading.decode(Buffer.from(Array.from({ length: 4096 }, (_, k) => (k * k * 31 + (k >> 2)) & 255))), undefined);
+});
+
+test("names in archives are read as the system wrote them that made it", () => {
+  const bytewise = (bytes) => String.fromCharCode(...bytes);
+  assert.equal(reading.nameOf(bytewise(gb18030("猫/一.png"))), "猫/一.png");
+  assert.equal(reading.nameOf(bytewise(Buffer.from("猫/一.png"))), "猫/一.png");
+  assert.equal(reading.nameOf("猫/一.png"), "猫/一.png");
+  assert.equal(reading.nameOf("plain/one.png"), "plain/one.png");
+});
+
+test("the test part has its share of each class, the same for the same seed", () => {
+  const labels = Array.from({ length: 103 }, (_, k) => (k < 60 ? 0 : k < 100 ? 1 : k < 102 ? 2 : 3));
+  const { order, test: tested } = reading.split(labels, 0.2, 7);
+  assert.deepEqual([...order].sort((a, b) => a - b), labels.map((_, k) => k));
+  const counts = [0, 0, 0, 0];
+  for (const row of order.slice(order.length - tested)) counts[labels[row]]++;
+  assert.deepEqual(counts, [12, 8, 0, 0], "and at least one stays to train on");
+  assert.deepEqual(reading.split(labels, 0.2, 7), { order, test: tested });
+  assert.notDeepEqual(reading.split(labels, 0.2, 8).order, order);
+  const train = order.slice(0, 83).map((row) => labels[row]);
+  assert.ok(train.slice(0, 30).includes(0) && train.slice(0, 30).includes(1), "the training part is shuffled");
+  const given = labels.map((_, k) => k % 10 === 0);
+  assert.deepEqual([...reading.split(labels, 0.2, 7, given).order.slice(-11)].sort((a, b) => a - b), [0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100]);
+});
+
+const told = (text, choices = {}, name = "") => {
+  const report = new Report();
+  const { preview, make } = reading.tell(reading.parse(text, name), undefined, { ...wishes, test: 0, ...choices }, report);
+  return { ...preview, make };
+};
+
+test("tables and texts are told apart", () => {
+  for (const text of ["a,b\n1,2\n3,4\n", "x;y\n1,5;2,5\n", "1\t2\t3\n4\t5\t6\n", "name,kind\nAnn,x\nBob,y\nCid,x\n"]) assert.ok(reading.looksLikeTable(text, ""), text);
+  for (const text of ["One line, with a comma.\nAnother, with one.\nAnd, a third.\nThe, last.\n", "a word\n", "春眠不觉晓，处处闻啼鸟。\n夜来风雨声，花落知多少。\n"]) {
+    assert.ok(!reading.looksLikeTable(text, ""), text);
+  }
+  assert.ok(reading.looksLikeTable("one column\n", "by its name.csv"));
+});
+
+test("columns, names, decimal commas and categories", () => {
+  const table = told("Länge;Farbe;Art\n1,5;rot;a\n2,5;blau;b\n3,5;rot;a\n4,5;;b\n");
+  assert.deepEqual(table.choice, { header: true, target: 2, inputs: [0, 1], classes: true });
+  assert.deepEqual(table.inputs.map(({ name }) => name), ["Länge", "Farbe = blau", "Farbe = rot"]);
+  assert.deepEqual(table.skipped, [{ reason: "missing", count: 1, places: ["5, Farbe"] }]);
+  const { x, y, shape, classes } = table.make();
+  assert.deepEqual([shape, classes], [[3, 3], ["a", "b"]]);
+  const rows = [...y].map((label, k) => [classes[label], ...x.slice(3 * k, 3 * k + 3)]).sort((p, q) => p[1] - q[1]);
+  const deviation = Math.sqrt(2 / 3);
+  assert.deepEqual(rows.map(([label, , ...hot]) => [label, hot]), [["a", [0, 1]], ["b", [1, 0]], ["a", [0, 1]]]);
+  rows.forEach(([, value], k) => assert.ok(Math.abs(value - (k - 1) / deviation) < 1e-6));
+});
+
+test("a target that is a number is standardised by the training part; without a header columns have numbers", () => {
+  const table = told(Array.from({ length: 50 }, (_, k) => `${k},7,${3.5 * k + 0.25}`).join("\n"), { test: 0.2 });
+  assert.deepEqual(table.choice, { header: false, target: 2, inputs: [0, 1], classes: false });
+  assert.deepEqual([table.train, table.test, table.columns.map(({ name }) => name)], [40, 10, ["1", "2", "3"]]);
+  const { x, y } = table.make();
+  const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
+  const trained = [...y].slice(0, 40);
+  assert.ok(Math.abs(mean(trained)) < 1e-6 && Math.abs(mean(trained.map((value) => value ** 2)) - 1) < 1e-5);
+  assert.ok([...x].every((value, k) => k % 2 === 0 || value === 0), "a column that is always the same is 0");
+  y.forEach((value, k) => assert.ok(Math.abs(value - x[2 * k]) < 1e-5, "the target is a line"));
+});
+
+test("what does not fit into memory says how much would", () => {
+  assert.equal(reading.checkSize(1000, 784), undefined);
+  assert.deepEqual(reading.checkSize(100_000, 64 * 64 * 3), { code: "tooLarge", args: { n: 100_000, bytes: "1229", most: "512", fits: 41_666 } });
+  assert.throws(() => reading.checkFile("huge.csv", 3e8, reading.MOST_TEXT), ({ failure }) => failure.code === "fileTooLarge" && failure.args.most === "256");
+  assert.throws(() => reading.checkUnpacked(33e6, 1e5), ReadingError);
+  assert.doesNotThrow(() => reading.checkUnpacked(33e6, 1e6));
+  assert.throws(() => reading.checkUnpacked(1.1e9, 1e9), ReadingError);
+});
+
+test("sizes of images stand in their headers", () => {
+  assert.deepEqual(reading.sizeOf(bmp(40, 20, () => 1)), [40, 20]);
+  const png = Buffer.alloc(40);
+  png.write("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "latin1");
+  png.writeUInt32BE(30_000, 16);
+  png.writeUInt32BE(20_000, 20);
+  assert.deepEqual(reading.sizeOf(png), [30_000, 20_000]);
+  const jpeg = Buffer.from([0xff, 0xd8, 0xff, 0xe0, 0, 4, 0, 0, 0xff, 0xc2, 0, 17, 8, 0, 100, 0, 200, 3, ...Array(30).fill(0)]);
+  assert.deepEqual(reading.sizeOf(jpeg), [200, 100]);
+  assert.equal(reading.sizeOf(Buffer.from("no image at all, but long enough to be one")), undefined);
+});
+
+test("a corpus needs two windows, and gets smaller ones where it is short", () => {
+  const of = (length) => new reading.Writing("a.txt", "abcdefgh".repeat(Math.ceil(length / 8)).slice(0, length), new Report()).preview(wishes);
+  assert.equal(of(10_000).context, 64);
+  const short = of(100);
+  assert.deepEqual([short.context, short.notes], [32, [{ code: "context", args: { context: 32, wanted: 64 } }]]);
+  assert.deepEqual(of(17).problem, { code: "textTooShort", args: { got: 17, least: 18 } });
+  assert.equal(of(18).problem, undefined);
+});

@@ -1,0 +1,4 @@
+import style from "../../styles/own-data.css";
+import { adopt } from "../lib/style.js";
+
+adopt(style);

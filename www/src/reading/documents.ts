@@ -1,0 +1,94 @@
+import type { OwnData } from "gradscope";
+import type { Entry } from "./archives.js";
+import { decode } from "./encoding.js";
+import { byFolder, checkClasses, checkSize, part, type Source, type Told } from "./labelled.js";
+import type { Report } from "./report.js";
+import type { DocumentsPreview, Failure, Wishes } from "./types.js";
+
+/** Most words of a row. */
+const LONGEST = 200;
+/** Beginnings that are shown. */
+const SHOWN = 6;
+const LETTERS = 160;
+/** Documents that are counted to tell the length of a row. */
+const COUNTED = 20_000;
+/** Words that are told apart. */
+const WORDS = 50_000;
+
+/** Words as the engine has them: runs of letters and digits, and each ideograph and kana by itself. */
+const WORD = /[\u3040-\u30ff\u3400-\u9fff]|(?:(?![\u3040-\u30ff\u3400-\u9fff])[\p{L}\p{N}])+/gu;
+
+const labelledProblem = (texts: readonly string[], classes: readonly string[], length: number): Failure | undefined =>
+  texts.length ? checkClasses(classes) ?? checkSize(texts.length, 4 * length) : { code: "noExamples", args: { n: 0 } };
+
+/** Labelled texts as a set, and what is to be seen of them. */
+export function documentsPreview(
+  texts: readonly string[], labels: readonly number[], classes: readonly string[], given: readonly boolean[] | undefined,
+  table: DocumentsPreview["table"], wishes: Wishes, report: Report,
+): Told<DocumentsPreview> {
+  const parted = part(labels, classes, wishes, given, report);
+  const train = texts.length - parted.test;
+  const vocabulary = new Set<string>();
+  const lengths = parted.order.slice(0, Math.min(train, COUNTED)).map((row) => {
+    const words = texts[row]!.toLowerCase().match(WORD) ?? [];
+    for (const word of words) if (vocabulary.size < WORDS) vocabulary.add(word);
+    return words.length;
+  }).sort((a, b) => a - b);
+  const length = Math.min(LONGEST, Math.max(20, lengths[Math.floor(lengths.length * 0.95)] ?? 20));
+  if (texts.some((text) => /[\r\n]/.test(text))) report.note("lines");
+  const preview: DocumentsPreview = {
+    kind: "documents", table, length, vocabulary: vocabulary.size,
+    samples: parted.order.slice(0, SHOWN).map((row) => ({ label: classes[labels[row]!]!, text: texts[row]!.slice(0, LETTERS) })),
+    shape: [length], classes: parted.counts, train, test: parted.test, testGiven: given !== undefined,
+    notes: report.notes, skipped: report.skipped, problem: labelledProblem(texts, classes, length),
+  };
+  const make = (): OwnData => ({
+    texts: parted.order.map((row) => texts[row]!), labels: parted.order.map((row) => labels[row]!), classes, testExamples: parted.test,
+  });
+  return { preview, make };
+}
+
+/** Texts in folders of classes. */
+export class Documents implements Source {
+  readonly #texts: string[] = [];
+  readonly #labels: number[] = [];
+  readonly #tests: boolean[] = [];
+  readonly #classes: readonly string[];
+  readonly #given: boolean;
+  readonly #report: Report;
+  #told: Told<DocumentsPreview> | undefined;
+
+  constructor(entries: readonly Entry[], report: Report) {
+    const { members, classes, testGiven } = byFolder(entries, report);
+    this.#report = report;
+    this.#given = testGiven;
+    const encodings = new Map<string, number>();
+    for (const { entry, label, test } of members) {
+      const decoded = decode(entry.bytes);
+      const text = decoded?.text.trim();
+      if (!decoded) report.skip("notText", entry.path);
+      else if (!text) report.skip("emptyText", entry.path);
+      if (!decoded || !text) continue;
+      encodings.set(decoded.encoding, (encodings.get(decoded.encoding) ?? 0) + 1);
+      this.#texts.push(text);
+      this.#labels.push(label);
+      this.#tests.push(test);
+    }
+    if ([...encodings.keys()].some((encoding) => encoding !== "utf-8")) {
+      report.note("encoding", { encoding: [...encodings].map(([encoding, n]) => `${encoding} (${n})`).join(", ") });
+    }
+    // Classes of which nothing is left are none.
+    const left = [...new Set(this.#labels)].sort((a, b) => a - b);
+    this.#labels = this.#labels.map((label) => left.indexOf(label));
+    this.#classes = left.map((label) => classes[label]!);
+  }
+
+  preview(wishes: Wishes): DocumentsPreview {
+    this.#told = documentsPreview(this.#texts, this.#labels, this.#classes, this.#given ? this.#tests : undefined, undefined, wishes, this.#report.fork());
+    return this.#told.preview;
+  }
+
+  take(): OwnData {
+    return this.#told!.make();
+  }
+}

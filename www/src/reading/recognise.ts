@@ -1,0 +1,83 @@
+import { archiveKind, isWanted, unpack, unzip, type Entry, type Progress } from "./archives.js";
+import { Documents } from "./documents.js";
+import { decode } from "./encoding.js";
+import { isImage } from "./image-size.js";
+import type { Source } from "./labelled.js";
+import { checkFile, MOST_PACKED, MOST_TEXT } from "./limits.js";
+import { Pictures } from "./pictures.js";
+import { ReadingError, type Report } from "./report.js";
+import { Writing } from "./text.js";
+import type { Dropped } from "./types.js";
+
+const HEAD = 512;
+
+const read = async ({ path, file }: Dropped): Promise<Entry> => ({ path, bytes: new Uint8Array(await file.arrayBuffer()) });
+
+const isTable = ({ path }: Entry): boolean => /\.(csv|tsv|tab)$/i.test(path);
+/** Texts have names that say so, or none that say anything else. */
+const isText = ({ path }: Entry): boolean => /\.(txt|text|md|eml)$/i.test(path) || !/\.[a-z]\w{0,4}$/i.test(path.slice(path.lastIndexOf("/") + 1));
+const inFolder = ({ path }: Entry): boolean => path.split("/").length > 1;
+
+/** What several files are: images in folders, a table, texts in folders, or one text in parts. */
+function fromEntries(entries: readonly Entry[], report: Report): Source {
+  const images = entries.filter(({ bytes }) => isImage(bytes));
+  const others = entries.filter(({ bytes }) => !isImage(bytes));
+  if (images.length) {
+    // A name is no image, but it says that it was meant as one.
+    for (const { path } of others) report.skip(/\.(png|jpe?g|gif|webp|bmp|avif)$/i.test(path) ? "brokenImage" : "notImage", path);
+    return new Pictures(images, report);
+  }
+  const table = others.filter(isTable).reduce<Entry | undefined>((largest, entry) => (entry.bytes.length > (largest?.bytes.length ?? 0) ? entry : largest), undefined);
+  const texts = table ? [table] : others.filter(isText);
+  for (const entry of others) if (table ? entry !== table : !isText(entry)) report.skip("otherFile", entry.path);
+  if (texts.length === 1) return new Writing(texts[0]!.path, texts[0]!.bytes, report);
+  if (new Set(texts.filter(inFolder).map(({ path }) => path.slice(0, path.lastIndexOf("/")))).size > 1) return new Documents(texts, report);
+  const parts = texts.flatMap(({ path, bytes }) => {
+    const text = decode(bytes)?.text;
+    if (!text) report.skip(bytes.length ? "notText" : "emptyText", path);
+    return text ? [text] : [];
+  });
+  if (!parts.length) throw new ReadingError("noExamples", { n: entries.length });
+  if (parts.length > 1) report.note("joined", { n: parts.length });
+  return new Writing(texts[0]!.path, parts.join("\n"), report);
+}
+
+async function one(dropped: Dropped, report: Report, progress: Progress): Promise<Source> {
+  const { path, file } = dropped;
+  const head = new Uint8Array(await file.slice(0, HEAD).arrayBuffer());
+  const kind = archiveKind(head);
+  checkFile(path, file.size, kind ? MOST_PACKED : MOST_TEXT);
+  switch (kind) {
+    case "zip": {
+      const entries = await unzip(path, file, report, progress);
+      if (!entries.length) throw new ReadingError("noExamples", { n: 0 });
+      return fromEntries(entries, report);
+    }
+    case "gzip":
+    case "tar": {
+      const entries = await unpack(path, file, kind === "gzip", report, progress);
+      const [only, ...more] = entries;
+      if (only && !more.length && !inFolder(only) && !isImage(only.bytes)) return new Writing(only.path, only.bytes, report);
+      return fromEntries(entries, report);
+    }
+    case undefined: {
+      if (isImage(head)) throw new ReadingError("oneImage", { file: path });
+      return new Writing(path, (await read(dropped)).bytes, report);
+    }
+  }
+}
+
+/** Tells what was dropped by what is in it. */
+export async function recognise(files: readonly Dropped[], report: Report, progress: Progress): Promise<Source> {
+  const wanted = files.filter(({ path }) => isWanted(path, report));
+  const [only, ...more] = wanted;
+  if (!only) throw new ReadingError("noExamples", { n: files.length });
+  if (!more.length) return one(only, report, progress);
+  checkFile(only.path, 1 + wanted.reduce((sum, { file }) => sum + file.size, 0), MOST_PACKED);
+  const entries: Entry[] = [];
+  for (const dropped of wanted) {
+    entries.push(await read(dropped));
+    progress(entries.length, wanted.length);
+  }
+  return fromEntries(entries, report);
+}
