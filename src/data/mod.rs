@@ -7,6 +7,7 @@ mod generated;
 mod idx;
 mod manifest;
 mod order;
+mod tasks;
 mod text;
 mod words;
 
@@ -17,6 +18,7 @@ pub use documents::{Corpus, Document, DocumentForm, DocumentOptions, Documents, 
 pub use idx::{Idx, gunzip};
 pub use manifest::{Contents, Manifest, catalogue};
 pub use order::{epoch_order, random_windows, validation_start};
+pub use tasks::{END, START};
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::tensor::Cells;
@@ -48,6 +50,8 @@ wire! {
         Text,
         /// Texts with a class each.
         Documents,
+        /// Short texts, each with the text that answers it.
+        Pairs,
     }
 
     /// What the page says of a data set.

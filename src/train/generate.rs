@@ -1,16 +1,18 @@
-//! Going on with a text: a model that tells of every position what comes next is asked for what comes after the last, again and again.
+//! Going on with a text, and answering one: a model that tells of every position what comes next is asked for what comes after the last, again
+//! and again.
 
 use super::Session;
 use super::evaluate::Forward;
 use super::session::bad;
 use crate::backend::{Backend, Feed};
+use crate::data::{DataKind, END};
 use crate::error::{Error, ErrorCode, Result};
 use crate::tensor::{DType, Rng, falling_order};
 
 asked! {
-    /// How a text is gone on with.
+    /// How a text is gone on with, or answered.
     pub struct GenerateOptions {
-        /// Tokens to add.
+        /// Tokens to add; an answer may end before.
         pub tokens: usize,
         /// Logits are divided by it before they become probabilities: below 1 the likely becomes likelier. At 0 the likeliest is always taken.
         pub temperature: f32,
@@ -129,28 +131,55 @@ impl<B: Backend> Session<B> {
         }
         let mut generated = Vec::with_capacity(options.tokens);
         for _ in 0..options.tokens {
-            let outcomes = options.outcomes(&self.next_logits(&tokens, context, vocabulary).await?);
-            let number = f64::from(Rng::new(options.seed, DRAWS | tokens.len() as u32).uniform());
-            let drawn = draw(&outcomes, number);
-            let candidate = |&Outcome { token, probability, chance }: &Outcome| Candidate {
-                token,
-                text: self.text_of(token),
-                probability: probability as f32,
-                chance: chance as f32,
-            };
-            generated.push(Generated {
-                token: drawn.token,
-                text: self.text_of(drawn.token),
-                probability: drawn.probability as f32,
-                candidates: outcomes.iter().take(options.candidates).map(candidate).collect(),
-            });
-            tokens.push(drawn.token as u32);
+            let window = &tokens[tokens.len().saturating_sub(context)..];
+            let x: Vec<f32> = window.iter().map(|&token| token as f32).chain(std::iter::repeat(0.0)).take(context).collect();
+            let logits = self.logits(&x, window.len() - 1, vocabulary).await?;
+            let next = self.drawn(options, &logits, tokens.len());
+            tokens.push(next.token as u32);
+            generated.push(next);
         }
         Ok(generated)
     }
 
+    /// Answers `source` after what the answer is so far, up to its end ([`END`], which is the last token then) or as long as a target can be. An
+    /// error where the data are not pairs of texts, or the source is none that they could hold ([`crate::data::Dataset::encode_pair`]).
+    pub async fn translate(&mut self, source: &str, so_far: &[u32], options: &GenerateOptions) -> Result<Vec<Generated>> {
+        options.check()?;
+        let lengths = self.data.lengths();
+        let output = self.training().map(|compiled| compiled.built.graph.shape(compiled.built.output).clone());
+        let (longest, vocabulary) = match (lengths, output.as_deref()) {
+            (Some([_, target]), Some(&[_, length, vocabulary])) if length == target => (target, vocabulary),
+            _ => return Err(impossible("translate", "the model does not answer texts with texts")),
+        };
+        let mut answer = so_far.to_vec();
+        let mut generated = Vec::new();
+        while generated.len() < options.tokens && answer.len() < longest && answer.last() != Some(&END) {
+            let row = self.data.encode_pair(source, &answer)?;
+            let logits = self.logits(&row, answer.len(), vocabulary).await?;
+            let next = self.drawn(options, &logits, answer.len());
+            answer.push(next.token as u32);
+            generated.push(next);
+        }
+        Ok(generated)
+    }
+
+    /// The token that comes at a position with those logits, and those that could have come.
+    fn drawn(&self, options: &GenerateOptions, logits: &[f32], position: usize) -> Generated {
+        let outcomes = options.outcomes(logits);
+        let number = f64::from(Rng::new(options.seed, DRAWS | position as u32).uniform());
+        let Outcome { token, probability, .. } = draw(&outcomes, number);
+        let candidate = |&Outcome { token, probability, chance }: &Outcome| Candidate {
+            token,
+            text: self.text_of(token),
+            probability: probability as f32,
+            chance: chance as f32,
+        };
+        let candidates = outcomes.iter().take(options.candidates).map(candidate).collect();
+        Generated { token, text: self.text_of(token), probability: probability as f32, candidates }
+    }
+
     fn text_of(&self, token: usize) -> Option<String> {
-        let is_text = self.data.info.kind == crate::data::DataKind::Text;
+        let is_text = matches!(self.data.info.kind, DataKind::Text | DataKind::Pairs);
         self.data.info.classes.get(token).filter(|_| is_text).cloned()
     }
 
@@ -164,29 +193,28 @@ impl<B: Backend> Session<B> {
             Some((x, output)) if x.dtype == DType::Index && x.shape.rank() == 2 && output.rank() == 3 && output[1] == x.shape[1] => {
                 Ok((output[1], output[2]))
             }
-            _ => {
-                let reason = "the model does not tell of every token what comes next";
-                Err(Error::new(ErrorCode::WrongState, &[("what", &"generate"), ("reason", &reason)]))
-            }
+            _ => Err(impossible("generate", "the model does not tell of every token what comes next")),
         }
     }
 
-    /// Logits (or logarithms of probabilities) of what comes after the last token.
-    async fn next_logits(&mut self, tokens: &[u32], context: usize, vocabulary: usize) -> Result<Vec<f32>> {
-        let window = &tokens[tokens.len().saturating_sub(context)..];
-        let x: Vec<f32> = window.iter().map(|&token| token as f32).chain(std::iter::repeat(0.0)).take(context).collect();
+    /// Logits (or logarithms of probabilities) at a position of one example.
+    async fn logits(&mut self, x: &[f32], position: usize, vocabulary: usize) -> Result<Vec<f32>> {
         self.inference(1).await?;
         if let Some(compiled) = self.infer.get_mut(&1) {
-            self.backend.write_input(&mut compiled.exec, 0, &x)?;
+            self.backend.write_input(&mut compiled.exec, 0, x)?;
         }
         let Forward { predictions, .. } = self.forward(1, Feed::Kept, true).await?;
         let from_logits = self.settings.loss.from_logits();
-        let row = predictions.chunks_exact(vocabulary).nth(window.len() - 1).unwrap_or_default();
+        let row = predictions.chunks_exact(vocabulary).nth(position).unwrap_or_default();
         match row.iter().find(|score| !score.is_finite()) {
             Some(value) => Err(Error::new(ErrorCode::NotFinite, &[("what", &"a logit"), ("value", value), ("step", &self.step)])),
             None => Ok(row.iter().map(|&score| if from_logits { score } else { score.ln() }).collect()),
         }
     }
+}
+
+fn impossible(what: &str, reason: &str) -> Error {
+    Error::new(ErrorCode::WrongState, &[("what", &what), ("reason", &reason)])
 }
 
 #[cfg(test)]

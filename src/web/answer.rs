@@ -202,6 +202,10 @@ impl Desk {
                 };
                 plain(to_js(&session.generate(&tokens, &options).await?))
             }
+            Request::Translate { source, options } => {
+                let so_far: Vec<u32> = floats(&buffers.get(0)).into_iter().map(|token| token as u32).collect();
+                plain(to_js(&self.session()?.translate(&source, &so_far, &options).await?))
+            }
             Request::Nodes => plain(to_js(&nodes(self.session()?))),
             Request::Read { node, gradient } => {
                 let (shape, values) = self.session()?.read_node(&node, gradient).await?;
@@ -324,6 +328,7 @@ impl Desk {
         let device = super::open::device(options.backend).await?;
         let model = match data.info.kind {
             DataKind::Text => options.model.with_vocabulary(data.info.classes.len()),
+            DataKind::Pairs => options.model.with_lengths(data.lengths().unwrap_or_default()).with_vocabulary(data.info.classes.len()),
             DataKind::Image | DataKind::Points | DataKind::Values | DataKind::Documents => options.model,
         };
         let settings = Settings {

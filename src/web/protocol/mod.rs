@@ -324,6 +324,13 @@ asked! {
             /// How.
             options: GenerateOptions,
         },
+        /// Answers a text, where the data are pairs -> `Generated[]`. Buffers: the tokens of the answer so far.
+        Translate {
+            /// The text.
+            source: String,
+            /// How.
+            options: GenerateOptions,
+        },
         /// Value or gradient of a node in the batch last stepped (runs the inspect plan if need be) -> shape. Buffers: the values.
         Read {
             /// Node's name.
@@ -403,6 +410,8 @@ wire! {
             steps_per_epoch: usize,
             /// Share of right answers since the last event, where the task is classification.
             accuracy: Option<f32>,
+            /// Share of the examples that were right everywhere, where answers are sequences with an end.
+            exact: Option<f32>,
             /// Learning rate of the last step.
             learning_rate: f32,
             /// Speed now.
