@@ -1,5 +1,5 @@
-//! Twenty training steps against PyTorch's, from PyTorch's initial weights: on MNIST (`tests/golden/trajectories.py`), of a small transformer and an
-//! LSTM on tokens (`tests/golden/transformer.py`, `tests/golden/recurrent.py`), and of an autoencoder of waves (`tests/golden/convolutional.py`).
+//! Twenty training steps against PyTorch's, from PyTorch's initial weights: on MNIST (`tests/golden/trajectories.py`), of a small transformer, an
+//! encoder with its decoder and an LSTM on tokens (`tests/golden/transformer.py`, `seq2seq.py`, `recurrent.py`), and of an autoencoder of waves (`tests/golden/convolutional.py`).
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -150,6 +150,16 @@ fn a_transformer_trains_on_the_cpu_as_in_pytorch() -> Result<()> {
 #[test]
 fn a_transformer_trains_on_the_gpu_as_in_pytorch() -> Result<()> {
     follow("gpt", gpu, GPU)
+}
+
+#[test]
+fn an_encoder_and_a_decoder_train_on_the_cpu_as_in_pytorch() -> Result<()> {
+    follow("seq2seq", Cpu::new, CPU)
+}
+
+#[test]
+fn an_encoder_and_a_decoder_train_on_the_gpu_as_in_pytorch() -> Result<()> {
+    follow("seq2seq", gpu, GPU)
 }
 
 #[test]

@@ -82,7 +82,7 @@ class Transport extends View {
       </div>
       <dl class="stats">
         ${stat(t("stat.loss"), fixed(progress?.losses.length ? progress.loss : undefined))}
-        ${stat(t("stat.accuracy"), percent(progress?.accuracy))}
+        ${progress?.exact == null ? stat(t("stat.accuracy"), percent(progress?.accuracy)) : stat(t("stat.exact"), percent(progress.exact))}
         ${stat(t("stat.speed"), progress ? t("stat.perSecond", { n: count(progress.examplesPerSecond) }) : general(undefined))}
         ${stat(t("stat.left"), training ? duration(progress?.secondsLeft) : general(undefined))}
       </dl>
