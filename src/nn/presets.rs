@@ -259,10 +259,11 @@ fn block(
 
 /// An encoder and a decoder over letters that are to be reversed: a block each, 4 heads, width 64, pre-LN, GELU, learned positions. The row is the
 /// source and then the target, one token later than its labels; one table makes vectors of both, and two layers cut it in two. Padding is not
-/// looked at and does not count. 124,509 parameters over 26 letters.
+/// looked at and does not count. 124,829 parameters over 26 letters.
 fn seq2seq() -> Preset {
     const WIDTH: usize = 64;
-    const [SOURCE, TARGET]: [usize; 2] = [10, 11];
+    const SOURCE: usize = 10;
+    const TARGET: usize = 11;
     /// Longer than any of the tasks' texts, so that the model fits them all.
     const LONGEST: usize = 32;
     const VOCABULARY: usize = 29;
