@@ -42,13 +42,13 @@ class Transport extends View {
     }
   }
 
-  /** The outer track: one segment an epoch, with the accuracy that it reached. */
+  /** The outer track: one segment an epoch, with the accuracy that it reached; of sequences, the share that was right as a whole. */
   #track() {
     const epoch = store.progress.value?.epoch ?? 0;
     const all = Math.max(store.target.value, store.setup.value?.epochs ?? 1, Math.ceil(epoch));
     const history = store.history.value.of;
     const segments = all <= MOST_SEGMENTS ? all : 1;
-    const reached = new Map(history.epochs.map((row) => [row.epoch, row.test?.accuracy ?? row.validation?.accuracy]));
+    const reached = new Map(history.epochs.map(({ epoch, test, validation }) => [epoch, test?.exact ?? test?.accuracy ?? validation?.exact ?? validation?.accuracy]));
     return html`<div class="track" role="progressbar" aria-label=${t("transport.track")} aria-valuemin="0" aria-valuemax=${all} aria-valuenow=${Math.round(epoch * 100) / 100}
       aria-valuetext=${t("transport.epochsDone", { done: Math.floor(epoch), all })}>
       ${Array.from({ length: segments }, (_, k) => {
