@@ -154,7 +154,8 @@ fn a_transformer_trains_on_the_gpu_as_in_pytorch() -> Result<()> {
 
 #[test]
 fn an_encoder_and_a_decoder_train_on_the_cpu_as_in_pytorch() -> Result<()> {
-    follow("seq2seq", Cpu::new, CPU)
+    // The biases of keys have a gradient of 0 but for rounding, and of that AdamW makes steps: their norms are apart by 2e-5, the losses by 2e-7.
+    follow("seq2seq", Cpu::new, 10.0 * CPU)
 }
 
 #[test]

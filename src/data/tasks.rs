@@ -164,7 +164,7 @@ impl Task {
 
     fn token(&self, character: char) -> u8 {
         let place = self.characters.chars().position(|known| known == character);
-        place.map_or(PADDING, |place| place + SIGNS.len()) as u8
+        place.map_or(PADDING as u8, |place| (place + SIGNS.len()) as u8)
     }
 }
 
