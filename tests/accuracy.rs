@@ -137,7 +137,10 @@ fn seq2seq_reverses_ten_letters_exactly() {
         let mut exact = 0;
         for _ in 0..COUNT {
             let source: String = (0..10).map(|_| char::from(b'a' + rng.below(26) as u8)).collect();
-            assert!(!seen.contains(&source.bytes().map(|letter| u32::from(letter - b'a') + 3).collect::<Vec<_>>()), "{source} was trained on");
+            assert!(
+                !seen.contains(&source.bytes().map(|letter| u32::from(letter - b'a') + 3).collect::<Vec<_>>()),
+                "{source} was trained on"
+            );
             let answer = session.translate(&source, &[], &options).await?;
             let text: String = answer.iter().filter_map(|token| token.text.as_deref()).collect();
             exact += u32::from(text == format!("{}■", source.chars().rev().collect::<String>()));

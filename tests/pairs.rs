@@ -149,7 +149,7 @@ fn padding_changes_nothing() {
 
     // The shares of padding are 0 to the last bit; those of what is no padding make up 1.
     let x = narrow_session.data().train.x.gather(&[0]);
-    let weights = block_on(narrow_session.activations(&["decoder_cross_attention/attention_weights".into()], &x)).expect("weights");
+    let weights = block_on(narrow_session.activations(&["cross_attention/attention_weights".into()], &x)).expect("weights");
     for shares in weights[0].chunks(source) {
         let (seen, padding): (Vec<_>, Vec<_>) = shares.iter().zip(&x).partition(|(_, token)| **token != PADDING as f32);
         assert!(padding.iter().all(|(share, _)| **share == 0.0) && !padding.is_empty(), "{shares:?}");
@@ -256,7 +256,10 @@ fn what_cannot_be_answered_is_refused() {
     let error = refused("abcdefghijk");
     assert_eq!((error.code, error.args["most"].as_str(), error.args["what"].as_str()), (ErrorCode::TooLarge, "10", "characters"));
     assert_eq!(refused("").code, ErrorCode::BadValue);
-    assert_eq!(block_on(session.translate("a", &[], &GenerateOptions { tokens: 0, ..greedy() })).expect_err("none").code, ErrorCode::BadValue);
+    assert_eq!(
+        block_on(session.translate("a", &[], &GenerateOptions { tokens: 0, ..greedy() })).expect_err("none").code,
+        ErrorCode::BadValue
+    );
     assert_eq!(block_on(session.generate(&[3], &greedy())).expect_err("no text to go on with").code, ErrorCode::WrongState);
     let points = ModelSpec::from_json(&json!({ "input": [2], "layers": [{ "type": "Dense", "units": 2, "activation": "softmax" }] }));
     let mut points = self::session(settings(points.expect("a model")), Dataset::generated("moons").expect("points"));

@@ -95,7 +95,7 @@ export abstract class Looking {
     const options = one(request, temperature);
     const tokens: Generated[] = [];
     while (!signal?.aborted) {
-      const answer = await this.ask({ type: "translate", source, options }, [Float32Array.from(tokens, ({ token }) => token)]);
+      const answer = await this.ask({ type: "generate", source, options }, [Float32Array.from(tokens, ({ token }) => token)]);
       const [next] = answer.ok as Generated[];
       if (!next) break;
       tokens.push(next);

@@ -9,10 +9,10 @@ use crate::tensor::Rng;
 const NAMES: &[&str] =
     &["moons", "circles", "spiral", "xor", "linear-regression", "linear-regression-standardised", "backprop-by-hand", "four-points"];
 
-/// What is said of every generated set.
-pub(super) fn infos() -> impl Iterator<Item = DatasetInfo> {
-    let small = NAMES.iter().filter_map(|name| Dataset::generated(name).ok()).map(|set| set.info);
-    small.chain(TASKS.iter().map(|task| task.info()))
+/// Appends what is said of every generated set.
+pub(super) fn list(sets: &mut Vec<DatasetInfo>) {
+    sets.extend(NAMES.iter().filter_map(|name| Dataset::generated(name).ok()).map(|set| set.info));
+    TASKS.iter().for_each(|task| sets.push(task.info()));
 }
 
 /// Points in all, 4 of 5 to train on.

@@ -307,7 +307,7 @@ pub fn catalogue(installed: &[Manifest]) -> Vec<DatasetInfo> {
     });
     let others = installed.iter().filter(|manifest| KNOWN.iter().all(|known| known.name != manifest.info.name));
     let mut sets: Vec<DatasetInfo> = known.chain(others.map(|manifest| manifest.info.clone())).collect();
-    sets.extend(generated::infos());
+    generated::list(&mut sets);
     sets
 }
 

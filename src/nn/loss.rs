@@ -257,14 +257,7 @@ impl LossSpec {
 
     /// Appends the labels' column (unless the input `x` is the target), the loss and the count of right answers for a model's `output`. Where a
     /// `mask` says which positions are padding, these do not count: as in Keras, the loss is the mean over all other positions of the batch.
-    pub(super) fn build(
-        &self,
-        graph: &mut Graph,
-        x: NodeId,
-        output: NodeId,
-        mask: Option<NodeId>,
-        penalties: &[NodeId],
-    ) -> Result<Scores> {
+    pub(super) fn build(&self, graph: &mut Graph, x: NodeId, output: NodeId, mask: Option<NodeId>, penalties: &[NodeId]) -> Result<Scores> {
         self.check_range().map_err(|error| error.at("loss"))?;
         let shape = graph.shape(output).clone();
         if shape.rank() < 2 {

@@ -1,13 +1,15 @@
 //! Ready-made models with their data and training settings, as data.
 
+mod seq2seq;
+
 use serde::{Deserialize, Serialize};
 
 use super::layers::{
-    Add, Conv1D, Conv2D, Cropping1D, Dense, Embedding, Flatten, GlobalMaxPooling1D, LSTM, Layer, LayerNormalization, MaxPooling1D, MaxPooling2D,
+    Add, Conv1D, Conv2D, Dense, Embedding, Flatten, GlobalMaxPooling1D, LSTM, Layer, LayerNormalization, MaxPooling1D, MaxPooling2D,
     MultiHeadAttention, PositionEmbedding, Reshape, SimpleRNN,
 };
 use super::loss::{BinaryCrossentropy, HalfSumOfSquares, MeanSquaredError, Reduction, SparseCategoricalCrossentropy, Target};
-use super::{Activation, Init, LayerSpec, LossSpec, ModelSpec, Padding, Pair};
+use super::{Activation, Init, LayerSpec, LossSpec, ModelSpec, Padding};
 use crate::graph::Initializer;
 use crate::optim::{Adam, AdamW, CosineDecay, LearningRate, OptimizerSpec, Sgd};
 
@@ -49,7 +51,7 @@ pub fn presets() -> Vec<Preset> {
         sentiment("sentiment-rnn", SimpleRNN::new(32).into()),
         sentiment("sentiment-lstm", LSTM::new(32).into()),
         gpt_char(),
-        seq2seq(),
+        seq2seq::seq2seq(),
         backprop_by_hand(),
         sigmoid_2_2_1(),
         linear_regression(),
@@ -185,9 +187,8 @@ fn gpt_char() -> Preset {
         LayerSpec::from(Layer::from(Add {})).named("embedded").reading(&["embedding", "position_embedding"]),
     ];
     let mut from = "embedded".to_owned();
-    let weights = [normal(0.02), normal(0.02 / ((2 * BLOCKS) as f64).sqrt())];
     for number in 1..=BLOCKS {
-        from = block(&mut layers, &format!("block_{number}"), &from, WIDTH, &weights, &[("attention", true, None)]);
+        from = block(&mut layers, number, &from, WIDTH, 0.02 / ((2 * BLOCKS) as f64).sqrt());
     }
     layers.push(LayerSpec::from(layer_norm()).named("norm"));
     let output = Dense { kernel_initializer: normal(0.02), use_bias: false, ..Dense::new(VOCABULARY, Activation::Linear) };
@@ -212,105 +213,29 @@ fn gpt_char() -> Preset {
     }
 }
 
-/// Attentions and two dense layers, each behind a norm and beside a path that leads around it. They read the last layer, which is called `from`; the
-/// name of what comes out is given. Of an attention: its name, whether it is causal, and what it looks at instead of itself. Of the weights: how
-/// kernels begin, and how those do whose product ends in a sum.
-fn block(
-    layers: &mut Vec<LayerSpec>,
-    block: &str,
-    from: &str,
-    width: usize,
-    [inner, last]: &[Init; 2],
-    attentions: &[(&str, bool, Option<&str>)],
-) -> String {
-    let name = |part: &str| format!("{block}_{part}");
-    let mut from = from.to_owned();
-    for (number, &(attention, use_causal_mask, memory)) in (1..).zip(attentions) {
-        let (norm, attention, joined) = (name(&format!("norm_{number}")), name(attention), name(&attention.replace("attention", "attended")));
-        let heads = MultiHeadAttention {
-            use_causal_mask,
-            kernel_initializer: inner.clone(),
-            output_initializer: Some(last.clone()),
-            ..MultiHeadAttention::new(4, width / 4)
-        };
-        let heads = LayerSpec::from(Layer::from(heads)).named(&attention);
-        layers.extend([
-            LayerSpec::from(layer_norm()).named(&norm),
-            match memory {
-                Some(memory) => heads.reading(&[&norm, memory]),
-                None => heads,
-            },
-            LayerSpec::from(Layer::from(Add {})).named(&joined).reading(&[&from, &attention]),
-        ]);
-        from = joined;
-    }
-    let product = |units: usize, activation: Activation, init: &Init| -> Layer {
-        Dense { kernel_initializer: init.clone(), ..Dense::new(units, activation) }.into()
+/// Attention and two dense layers, each behind a norm and beside a path that leads around it. Gives the name of what comes out.
+fn block(layers: &mut Vec<LayerSpec>, number: usize, from: &str, width: usize, residual: f64) -> String {
+    let name = |part: &str| format!("block_{number}_{part}");
+    let (attention, joined, contract, out) = (name("attention"), name("attended"), name("contract"), name("out"));
+    let heads = MultiHeadAttention {
+        use_causal_mask: true,
+        kernel_initializer: normal(0.02),
+        output_initializer: Some(normal(residual)),
+        ..MultiHeadAttention::new(4, width / 4)
     };
-    let (contract, out) = (name("contract"), name("out"));
+    let product = |units: usize, activation: Activation, stddev: f64| -> Layer {
+        Dense { kernel_initializer: normal(stddev), ..Dense::new(units, activation) }.into()
+    };
     layers.extend([
-        LayerSpec::from(layer_norm()).named(&name(&format!("norm_{}", attentions.len() + 1))),
-        LayerSpec::from(product(4 * width, Activation::Gelu, inner)).named(&name("expand")),
-        LayerSpec::from(product(width, Activation::Linear, last)).named(&contract),
-        LayerSpec::from(Layer::from(Add {})).named(&out).reading(&[&from, &contract]),
+        LayerSpec::from(layer_norm()).named(&name("norm_1")),
+        LayerSpec::from(Layer::from(heads)).named(&attention),
+        LayerSpec::from(Layer::from(Add {})).named(&joined).reading(&[from, &attention]),
+        LayerSpec::from(layer_norm()).named(&name("norm_2")),
+        LayerSpec::from(product(4 * width, Activation::Gelu, 0.02)).named(&name("expand")),
+        LayerSpec::from(product(width, Activation::Linear, residual)).named(&contract),
+        LayerSpec::from(Layer::from(Add {})).named(&out).reading(&[&joined, &contract]),
     ]);
     out
-}
-
-/// An encoder and a decoder over letters that are to be reversed: a block each, 4 heads, width 64, pre-LN, GELU, learned positions. The row is the
-/// source and then the target, one token later than its labels; one table makes vectors of both, and two layers cut it in two. Padding is not
-/// looked at and does not count. 124,829 parameters over 26 letters.
-fn seq2seq() -> Preset {
-    const WIDTH: usize = 64;
-    const SOURCE: usize = 10;
-    const TARGET: usize = 11;
-    /// Longer than any of the tasks' texts, so that the model fits them all.
-    const LONGEST: usize = 32;
-    const VOCABULARY: usize = 29;
-    let weights = [Init(Initializer::GlorotUniform), Init(Initializer::GlorotUniform)];
-    let table = Embedding {
-        input_dim: VOCABULARY,
-        output_dim: WIDTH,
-        embeddings_initializer: normal(0.02),
-        embeddings_regularizer: None,
-        mask_zero: true,
-    };
-    let half = |layers: &mut Vec<LayerSpec>, name: &str, cropping: [usize; 2]| -> String {
-        let (positions, embedded) = (format!("{name}_positions"), format!("{name}_embedded"));
-        layers.extend([
-            LayerSpec::from(Layer::from(Cropping1D { cropping: Pair(cropping) })).named(name).reading(&["embedding"]),
-            LayerSpec::from(Layer::from(PositionEmbedding { sequence_length: LONGEST, initializer: normal(0.02) })).named(&positions),
-            LayerSpec::from(Layer::from(Add {})).named(&embedded).reading(&[name, &positions]),
-        ]);
-        embedded
-    };
-    let mut layers = vec![LayerSpec::from(Layer::from(table)).named("embedding")];
-    let source = half(&mut layers, "source", [0, TARGET]);
-    block(&mut layers, "encoder", &source, WIDTH, &weights, &[("attention", false, None)]);
-    layers.push(LayerSpec::from(layer_norm()).named("encoded"));
-    let target = half(&mut layers, "target", [SOURCE, 0]);
-    let attentions = [("self_attention", true, None), ("cross_attention", false, Some("encoded"))];
-    block(&mut layers, "decoder", &target, WIDTH, &weights, &attentions);
-    layers.push(LayerSpec::from(layer_norm()).named("norm"));
-    layers.push(LayerSpec::from(dense(VOCABULARY, Activation::Linear)).named("logits"));
-    let rate = CosineDecay { initial_learning_rate: 0.0, decay_steps: 3025, alpha: 0.01, warmup_target: Some(2e-3), warmup_steps: 100 };
-    let optimizer = AdamW {
-        learning_rate: LearningRate::Cosine(rate),
-        beta_2: 0.98,
-        weight_decay: Some(0.01),
-        global_clipnorm: Some(1.0),
-        ..AdamW::default()
-    };
-    Preset {
-        name: "seq2seq".into(),
-        model: ModelSpec { input: vec![SOURCE + TARGET], layers },
-        data: "reverse".into(),
-        loss: LossSpec::SparseCategoricalCrossentropy(SparseCategoricalCrossentropy { from_logits: true, ..Default::default() }),
-        optimizer: optimizer.into(),
-        batch_size: 64,
-        epochs: 5,
-        validation_split: 0.0,
-    }
 }
 
 fn normal(stddev: f64) -> Init {

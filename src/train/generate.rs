@@ -7,7 +7,7 @@ use super::session::bad;
 use crate::backend::{Backend, Feed};
 use crate::data::{DataKind, END};
 use crate::error::{Error, ErrorCode, Result};
-use crate::tensor::{DType, Rng, falling_order};
+use crate::tensor::{DType, Meta, Rng, falling_order};
 
 asked! {
     /// How a text is gone on with, or answered.
@@ -122,42 +122,39 @@ impl<B: Backend> Session<B> {
     /// Goes on with `prompt`. The model sees the last tokens, as many as its input holds; fewer than that stand at its beginning, with what a
     /// causal model does not see behind them. An empty prompt begins with token 0: in a text mostly the end of a line.
     pub async fn generate(&mut self, prompt: &[u32], options: &GenerateOptions) -> Result<Vec<Generated>> {
-        options.check()?;
-        let (context, vocabulary) = self.language_model()?;
-        let mut tokens: Vec<u32> = if prompt.is_empty() { vec![0] } else { prompt.to_vec() };
-        if let Some(&token) = tokens.iter().find(|&&token| token as usize >= vocabulary) {
-            let index = 0;
-            return Err(Error::new(ErrorCode::TokenOutOfRange, &[("token", &token), ("index", &index), ("vocabulary", &vocabulary)]));
-        }
-        let mut generated = Vec::with_capacity(options.tokens);
-        for _ in 0..options.tokens {
-            let window = &tokens[tokens.len().saturating_sub(context)..];
-            let x: Vec<f32> = window.iter().map(|&token| token as f32).chain(std::iter::repeat(0.0)).take(context).collect();
-            let logits = self.logits(&x, window.len() - 1, vocabulary).await?;
-            let next = self.drawn(options, &logits, tokens.len());
-            tokens.push(next.token as u32);
-            generated.push(next);
-        }
-        Ok(generated)
+        self.write(None, if prompt.is_empty() { &[0] } else { prompt }, options).await
     }
 
     /// Answers `source` after what the answer is so far, up to its end ([`END`], which is the last token then) or as long as a target can be. An
     /// error where the data are not pairs of texts, or the source is none that they could hold ([`crate::data::Dataset::encode_pair`]).
     pub async fn translate(&mut self, source: &str, so_far: &[u32], options: &GenerateOptions) -> Result<Vec<Generated>> {
+        self.write(Some(source), so_far, options).await
+    }
+
+    /// Token by token, what comes behind others, or behind others in the answer to a source.
+    pub async fn write(&mut self, source: Option<&str>, so_far: &[u32], options: &GenerateOptions) -> Result<Vec<Generated>> {
         options.check()?;
-        let lengths = self.data.lengths();
-        let output = self.training().map(|compiled| compiled.built.graph.shape(compiled.built.output).clone());
-        let (longest, vocabulary) = match (lengths, output.as_deref()) {
-            (Some([_, target]), Some(&[_, length, vocabulary])) if length == target => (target, vocabulary),
-            _ => return Err(impossible("translate", "the model does not answer texts with texts")),
-        };
-        let mut answer = so_far.to_vec();
+        let (context, vocabulary) = self.language_model(source.is_some())?;
+        let mut tokens = so_far.to_vec();
+        if let Some(&token) = tokens.iter().find(|&&token| token as usize >= vocabulary) {
+            let index = 0;
+            return Err(Error::new(ErrorCode::TokenOutOfRange, &[("token", &token), ("index", &index), ("vocabulary", &vocabulary)]));
+        }
         let mut generated = Vec::new();
-        while generated.len() < options.tokens && answer.len() < longest && answer.last() != Some(&END) {
-            let row = self.data.encode_pair(source, &answer)?;
-            let logits = self.logits(&row, answer.len(), vocabulary).await?;
-            let next = self.drawn(options, &logits, answer.len());
-            answer.push(next.token as u32);
+        while generated.len() < options.tokens {
+            let (x, position) = match source {
+                Some(_) if tokens.len() == context || tokens.last() == Some(&END) => break,
+                Some(source) => (self.data.encode_pair(source, &tokens)?, tokens.len()),
+                None => {
+                    let window = &tokens[tokens.len().saturating_sub(context)..];
+                    let mut x: Vec<f32> = window.iter().map(|&token| token as f32).collect();
+                    x.resize(context, 0.0);
+                    (x, window.len() - 1)
+                }
+            };
+            let logits = self.logits(&x, position, vocabulary).await?;
+            let next = self.drawn(options, &logits, tokens.len());
+            tokens.push(next.token as u32);
             generated.push(next);
         }
         Ok(generated)
@@ -183,17 +180,24 @@ impl<B: Backend> Session<B> {
         self.data.info.classes.get(token).filter(|_| is_text).cloned()
     }
 
-    /// Length and vocabulary of a model that reads tokens and scores as many for each of them.
-    fn language_model(&self) -> Result<(usize, usize)> {
+    /// Length and vocabulary of a model that scores tokens at every position: of those that it reads, or of the targets that it answers with.
+    fn language_model(&self, answers: bool) -> Result<(usize, usize)> {
         let shapes = self.training().map(|compiled| {
             let graph = &compiled.built.graph;
-            (graph.node(compiled.built.x).meta.clone(), graph.shape(compiled.built.output).clone())
+            (&graph.node(compiled.built.x).meta, &graph.shape(compiled.built.output)[..])
         });
+        let reads = |x: &Meta| if answers { self.data.lengths().map(|[_, target]| target) } else { x.shape.get(1).copied() };
         match shapes {
-            Some((x, output)) if x.dtype == DType::Index && x.shape.rank() == 2 && output.rank() == 3 && output[1] == x.shape[1] => {
-                Ok((output[1], output[2]))
+            Some((x, &[_, length, vocabulary])) if x.dtype == DType::Index && x.shape.rank() == 2 && reads(x) == Some(length) => {
+                Ok((length, vocabulary))
             }
-            _ => Err(impossible("generate", "the model does not tell of every token what comes next")),
+            _ => {
+                let (what, reason) = match answers {
+                    true => ("translate", "the model does not answer texts with texts"),
+                    false => ("generate", "the model does not tell of every token what comes next"),
+                };
+                Err(Error::new(ErrorCode::WrongState, &[("what", &what), ("reason", &reason)]))
+            }
         }
     }
 
@@ -211,10 +215,6 @@ impl<B: Backend> Session<B> {
             None => Ok(row.iter().map(|&score| if from_logits { score } else { score.ln() }).collect()),
         }
     }
-}
-
-fn impossible(what: &str, reason: &str) -> Error {
-    Error::new(ErrorCode::WrongState, &[("what", &what), ("reason", &reason)])
 }
 
 #[cfg(test)]

@@ -150,7 +150,8 @@ impl<B: Backend> Session<B> {
                 break;
             }
         }
-        let parts = taken.iter().zip(&weights).flat_map(|(of, weight)| [of.loss * weight, of.correct.unwrap_or(0.0), of.exact.unwrap_or(0.0)]);
+        let parts =
+            taken.iter().zip(&weights).flat_map(|(of, weight)| [of.loss * weight, of.correct.unwrap_or(0.0), of.exact.unwrap_or(0.0)]);
         let mut sums: Vec<f32> = parts.collect();
         if let Some(team) = &mut self.team
             && !taken.is_empty()

@@ -194,17 +194,16 @@ impl Desk {
                 Ok((JsValue::NULL, outputs.into_iter().map(Buffer::Floats).collect()))
             }
             Request::Walk { walk, number } => self.walk(walk, number, buffers).await,
-            Request::Generate { prompt, options } => {
+            Request::Generate { prompt, source, options } => {
                 let session = self.session()?;
-                let tokens = match prompt {
+                let mut tokens = match prompt {
                     Some(text) => session.data().encode(&text)?,
                     None => floats(&buffers.get(0)).into_iter().map(|token| token as u32).collect(),
                 };
-                plain(to_js(&session.generate(&tokens, &options).await?))
-            }
-            Request::Translate { source, options } => {
-                let so_far: Vec<u32> = floats(&buffers.get(0)).into_iter().map(|token| token as u32).collect();
-                plain(to_js(&self.session()?.translate(&source, &so_far, &options).await?))
+                if tokens.is_empty() && source.is_none() {
+                    tokens.push(0);
+                }
+                plain(to_js(&session.write(source.as_deref(), &tokens, &options).await?))
             }
             Request::Nodes => plain(to_js(&nodes(self.session()?))),
             Request::Read { node, gradient } => {

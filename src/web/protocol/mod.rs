@@ -317,17 +317,12 @@ asked! {
         },
         /// -> `NodeInfo[]`.
         Nodes,
-        /// Goes on with a text or with tokens -> `Generated[]`. Buffers: the tokens where no text is given.
+        /// Goes on with a text or with tokens, or with the answer to a source -> `Generated[]`. Buffers: the tokens where no text is given.
         Generate {
             /// The text.
             prompt: Option<String>,
-            /// How.
-            options: GenerateOptions,
-        },
-        /// Answers a text, where the data are pairs -> `Generated[]`. Buffers: the tokens of the answer so far.
-        Translate {
-            /// The text.
-            source: String,
+            /// What is answered, where the data are pairs.
+            source: Option<String>,
             /// How.
             options: GenerateOptions,
         },

@@ -94,7 +94,7 @@ export const lessons: Lessons = {
     next: [
       { text: "Press Train, and watch the diagonal appear under “Ask it”." },
       { text: "Type a source of your own, and choose a letter of the answer: where did it look?" },
-      { text: "Step through a batch and open decoder_cross_attention." },
+      { text: "Step through a batch and open cross_attention." },
       { text: "Sort letters.", address: "#/seq2seq?data=sort" },
       { text: "Add numbers.", address: "#/seq2seq?data=addition" },
       { text: "Translate dates.", address: "#/seq2seq?data=dates" },

@@ -94,7 +94,7 @@ export const lessons: Lessons = {
     next: [
       { text: "按“训练”，在“问它”中看对角线逐渐出现。" },
       { text: "输入自己的源文本，再选择回答中的一个字母：它看向了哪里？" },
-      { text: "单步走过一个批次，打开 decoder_cross_attention。" },
+      { text: "单步走过一个批次，打开 cross_attention。" },
       { text: "给字母排序。", address: "#/seq2seq?data=sort" },
       { text: "做加法。", address: "#/seq2seq?data=addition" },
       { text: "改写日期。", address: "#/seq2seq?data=dates" },

@@ -35,9 +35,9 @@ export function lengths(): readonly [number, number] {
 /** Tokens as their signs, without the padding behind them. */
 export function texts(tokens: ArrayLike<number>): string[] {
   const names = store.session.value?.info.classes ?? [];
-  const all = Array.from(tokens);
-  const last = all.findLastIndex((token) => token !== 0);
-  return all.slice(0, last + 1).map((token) => names[token] ?? "?");
+  let length = tokens.length;
+  while (length > 0 && tokens[length - 1] === 0) length--;
+  return Array.from({ length }, (_, k) => names[tokens[k]!] ?? "?");
 }
 
 /** The pinned example's source. */
