@@ -46,7 +46,7 @@ codes! {
     /// A token outside the vocabulary.
     TokenOutOfRange => "token {token} of example {index} is not one of the {vocabulary} of the embedding",
     /// A character that the data do not hold.
-    UnknownCharacter => "the character {got} does not occur in the text that the model learns from",
+    UnknownCharacter => "the character {got} does not occur in what the model learns from",
     /// A text that makes not one example.
     TextTooShort => "a text of {got} characters is too short for windows of {context}: {expected} are the least",
     /// Numbers of examples and labels differ.

@@ -116,6 +116,44 @@ fn gpt_char_learns_shakespeare_on_the_cpu_in_2000_steps() {
     assert!(validation.loss <= 1.95, "validation loss {}", validation.loss);
 }
 
+/// Letters that nobody drew: ten at a time, reversed by the model alone, which reads its own answer as it goes.
+#[test]
+#[ignore = "minutes on one core"]
+fn seq2seq_reverses_ten_letters_exactly() {
+    const COUNT: u32 = 1000;
+    let preset = nn::preset("seq2seq").expect("the preset");
+    let data = Rc::new(Dataset::generated(&preset.data).expect("the task"));
+    let seen: std::collections::HashSet<Vec<u32>> =
+        (0..data.train.count as u32).map(|row| data.train.x.gather(&[row])[..10].iter().map(|&token| token as u32).collect()).collect();
+    let (steps, settings) = (preset.epochs, settings(preset));
+    let clock = Instant::now();
+    let (result, test, exact) = pollster::block_on(async {
+        let mut session = Session::new(Cpu::new(), settings, data).await?;
+        let options = RunOptions { epochs: Some(steps), shuffle: true, ..RunOptions::default() };
+        let (result, _) = session.run(options, || clock.elapsed().as_secs_f64() * 1e3).await?;
+        let test = session.evaluate(Split::Test).await?;
+        let options = GenerateOptions { tokens: 11, temperature: 0.0, top_k: None, top_p: None, seed: 0, candidates: 0 };
+        let mut rng = gradscope::tensor::Rng::new(7, 7);
+        let mut exact = 0;
+        for _ in 0..COUNT {
+            let source: String = (0..10).map(|_| char::from(b'a' + rng.below(26) as u8)).collect();
+            assert!(
+                !seen.contains(&source.bytes().map(|letter| u32::from(letter - b'a') + 3).collect::<Vec<_>>()),
+                "{source} was trained on"
+            );
+            let answer = session.translate(&source, &[], &options).await?;
+            let text: String = answer.iter().filter_map(|token| token.text.as_deref()).collect();
+            exact += u32::from(text == format!("{}■", source.chars().rev().collect::<String>()));
+        }
+        Ok::<_, gradscope::error::Error>((result, test, exact))
+    })
+    .expect("training");
+    let (steps, seconds) = (result.losses.len(), result.ms_per_step * result.losses.len() as f32 / 1e3);
+    println!("{steps} steps of {:.1} ms, {seconds:.0} s; test part {test:?}; of {COUNT} strings of ten {exact} exact", result.ms_per_step);
+    assert!(exact * 100 >= 99 * COUNT, "{exact} of {COUNT}");
+    assert!(test.exact.is_some_and(|exact| exact >= 0.99), "{test:?}");
+}
+
 /// Accuracy on the test part after a preset's own number of epochs, on the CPU.
 fn documents_accuracy(name: &str, options: &DocumentOptions) -> f32 {
     let preset = nn::preset(name).expect("the preset");

@@ -198,7 +198,8 @@ fn generated_sets_are_what_they_say() {
         for part in [&set.train, &set.test] {
             assert_eq!(part.x.len(), part.count * part.x.width());
             assert_eq!(part.y.len(), part.count * part.y.width());
-            assert!((0..part.x.len()).all(|index| part.x.cell(index).abs() < 6.0));
+            let most = if info.kind == DataKind::Pairs { info.classes.len() as f32 } else { 6.0 };
+            assert!((0..part.x.len()).all(|index| part.x.cell(index).abs() < most));
         }
         if info.kind == DataKind::Points {
             set.train.check_labels(2).expect("two classes");

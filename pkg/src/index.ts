@@ -25,7 +25,7 @@ export type { Examples, Frame, Progress, SessionEvents, Snapshot, TrainRequest, 
 export { Walk } from "./stepper.js";
 export type { Headway, Underway, WalkExplanation, WalkOptimizer, WalkSubject, WalkValue } from "./stepper.js";
 export type { CreateOptions, DatasetName, OwnExamples, LabelledTexts, Numbers, OfficialFiles, OwnData, PresetName } from "./options.js";
-export type { AttributionMap, GenerateRequest } from "./looking.js";
+export type { AttributionMap, GenerateRequest, TranslateRequest, Translation } from "./looking.js";
 export type { Places } from "./connection.js";
 export type * from "./generated/protocol.js";
 

@@ -28,6 +28,23 @@ export interface GenerateRequest {
   onToken?: (token: Generated) => void;
 }
 
+/** How to answer a text. */
+export interface TranslateRequest extends Omit<GenerateRequest, "prompt" | "tokens" | "temperature"> {
+  /** Logits are divided by it; default 0: the likeliest token is always taken. */
+  temperature?: number;
+}
+
+/** An answer: its text, and every token of it with its end. */
+export interface Translation {
+  text: string;
+  tokens: Generated[];
+  /** Whether the model said that it ends; else it is as long as answers can be. */
+  ended: boolean;
+}
+
+/** The token behind every answer. */
+const END = 2;
+
 /** Looks at a session and leaves it as it was: how it fares, what its answers rest on, what lies around its parameters. */
 export abstract class Looking {
   protected abstract ask(request: Request, buffers?: Buffers): Promise<Answer>;
@@ -53,10 +70,8 @@ export abstract class Looking {
 
   /** Goes on with a text, token by token. It may be asked for while training runs, which goes on between the tokens. */
   async generate(request: GenerateRequest): Promise<Generated[]> {
-    const { tokens: wanted, temperature = 1, topK, topP, seed = 0, candidates = 5, signal, onToken } = request;
-    const options: GenerateOptions = {
-      tokens: 1, temperature, seed, candidates, ...(topK === undefined ? {} : { topK }), ...(topP === undefined ? {} : { topP }),
-    };
+    const { tokens: wanted, temperature = 1, signal, onToken } = request;
+    const options = one(request, temperature);
     const generated: Generated[] = [];
     let prompt = request.prompt?.length ? request.prompt : [0];
     while (generated.length < wanted && !signal?.aborted) {
@@ -72,6 +87,25 @@ export abstract class Looking {
   }
 
   /**
+   * Answers a text, token by token, where the data are pairs: rejects with `unknown_character` or `too_large` where the source is none that they
+   * could hold. It may be asked for while training runs, which goes on between the tokens.
+   */
+  async translate(source: string, request: TranslateRequest = {}): Promise<Translation> {
+    const { temperature = 0, signal, onToken } = request;
+    const options = one(request, temperature);
+    const tokens: Generated[] = [];
+    while (!signal?.aborted) {
+      const answer = await this.ask({ type: "generate", source, options }, [Float32Array.from(tokens, ({ token }) => token)]);
+      const [next] = answer.ok as Generated[];
+      if (!next) break;
+      tokens.push(next);
+      onToken?.(next);
+    }
+    const ended = tokens.at(-1)?.token === END;
+    return { text: tokens.slice(0, ended ? -1 : undefined).map(({ text }) => text ?? "").join(""), tokens, ended };
+  }
+
+  /**
    * The loss on the first 250 examples of a part at points around the present parameters, along two random directions with the scale of the
    * filters. Ask for a few points at a time: the worker does nothing else meanwhile.
    */
@@ -79,3 +113,8 @@ export abstract class Looking {
     return (await this.ask({ type: "landscape", split, seed, points })).buffers[0] as Float32Array;
   }
 }
+
+/** The engine's options for one token. */
+const one = ({ topK, topP, seed = 0, candidates = 5 }: Omit<GenerateRequest, "tokens">, temperature: number): GenerateOptions => ({
+  tokens: 1, temperature, seed, candidates, ...(topK === undefined ? {} : { topK }), ...(topP === undefined ? {} : { topP }),
+});

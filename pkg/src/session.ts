@@ -177,7 +177,10 @@ export class Session extends Looking {
     return first(await this.#ask({ type: "predict" }, [x]));
   }
 
-  /** What some layers put out for any number of examples, one array a layer: of each example its values in the shape of the layer's output. */
+  /**
+   * What some layers put out for any number of examples, one array a layer: of each example its values in the shape of the layer's output. A node
+   * within a layer can be named as well: `"multi_head_attention/attention_weights"` has the shares of each head, query and key.
+   */
   async activations(layers: string[], x: Float32Array): Promise<Float32Array[]> {
     return (await this.#ask({ type: "activations", layers }, [x])).buffers as Float32Array[];
   }

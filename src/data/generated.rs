@@ -1,12 +1,19 @@
 //! Sets that need no download: points of the plane in two classes, and the small examples of the articles.
 
+use super::tasks::TASKS;
 use super::{Column, DataKind, Dataset, DatasetInfo, Part};
 use crate::error::{Error, ErrorCode, Result};
 use crate::tensor::Rng;
 
-/// Names of all generated sets.
-pub(super) const NAMES: &[&str] =
+/// Names of the small generated sets.
+const NAMES: &[&str] =
     &["moons", "circles", "spiral", "xor", "linear-regression", "linear-regression-standardised", "backprop-by-hand", "four-points"];
+
+/// Appends what is said of every generated set.
+pub(super) fn list(sets: &mut Vec<DatasetInfo>) {
+    sets.extend(NAMES.iter().filter_map(|name| Dataset::generated(name).ok()).map(|set| set.info));
+    TASKS.iter().for_each(|task| sets.push(task.info()));
+}
 
 /// Points in all, 4 of 5 to train on.
 const POINTS: usize = 1000;
@@ -36,7 +43,10 @@ impl Dataset {
                 let y = Column::bytes(&[], vec![0, 1, 1, 0]);
                 Ok(dataset(name, "Four points", DataKind::Points, Part { x, y, count: 4, step: 1 }, None))
             }
-            _ => Err(Error::new(ErrorCode::UnknownName, &[("kind", &"data set"), ("got", &name)])),
+            _ => match TASKS.iter().find(|task| task.name == name) {
+                Some(task) => Ok(task.dataset()),
+                None => Err(Error::new(ErrorCode::UnknownName, &[("kind", &"data set"), ("got", &name)])),
+            },
         }
     }
 }

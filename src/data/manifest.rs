@@ -130,7 +130,7 @@ impl Manifest {
                 info.classes = fields.required("classes")?;
                 Contents::Documents { files: [train.file, test.file], sizes: [train.size, test.size] }
             }
-            DataKind::Image | DataKind::Points | DataKind::Values => {
+            DataKind::Image | DataKind::Points | DataKind::Values | DataKind::Pairs => {
                 let train: Files = fields.required("train")?;
                 let test: Files = fields.required("test")?;
                 (info.train, info.test) = (train.count, test.count);
@@ -307,7 +307,7 @@ pub fn catalogue(installed: &[Manifest]) -> Vec<DatasetInfo> {
     });
     let others = installed.iter().filter(|manifest| KNOWN.iter().all(|known| known.name != manifest.info.name));
     let mut sets: Vec<DatasetInfo> = known.chain(others.map(|manifest| manifest.info.clone())).collect();
-    sets.extend(generated::NAMES.iter().filter_map(|name| Dataset::generated(name).ok()).map(|set| set.info));
+    generated::list(&mut sets);
     sets
 }
 

@@ -8,6 +8,7 @@ mod given;
 mod idx;
 mod manifest;
 mod order;
+mod tasks;
 mod text;
 mod words;
 
@@ -19,6 +20,7 @@ pub use given::Given;
 pub use idx::{Idx, gunzip};
 pub use manifest::{Contents, Manifest, catalogue};
 pub use order::{epoch_order, random_windows, validation_start};
+pub use tasks::{END, START};
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::tensor::Cells;
@@ -50,6 +52,8 @@ wire! {
         Text,
         /// Texts with a class each.
         Documents,
+        /// Short texts, each with the text that answers it.
+        Pairs,
     }
 
     /// What the page says of a data set.

@@ -62,10 +62,15 @@ impl Dataset {
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
         let number = |c: char| {
             let known = self.info.classes.iter().position(|class| class.chars().eq([c]));
-            known.map(|known| known as u32).ok_or_else(|| Error::new(ErrorCode::UnknownCharacter, &[("got", &c.escape_debug())]))
+            known.map(|known| known as u32).ok_or_else(|| unknown(c))
         };
         text.chars().map(number).collect()
     }
+}
+
+/// The error of a character that the data do not hold.
+pub(super) fn unknown(c: char) -> Error {
+    Error::new(ErrorCode::UnknownCharacter, &[("got", &c.escape_debug())])
 }
 
 /// All windows of some tokens as rows, each with the window one further as its labels.

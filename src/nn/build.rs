@@ -43,6 +43,11 @@ pub struct Built {
     pub correct_each: Option<NodeId>,
     /// How many examples of the batch were classified right, a scalar.
     pub correct: Option<NodeId>,
+    /// How many examples of the batch were answered right at every position that is no padding, a scalar; none where nothing says what padding
+    /// is. Where the labels are what the model reads one step later, and it sees no later step, these are just the examples that it answers
+    /// right by itself, taking the likeliest token again and again: up to its first mistake it reads the same tokens either way, and so says
+    /// the same.
+    pub exact: Option<NodeId>,
     /// The layers in order.
     pub layers: Vec<BuiltLayer>,
 }
@@ -78,14 +83,14 @@ pub fn build(spec: &ModelSpec, batch: usize, mode: Mode, loss: Option<&LossSpec>
     if mode == Mode::Train && loss.is_some() && assembly.graph.flat_len(Group::Parameters) == 0 {
         return Err(out_of_range("layers", "at least one layer with parameters", "none").at("layers"));
     }
-    let Assembly { mut graph, x, output, penalties, layers, .. } = assembly;
+    let Assembly { mut graph, x, output, penalties, masks, layers, .. } = assembly;
     let scores = match loss {
-        Some(loss) => Some(loss.build(&mut graph, x, output, &penalties)?),
+        Some(loss) => Some(loss.build(&mut graph, x, output, mask_of(&masks, output), &penalties)?),
         None => None,
     };
     let logits = super::loss::before_last(&graph, output).map_or(output, |(logits, _)| logits);
-    let Scores { y, loss, losses, correct_each, correct } = scores.unwrap_or_default();
-    Ok(Built { graph, x, y, logits, output, loss, losses, correct_each, correct, layers })
+    let Scores { y, loss, losses, correct_each, correct, exact } = scores.unwrap_or_default();
+    Ok(Built { graph, x, y, logits, output, loss, losses, correct_each, correct, exact, layers })
 }
 
 /// A model being built, layer by layer.
@@ -131,9 +136,8 @@ impl Assembly {
         self.graph.enter_layer(name);
         let penalties = self.penalise.then_some(&mut self.penalties);
         let shares = spec.shares.as_deref();
-        let mask = self.masks.iter().find(|(value, _)| *value == inputs[0]).map(|&(_, mask)| mask);
-        let states = Vec::new();
-        let mut cx = LayerCx { graph: &mut self.graph, mode: self.mode, name, inputs: &inputs, shares, penalties, mask, states };
+        let (mask, states, masks) = (mask_of(&self.masks, inputs[0]), Vec::new(), &self.masks[..]);
+        let mut cx = LayerCx { graph: &mut self.graph, mode: self.mode, name, inputs: &inputs, shares, penalties, mask, masks, states };
         let built = spec.layer.build(&mut cx, inputs[0]);
         let (mask, states) = (cx.mask, cx.states);
         self.graph.enter_layer("");
@@ -182,6 +186,10 @@ impl Assembly {
     }
 }
 
+fn mask_of(masks: &[(NodeId, NodeId)], value: NodeId) -> Option<NodeId> {
+    masks.iter().find(|(of, _)| *of == value).map(|&(_, mask)| mask)
+}
+
 /// The layers' names: those given, and for the others Keras's, `conv2d`, `conv2d_1`, ...
 pub(super) fn names(spec: &ModelSpec) -> Vec<String> {
     let mut names: Vec<String> = Vec::with_capacity(spec.layers.len());
@@ -213,11 +221,18 @@ pub struct LayerCx<'a> {
     /// 1 for each time step of the first input that counts, 0 for each that is padding, `[batch, length]`: given where a layer before this one
     /// set it.
     pub mask: Option<NodeId>,
+    /// The masks of all values that have one.
+    masks: &'a [(NodeId, NodeId)],
     /// To be set by a recurrent layer: h after each time step.
     pub states: Vec<NodeId>,
 }
 
 impl LayerCx<'_> {
+    /// The mask of one of its inputs.
+    pub fn mask_of(&self, input: NodeId) -> Option<NodeId> {
+        mask_of(self.masks, input)
+    }
+
     /// Declares a trainable variable, and its penalty.
     pub fn parameter(&mut self, role: &str, shape: &[usize], init: &Init, regularizer: Option<Regularizer>) -> Result<NodeId> {
         let node = self.declare(role, shape, Group::Parameters, &init.0)?;

@@ -172,6 +172,7 @@ pub(super) struct Scores {
     pub losses: Option<NodeId>,
     pub correct_each: Option<NodeId>,
     pub correct: Option<NodeId>,
+    pub exact: Option<NodeId>,
 }
 
 impl LossSpec {
@@ -254,8 +255,9 @@ impl LossSpec {
         }
     }
 
-    /// Appends the labels' column (unless the input `x` is the target), the loss and the count of right answers for a model's `output`.
-    pub(super) fn build(&self, graph: &mut Graph, x: NodeId, output: NodeId, penalties: &[NodeId]) -> Result<Scores> {
+    /// Appends the labels' column (unless the input `x` is the target), the loss and the count of right answers for a model's `output`. Where a
+    /// `mask` says which positions are padding, these do not count: as in Keras, the loss is the mean over all other positions of the batch.
+    pub(super) fn build(&self, graph: &mut Graph, x: NodeId, output: NodeId, mask: Option<NodeId>, penalties: &[NodeId]) -> Result<Scores> {
         self.check_range().map_err(|error| error.at("loss"))?;
         let shape = graph.shape(output).clone();
         if shape.rank() < 2 {
@@ -274,7 +276,11 @@ impl LossSpec {
             (Self::SparseCategoricalCrossentropy(_), Target::Labels) => graph.input(1, Meta::index(label)),
             (_, Target::Labels) => graph.input(1, Meta::f32(label)),
         };
-        let each = self.elements(graph, output, y)?;
+        let mut each = self.elements(graph, output, y)?;
+        let share = mask.map(|mask| self.share(graph, mask)).transpose()?;
+        if let Some(share) = share {
+            each = counted(graph, each, share)?;
+        }
         let losses = over_example(graph, each, matches!(self, Self::HalfSumOfSquares(_)))?;
         graph.rename(losses, "loss_of_each_example");
         let mut loss = match self.reduction() {
@@ -285,17 +291,34 @@ impl LossSpec {
             loss = graph.add(loss, penalty)?;
         }
         graph.rename(loss, "loss");
-        let correct_each = if self.classifies() { Some(self.right(graph, output, y)?) } else { None };
-        let correct = match correct_each {
-            Some(each) => {
-                let correct = graph.sum(each, &[0], false)?;
-                graph.rename(correct, "correct");
-                Some(correct)
+        let mut scores = Scores { y: None, loss: Some(loss), losses: Some(losses), ..Scores::default() };
+        if self.classifies() {
+            let right = self.right(graph, output, y)?;
+            let each = match share {
+                Some(share) => counted(graph, right, share)?,
+                None => right,
+            };
+            let each = over_example(graph, each, false)?;
+            let correct = graph.sum(each, &[0], false)?;
+            graph.rename(correct, "correct");
+            (scores.correct_each, scores.correct) = (Some(each), Some(correct));
+            if let Some(mask) = mask.filter(|&mask| graph.shape(mask) == graph.shape(right)) {
+                scores.exact = Some(exact(graph, right, mask)?);
             }
-            None => None,
-        };
-        let y = (self.target() == Target::Labels).then_some(y);
-        Ok(Scores { y, loss: Some(loss), losses: Some(losses), correct_each, correct })
+        }
+        scores.y = (self.target() == Target::Labels).then_some(y);
+        Ok(scores)
+    }
+
+    /// What each position counts: nothing where it is padding, elsewhere so much that a mean over all positions is one over those that count.
+    fn share(&self, graph: &mut Graph, mask: NodeId) -> Result<NodeId> {
+        if self.reduction() == Reduction::Sum {
+            return Ok(mask);
+        }
+        let counted = graph.mean(mask, &[0, 1], false)?;
+        let least = graph.constant(EPSILON as f32);
+        let counted = graph.maximum(counted, least)?;
+        graph.div(mask, counted)
     }
 
     /// The loss of every element (of every row of classes).
@@ -355,37 +378,55 @@ impl LossSpec {
         }
     }
 
-    /// Share of right answers of each example: of its class, or of its sigmoid outputs at the threshold ½ (Keras's `accuracy`).
+    /// 1 for each right answer and 0 for each wrong one: of a class, or of a sigmoid output at the threshold ½ (Keras's `accuracy`).
     fn right(&self, graph: &mut Graph, output: NodeId, y: NodeId) -> Result<NodeId> {
         let scores = match (self, before_last(graph, output)) {
             (Self::BinaryCrossentropy(_), Some((_, Last::Softmax))) | (_, None) => output,
             (_, Some((logits, _))) => logits,
         };
         let axis = graph.shape(output).rank() - 1;
-        let right = match self {
+        match self {
             Self::SparseCategoricalCrossentropy(_) => {
                 let answer = graph.argmax(scores, axis)?;
-                graph.equal(answer, y)?
+                graph.equal(answer, y)
             }
             Self::CategoricalCrossentropy(_) => {
                 let answer = graph.argmax(scores, axis)?;
                 let truth = graph.argmax(y, axis)?;
-                graph.equal(answer, truth)?
+                graph.equal(answer, truth)
             }
             _ => {
                 let half = graph.constant(0.5);
                 let threshold = if scores == output && !self.takes_logits() { half } else { graph.constant(0.0) };
                 let answer = graph.greater(scores, threshold)?;
                 let truth = graph.greater(y, half)?;
-                graph.equal(answer, truth)?
+                graph.equal(answer, truth)
             }
-        };
-        over_example(graph, right, false)
+        }
     }
 
     fn takes_logits(&self) -> bool {
         matches!(self, Self::BinaryCrossentropy(BinaryCrossentropy { from_logits: true, .. }))
     }
+}
+
+/// Each element times its position's share, `[N, T]`.
+fn counted(graph: &mut Graph, each: NodeId, share: NodeId) -> Result<NodeId> {
+    let missing = graph.shape(each).rank().saturating_sub(graph.shape(share).rank());
+    let shape: Shape = graph.shape(share).iter().copied().chain(std::iter::repeat_n(1, missing)).collect();
+    let share = if missing > 0 { graph.reshape(share, shape)? } else { share };
+    graph.mul(each, share)
+}
+
+/// How many examples have no wrong answer where it counts: those without a position of `right`, `[N, T]`, that is below the mask's.
+fn exact(graph: &mut Graph, right: NodeId, mask: NodeId) -> Result<NodeId> {
+    let wrong = graph.greater(mask, right)?;
+    let wrong = graph.sum(wrong, &[1], false)?;
+    let none = graph.constant(0.0);
+    let exact = graph.equal(wrong, none)?;
+    let exact = graph.sum(exact, &[0], false)?;
+    graph.rename(exact, "exact");
+    Ok(exact)
 }
 
 /// Mean (or sum) over all axes but the batch.

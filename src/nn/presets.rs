@@ -1,5 +1,7 @@
 //! Ready-made models with their data and training settings, as data.
 
+mod seq2seq;
+
 use serde::{Deserialize, Serialize};
 
 use super::layers::{
@@ -50,6 +52,7 @@ pub fn presets() -> Vec<Preset> {
         sentiment("sentiment-lstm", LSTM::new(32).into()),
         sentiment("sentiment-gru", GRU::new(32).into()),
         gpt_char(),
+        seq2seq::seq2seq(),
         backprop_by_hand(),
         sigmoid_2_2_1(),
         linear_regression(),

@@ -1,8 +1,8 @@
-//! Models of token sequences for a vocabulary that the data bring.
+//! Models of token sequences for the vocabulary and the lengths that the data bring.
 
 use super::layers::{Build, Layer};
 use super::spec::INPUT;
-use super::{LayerSpec, ModelSpec};
+use super::{LayerSpec, ModelSpec, Pair};
 
 impl ModelSpec {
     /// The layers that read the model's input.
@@ -26,6 +26,23 @@ impl ModelSpec {
             Layer::ReversibleEmbedding(embedding) => Some(embedding.input_dim),
             _ => None,
         })
+    }
+
+    /// The same model for sources and targets of other lengths, which stand one behind the other in its input: what is cut off at an end of it
+    /// to be left with one of them is as long as the other.
+    #[must_use]
+    pub fn with_lengths(mut self, [source, target]: [usize; 2]) -> Self {
+        self.input = vec![source + target];
+        for layer in &mut self.layers {
+            if let Layer::Cropping1D(layer) = &mut layer.layer {
+                match &mut layer.cropping {
+                    Pair([0, last]) => *last = target,
+                    Pair([first, 0]) => *first = source,
+                    Pair(_) => {}
+                }
+            }
+        }
+        self
     }
 
     /// The same model for another vocabulary: embeddings of the former size get the new one, and so does a last `Dense`, whose outputs are the

@@ -1,9 +1,10 @@
-//! What chosen layers put out for examples from outside.
+//! What chosen layers put out, and what chosen nodes come to, for examples from outside.
 
 use super::Session;
+use super::inspect::find;
 use super::session::Compiled;
 use crate::backend::{Backend, Feed};
-use crate::error::{Error, ErrorCode, Result};
+use crate::error::Result;
 use crate::graph::NodeId;
 use crate::nn;
 use crate::plan::Mode;
@@ -16,8 +17,8 @@ pub(super) struct Probe<B: Backend> {
 }
 
 impl<B: Backend> Session<B> {
-    /// The outputs of `layers`, by name, at the present parameters: of each layer `[N, ...]` for the N examples `x`. As in inference: nothing
-    /// is dropped, and batch norm takes its averages.
+    /// The outputs of `layers`, by name, at the present parameters: of each layer `[N, ...]` for the N examples `x`. A node within a layer can be
+    /// named as well (`"multi_head_attention/attention_weights"`). As in inference: nothing is dropped, and batch norm takes its averages.
     pub async fn activations(&mut self, layers: &[String], x: &[f32]) -> Result<Vec<Vec<f32>>> {
         let batch = self.examples_in("activations", x)?.min(self.evaluation_batch());
         let mut probe = match self.probe.take() {
@@ -31,12 +32,7 @@ impl<B: Backend> Session<B> {
 
     async fn probe_of(&mut self, layers: &[String], batch: usize) -> Result<Probe<B>> {
         let built = nn::build(&self.settings.model, batch, nn::Mode::Infer, None)?;
-        let output = |name: &String| {
-            let layer = built.layers.iter().find(|layer| layer.name == *name);
-            let missing = || Error::new(ErrorCode::UnknownName, &[("kind", &"layer"), ("got", name)]);
-            layer.map(|layer| layer.output).ok_or_else(missing)
-        };
-        let nodes = layers.iter().map(output).collect::<Result<Vec<NodeId>>>()?;
+        let nodes = layers.iter().map(|name| find(&built.graph, &built.layers, name)).collect::<Result<Vec<NodeId>>>()?;
         let compiled = self.compile(built, Mode::Train, &nodes, &[]).await?;
         Ok(Probe { compiled, layers: layers.to_vec(), nodes })
     }

@@ -21,6 +21,9 @@ wire! {
         pub loss: f32,
         /// Share of right answers, where the task is classification; of a sequence, every position answers.
         pub accuracy: Option<f32>,
+    /// Share of the examples that were answered right at every position, where answers are sequences with an end: where the model sees no later
+    /// position, those that it answers right by itself when it always takes the likeliest token.
+    pub exact: Option<f32>,
         /// `confusion[truth][prediction]`, where the task is classification with one answer an example.
         pub confusion: Option<Vec<Vec<u32>>>,
         /// The first misclassified examples.
@@ -54,6 +57,8 @@ pub struct Evaluator {
     position: usize,
     loss: f64,
     correct: f64,
+    /// Sequences that were right everywhere, where there are such.
+    exact: Option<f64>,
     /// Whether answers are right or wrong.
     classifies: bool,
     /// By classes; empty where an example has many answers, or none.
@@ -81,6 +86,7 @@ impl Evaluator {
             position: 0,
             loss: 0.0,
             correct: 0.0,
+            exact: None,
             classifies: classes > 0,
             confusion: vec![vec![0; single]; single],
             misclassified: Vec::new(),
@@ -94,12 +100,13 @@ impl Evaluator {
         let batch = session.evaluation_batch().min(total - self.position);
         let (part, rows) = session.rows_of(self.split, self.position..self.position + batch);
         let singly = !self.confusion.is_empty();
-        let Forward { predictions, loss, correct } = session.forward(batch, Feed::Rows { part, rows }, singly).await?;
+        let Forward { predictions, loss, correct, exact } = session.forward(batch, Feed::Rows { part, rows }, singly).await?;
         self.loss += f64::from(loss) * batch as f64;
         match singly {
             true => self.count(session, &predictions, batch),
             false => self.correct += f64::from(correct.unwrap_or(0.0)),
         }
+        self.exact = exact.map(|exact| f64::from(exact) + self.exact.unwrap_or(0.0));
         self.position += batch;
         if self.position < total {
             return Ok(None);
@@ -109,6 +116,7 @@ impl Evaluator {
         Ok(Some(Evaluation {
             loss: (self.loss / total as f64) as f32,
             accuracy: self.classifies.then_some((self.correct / total as f64) as f32),
+            exact: self.exact.map(|exact| (exact / total as f64) as f32),
             confusion: singly.then(|| std::mem::take(&mut self.confusion)),
             misclassified: std::mem::take(&mut self.misclassified),
         }))
@@ -180,6 +188,8 @@ pub(super) struct Forward {
     pub loss: f32,
     /// Right answers, where the task is classification.
     pub correct: Option<f32>,
+    /// Examples that were right everywhere, where answers are sequences with an end.
+    pub exact: Option<f32>,
 }
 
 impl<B: Backend> Session<B> {
@@ -217,7 +227,7 @@ impl<B: Backend> Session<B> {
         ran?;
         let metrics = drained.await?;
         let loss = metrics.first().copied().unwrap_or(f32::NAN);
-        Ok(Forward { predictions: predictions?, loss, correct: metrics.get(1).copied() })
+        Ok(Forward { predictions: predictions?, loss, correct: metrics.get(1).copied(), exact: metrics.get(2).copied() })
     }
 
     /// Examples `first..first + most` of those of class `truth` that were taken for `prediction` when the part was last evaluated; an error

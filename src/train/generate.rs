@@ -1,16 +1,18 @@
-//! Going on with a text: a model that tells of every position what comes next is asked for what comes after the last, again and again.
+//! Going on with a text, and answering one: a model that tells of every position what comes next is asked for what comes after the last, again
+//! and again.
 
 use super::Session;
 use super::evaluate::Forward;
 use super::session::bad;
 use crate::backend::{Backend, Feed};
+use crate::data::{DataKind, END};
 use crate::error::{Error, ErrorCode, Result};
-use crate::tensor::{DType, Rng, falling_order};
+use crate::tensor::{DType, Meta, Rng, falling_order};
 
 asked! {
-    /// How a text is gone on with.
+    /// How a text is gone on with, or answered.
     pub struct GenerateOptions {
-        /// Tokens to add.
+        /// Tokens to add; an answer may end before.
         pub tokens: usize,
         /// Logits are divided by it before they become probabilities: below 1 the likely becomes likelier. At 0 the likeliest is always taken.
         pub temperature: f32,
@@ -120,68 +122,94 @@ impl<B: Backend> Session<B> {
     /// Goes on with `prompt`. The model sees the last tokens, as many as its input holds; fewer than that stand at its beginning, with what a
     /// causal model does not see behind them. An empty prompt begins with token 0: in a text mostly the end of a line.
     pub async fn generate(&mut self, prompt: &[u32], options: &GenerateOptions) -> Result<Vec<Generated>> {
+        self.write(None, if prompt.is_empty() { &[0] } else { prompt }, options).await
+    }
+
+    /// Answers `source` after what the answer is so far, up to its end ([`END`], which is the last token then) or as long as a target can be. An
+    /// error where the data are not pairs of texts, or the source is none that they could hold ([`crate::data::Dataset::encode_pair`]).
+    pub async fn translate(&mut self, source: &str, so_far: &[u32], options: &GenerateOptions) -> Result<Vec<Generated>> {
+        self.write(Some(source), so_far, options).await
+    }
+
+    /// Token by token, what comes behind others, or behind others in the answer to a source.
+    pub async fn write(&mut self, source: Option<&str>, so_far: &[u32], options: &GenerateOptions) -> Result<Vec<Generated>> {
         options.check()?;
-        let (context, vocabulary) = self.language_model()?;
-        let mut tokens: Vec<u32> = if prompt.is_empty() { vec![0] } else { prompt.to_vec() };
+        let (context, vocabulary) = self.language_model(source.is_some())?;
+        let mut tokens = so_far.to_vec();
         if let Some(&token) = tokens.iter().find(|&&token| token as usize >= vocabulary) {
             let index = 0;
             return Err(Error::new(ErrorCode::TokenOutOfRange, &[("token", &token), ("index", &index), ("vocabulary", &vocabulary)]));
         }
-        let mut generated = Vec::with_capacity(options.tokens);
-        for _ in 0..options.tokens {
-            let outcomes = options.outcomes(&self.next_logits(&tokens, context, vocabulary).await?);
-            let number = f64::from(Rng::new(options.seed, DRAWS | tokens.len() as u32).uniform());
-            let drawn = draw(&outcomes, number);
-            let candidate = |&Outcome { token, probability, chance }: &Outcome| Candidate {
-                token,
-                text: self.text_of(token),
-                probability: probability as f32,
-                chance: chance as f32,
+        let mut generated = Vec::new();
+        while generated.len() < options.tokens {
+            let (x, position) = match source {
+                Some(_) if tokens.len() == context || tokens.last() == Some(&END) => break,
+                Some(source) => (self.data.encode_pair(source, &tokens)?, tokens.len()),
+                None => {
+                    let window = &tokens[tokens.len().saturating_sub(context)..];
+                    let mut x: Vec<f32> = window.iter().map(|&token| token as f32).collect();
+                    x.resize(context, 0.0);
+                    (x, window.len() - 1)
+                }
             };
-            generated.push(Generated {
-                token: drawn.token,
-                text: self.text_of(drawn.token),
-                probability: drawn.probability as f32,
-                candidates: outcomes.iter().take(options.candidates).map(candidate).collect(),
-            });
-            tokens.push(drawn.token as u32);
+            let logits = self.logits(&x, position, vocabulary).await?;
+            let next = self.drawn(options, &logits, tokens.len());
+            tokens.push(next.token as u32);
+            generated.push(next);
         }
         Ok(generated)
     }
 
+    /// The token that comes at a position with those logits, and those that could have come.
+    fn drawn(&self, options: &GenerateOptions, logits: &[f32], position: usize) -> Generated {
+        let outcomes = options.outcomes(logits);
+        let number = f64::from(Rng::new(options.seed, DRAWS | position as u32).uniform());
+        let Outcome { token, probability, .. } = draw(&outcomes, number);
+        let candidate = |&Outcome { token, probability, chance }: &Outcome| Candidate {
+            token,
+            text: self.text_of(token),
+            probability: probability as f32,
+            chance: chance as f32,
+        };
+        let candidates = outcomes.iter().take(options.candidates).map(candidate).collect();
+        Generated { token, text: self.text_of(token), probability: probability as f32, candidates }
+    }
+
     fn text_of(&self, token: usize) -> Option<String> {
-        let is_text = self.data.info.kind == crate::data::DataKind::Text;
+        let is_text = matches!(self.data.info.kind, DataKind::Text | DataKind::Pairs);
         self.data.info.classes.get(token).filter(|_| is_text).cloned()
     }
 
-    /// Length and vocabulary of a model that reads tokens and scores as many for each of them.
-    fn language_model(&self) -> Result<(usize, usize)> {
+    /// Length and vocabulary of a model that scores tokens at every position: of those that it reads, or of the targets that it answers with.
+    fn language_model(&self, answers: bool) -> Result<(usize, usize)> {
         let shapes = self.training().map(|compiled| {
             let graph = &compiled.built.graph;
-            (graph.node(compiled.built.x).meta.clone(), graph.shape(compiled.built.output).clone())
+            (&graph.node(compiled.built.x).meta, &graph.shape(compiled.built.output)[..])
         });
+        let reads = |x: &Meta| if answers { self.data.lengths().map(|[_, target]| target) } else { x.shape.get(1).copied() };
         match shapes {
-            Some((x, output)) if x.dtype == DType::Index && x.shape.rank() == 2 && output.rank() == 3 && output[1] == x.shape[1] => {
-                Ok((output[1], output[2]))
+            Some((x, &[_, length, vocabulary])) if x.dtype == DType::Index && x.shape.rank() == 2 && reads(x) == Some(length) => {
+                Ok((length, vocabulary))
             }
             _ => {
-                let reason = "the model does not tell of every token what comes next";
-                Err(Error::new(ErrorCode::WrongState, &[("what", &"generate"), ("reason", &reason)]))
+                let (what, reason) = match answers {
+                    true => ("translate", "the model does not answer texts with texts"),
+                    false => ("generate", "the model does not tell of every token what comes next"),
+                };
+                Err(Error::new(ErrorCode::WrongState, &[("what", &what), ("reason", &reason)]))
             }
         }
     }
 
-    /// Logits (or logarithms of probabilities) of what comes after the last token.
-    async fn next_logits(&mut self, tokens: &[u32], context: usize, vocabulary: usize) -> Result<Vec<f32>> {
-        let window = &tokens[tokens.len().saturating_sub(context)..];
-        let x: Vec<f32> = window.iter().map(|&token| token as f32).chain(std::iter::repeat(0.0)).take(context).collect();
+    /// Logits (or logarithms of probabilities) at a position of one example.
+    async fn logits(&mut self, x: &[f32], position: usize, vocabulary: usize) -> Result<Vec<f32>> {
         self.inference(1).await?;
         if let Some(compiled) = self.infer.get_mut(&1) {
-            self.backend.write_input(&mut compiled.exec, 0, &x)?;
+            self.backend.write_input(&mut compiled.exec, 0, x)?;
         }
         let Forward { predictions, .. } = self.forward(1, Feed::Kept, true).await?;
         let from_logits = self.settings.loss.from_logits();
-        let row = predictions.chunks_exact(vocabulary).nth(window.len() - 1).unwrap_or_default();
+        let row = predictions.chunks_exact(vocabulary).nth(position).unwrap_or_default();
         match row.iter().find(|score| !score.is_finite()) {
             Some(value) => Err(Error::new(ErrorCode::NotFinite, &[("what", &"a logit"), ("value", value), ("step", &self.step)])),
             None => Ok(row.iter().map(|&score| if from_logits { score } else { score.ln() }).collect()),

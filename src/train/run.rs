@@ -285,10 +285,9 @@ impl Run {
     /// What the run did.
     pub fn result(self) -> RunResult {
         let steps = self.metrics.len().max(1) as f64;
-        let answers: Option<f32> = self.metrics.iter().map(|metric| metric.correct).sum();
-        let examples: usize = self.metrics.iter().map(|metric| metric.examples).sum();
+        let [accuracy, _] = StepMetrics::shares(&self.metrics);
         RunResult {
-            accuracy: answers.filter(|_| examples > 0).map(|answers| answers / examples as f32),
+            accuracy,
             ms_per_step: (self.training_ms / steps) as f32,
             stopped: self.stopped,
             losses: self.metrics.into_iter().map(|metric| metric.loss).collect(),

@@ -11,13 +11,15 @@ use crate::error::Result;
 use crate::graph::NodeId;
 use crate::nn::Built;
 
-/// Loss and number of right answers of one step.
+/// Loss and numbers of right answers of one step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepMetrics {
     /// Mean loss over the batch, with regularisers.
     pub loss: f32,
     /// Right answers in the batch, where the task is classification.
     pub correct: Option<f32>,
+    /// Examples that were answered right at every position, where answers are sequences with an end.
+    pub exact: Option<f32>,
     /// Examples in the batch.
     pub examples: usize,
 }
@@ -163,9 +165,27 @@ impl<B: Backend> Session<B> {
     }
 }
 
-/// The nodes whose values are kept for every step: the loss, and the number of right answers where there is one.
+/// The nodes whose values are kept for every step: the loss, and the numbers of right answers where there are such.
 pub(super) fn metrics(built: &Built) -> Vec<NodeId> {
-    built.loss.into_iter().chain(built.correct).collect()
+    built.loss.into_iter().chain(built.correct).chain(built.exact).collect()
+}
+
+impl StepMetrics {
+    /// Of the values of these nodes in one step.
+    pub(super) fn of(values: &[f32], examples: usize) -> Self {
+        let at = |place: usize| values.get(place).copied();
+        Self { loss: at(0).unwrap_or_default(), correct: at(1), exact: at(2), examples }
+    }
+
+    /// Share of right answers over some steps, and share of the examples that were answered right everywhere.
+    pub fn shares(metrics: &[Self]) -> [Option<f32>; 2] {
+        let examples: usize = metrics.iter().map(|metrics| metrics.examples).sum();
+        let share = |of: fn(&Self) -> Option<f32>| {
+            let right: Option<f32> = metrics.iter().map(of).sum();
+            right.filter(|_| examples > 0).map(|right| right / examples as f32)
+        };
+        [share(|metrics| metrics.correct), share(|metrics| metrics.exact)]
+    }
 }
 
 impl Pending {
@@ -176,11 +196,7 @@ impl Pending {
             let mut values = metrics.await?;
             // Only the newest: steps of a run that failed may stand before them.
             values.drain(..values.len().saturating_sub(steps * width));
-            all.extend(values.chunks_exact(width.max(1)).map(|metrics| StepMetrics {
-                loss: metrics[0],
-                correct: metrics.get(1).copied(),
-                examples,
-            }));
+            all.extend(values.chunks_exact(width.max(1)).map(|values| StepMetrics::of(values, examples)));
         }
         Ok(all)
     }

@@ -150,7 +150,8 @@ impl<B: Backend> Session<B> {
                 break;
             }
         }
-        let parts = taken.iter().zip(&weights).flat_map(|(of, weight)| [of.loss * weight, of.correct.unwrap_or(0.0)]);
+        let parts =
+            taken.iter().zip(&weights).flat_map(|(of, weight)| [of.loss * weight, of.correct.unwrap_or(0.0), of.exact.unwrap_or(0.0)]);
         let mut sums: Vec<f32> = parts.collect();
         if let Some(team) = &mut self.team
             && !taken.is_empty()
@@ -158,8 +159,8 @@ impl<B: Backend> Session<B> {
             // If the others are gone by now, this worker's share stands for the batch.
             match team.sum(&mut sums) {
                 Ok(()) => {
-                    for (of, sums) in taken.iter_mut().zip(sums.chunks_exact(2)) {
-                        (of.loss, of.correct) = (sums[0], of.correct.map(|_| sums[1]));
+                    for (of, sums) in taken.iter_mut().zip(sums.chunks_exact(3)) {
+                        (of.loss, of.correct, of.exact) = (sums[0], of.correct.map(|_| sums[1]), of.exact.map(|_| sums[2]));
                     }
                 }
                 Err(_) => self.set_team(None),
@@ -183,10 +184,9 @@ impl<B: Backend> Session<B> {
         self.last_rows = rows;
         let done = self.step_apart(&mut compiled, &data, weight).await;
         self.train.insert(size, compiled);
-        let Some(loss_and_correct) = done? else { return Ok(None) };
+        let Some(values) = done? else { return Ok(None) };
         self.step += 1;
-        let [loss, correct] = [0, 1].map(|at| loss_and_correct.get(at).copied());
-        Ok(Some((StepMetrics { loss: loss.unwrap_or(0.0), correct, examples: whole }, weight)))
+        Ok(Some((StepMetrics::of(&values, whole), weight)))
     }
 
     /// The metrics of the step; none if the team broke before the update.

@@ -194,13 +194,16 @@ impl Desk {
                 Ok((JsValue::NULL, outputs.into_iter().map(Buffer::Floats).collect()))
             }
             Request::Walk { walk, number } => self.walk(walk, number, buffers).await,
-            Request::Generate { prompt, options } => {
+            Request::Generate { prompt, source, options } => {
                 let session = self.session()?;
-                let tokens = match prompt {
+                let mut tokens = match prompt {
                     Some(text) => session.data().encode(&text)?,
                     None => floats(&buffers.get(0)).into_iter().map(|token| token as u32).collect(),
                 };
-                plain(to_js(&session.generate(&tokens, &options).await?))
+                if tokens.is_empty() && source.is_none() {
+                    tokens.push(0);
+                }
+                plain(to_js(&session.write(source.as_deref(), &tokens, &options).await?))
             }
             Request::Nodes => plain(to_js(&nodes(self.session()?))),
             Request::Read { node, gradient } => {
@@ -328,6 +331,7 @@ impl Desk {
         let device = super::open::device(options.backend).await?;
         let model = match data.info.kind {
             DataKind::Text => options.model.with_vocabulary(data.info.classes.len()),
+            DataKind::Pairs => options.model.with_lengths(data.lengths().unwrap_or_default()).with_vocabulary(data.info.classes.len()),
             DataKind::Image | DataKind::Points | DataKind::Values | DataKind::Documents => options.model,
         };
         let settings = Settings {

@@ -172,12 +172,13 @@ impl Desk {
         training.sent_at = time;
         // What the page hears of is what was waited for; some steps more are on their way.
         let in_flight = training.run.in_flight();
-        let correct: Option<f32> = metrics.iter().map(|metric| metric.correct).sum();
+        let [accuracy, exact] = StepMetrics::shares(&metrics);
         let event = Event::Progress {
             step: session.step_count() - in_flight.min(session.step_count()),
             epoch: (session.epochs_done() - in_flight as f32 / session.steps_per_epoch().max(1) as f32).max(0.0),
             steps_per_epoch: session.steps_per_epoch(),
-            accuracy: correct.map(|correct| correct / examples.max(1) as f32),
+            accuracy,
+            exact,
             learning_rate: session.learning_rate(),
             examples_per_second: training.rate,
             seconds_left: training.run.steps_left() as f32 * (examples as f32 / metrics.len() as f32) / training.rate,

@@ -10,13 +10,14 @@ use crate::graph::{Initializer, NodeId};
 use crate::nn::build::LayerCx;
 use crate::nn::{Init, Mode, Regularizer};
 
-/// What a score becomes that must not be seen: softmax makes exactly 0 of it, as of every number 104 below the largest.
+/// What a score becomes that must not be seen, or what is added to it: softmax makes exactly 0 of it, as of every number 104 below the largest.
 const UNSEEN: f32 = -1e9;
 
 spec! {
     /// softmax(Q Kᵀ / √key_dim) V for each head, all heads' results side by side times an output kernel (Keras's `MultiHeadAttention`; Vaswani
     /// et al. 2017): `[N, T, C]` -> `[N, T, C]`. Q, K and V are products of the inputs with a kernel each, `[C, num_heads, key_dim]`. One input
-    /// is self-attention; of two, the second is what K and V are made of; a third is K's own, as in Keras's call.
+    /// is self-attention; of two, the second is what K and V are made of; a third is K's own, as in Keras's call. Where an embedding says that
+    /// steps are padding (`mask_zero`), nothing looks at their V.
     pub struct MultiHeadAttention {
         /// Heads.
         num_heads: usize;
@@ -92,6 +93,16 @@ impl MultiHeadAttention {
             bias_regularizer: None,
         }
     }
+}
+
+/// 0 for a step that counts and [`UNSEEN`] for one that is padding, beside the scores of all heads and queries: `[N, T]` -> `[N, 1, 1, T]`.
+fn hidden(cx: &mut LayerCx, mask: NodeId) -> Result<NodeId> {
+    let one = cx.graph.constant(1.0);
+    let padding = cx.graph.sub(one, mask)?;
+    cx.name(padding, "padding");
+    let hidden = cx.graph.scale(padding, UNSEEN)?;
+    let &[batch, length] = &cx.graph.shape(mask)[..] else { return Ok(hidden) };
+    cx.graph.reshape(hidden, [batch, 1, 1, length])
 }
 
 impl Build for MultiHeadAttention {
@@ -210,6 +221,11 @@ impl Attention<'_> {
         if self.causal {
             scores = cx.graph.tril(scores, 0, UNSEEN)?;
             cx.name(scores, "masked_scores");
+        }
+        if let Some(mask) = cx.mask_of(of_value) {
+            let hidden = hidden(cx, mask)?;
+            scores = cx.graph.add(scores, hidden)?;
+            cx.name(scores, "scores_without_padding");
         }
         let mut weights = cx.graph.softmax(scores)?;
         cx.name(weights, "attention_weights");

@@ -33,7 +33,7 @@ pub use pool::{
 };
 pub use position::SinePositionEncoding;
 pub use recurrent::{GRU, LSTM, SimpleRNN};
-pub use shape::{Flatten, Reshape, UpSampling2D, ZeroPadding2D};
+pub use shape::{Cropping1D, Flatten, Reshape, UpSampling2D, ZeroPadding2D};
 
 use super::build::LayerCx;
 use crate::error::{Error, ErrorCode, Result};
@@ -133,6 +133,7 @@ layers! {
     GlobalMaxPooling2D "GlobalMaxPooling2D" "global_max_pooling2d" (GlobalMaxPooling2D),
     Flatten "Flatten" "flatten" (Flatten),
     Reshape "Reshape" "reshape" (Reshape),
+    Cropping1D "Cropping1D" "cropping1d" (Cropping1D),
     ZeroPadding2D "ZeroPadding2D" "zero_padding2d" (ZeroPadding2D),
     UpSampling2D "UpSampling2D" "up_sampling2d" (UpSampling2D),
     Dropout "Dropout" "dropout" (Dropout),

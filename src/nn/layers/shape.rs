@@ -1,8 +1,8 @@
 //! Layers that move elements without computing.
 
-use super::{Build, image, positive, spread};
+use super::{Build, image, positive, sequence, spread};
 use crate::error::{Error, ErrorCode, Result};
-use crate::fields::spec;
+use crate::fields::{out_of_range, spec};
 use crate::graph::NodeId;
 use crate::nn::build::LayerCx;
 use crate::nn::{Interpolation, Margins, Pair};
@@ -16,6 +16,13 @@ spec! {
     pub struct Reshape {
         /// Shape of one example; one extent may be -1: what is left.
         target_shape: Vec<i64>;
+    }
+
+    /// A sequence without so many steps at its beginning and at its end: `[N, T, C]` -> `[N, T - a - b, C]` (Keras's `Cropping1D`). What says
+    /// which steps are padding is cut with it.
+    pub struct Cropping1D: Default {
+        /// a and b.
+        cropping: Pair = 1.into();
     }
 
     /// Rows and columns of zeros around an image: `[N, H, W, C]` -> `[N, top + H + bottom, left + W + right, C]` (Keras's `ZeroPadding2D`).
@@ -67,6 +74,21 @@ impl Reshape {
         };
         let fits = product.checked_mul(rest) == Some(elements);
         fits.then(|| self.target_shape.iter().map(|&extent| usize::try_from(extent).unwrap_or(rest)).collect())
+    }
+}
+
+impl Build for Cropping1D {
+    fn build(&self, cx: &mut LayerCx, x: NodeId) -> Result<NodeId> {
+        let [length, _] = sequence("Cropping1D", cx.graph.shape(x))?;
+        let Pair([first, last]) = self.cropping;
+        match first.checked_add(last) {
+            Some(cut) if cut < length => {}
+            _ => return Err(out_of_range("cropping", &format!("together less than the length of {length}"), format!("{first} + {last}"))),
+        }
+        if let Some(mask) = cx.mask {
+            cx.mask = Some(cx.graph.slice_axis(mask, 1, first, length - last)?);
+        }
+        cx.graph.slice_axis(x, 1, first, length - last)
     }
 }
 

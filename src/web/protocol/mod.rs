@@ -324,10 +324,12 @@ asked! {
         },
         /// -> `NodeInfo[]`.
         Nodes,
-        /// Goes on with a text or with tokens -> `Generated[]`. Buffers: the tokens where no text is given.
+        /// Goes on with a text or with tokens, or with the answer to a source -> `Generated[]`. Buffers: the tokens where no text is given.
         Generate {
             /// The text.
             prompt: Option<String>,
+            /// What is answered, where the data are pairs.
+            source: Option<String>,
             /// How.
             options: GenerateOptions,
         },
@@ -410,6 +412,8 @@ wire! {
             steps_per_epoch: usize,
             /// Share of right answers since the last event, where the task is classification.
             accuracy: Option<f32>,
+            /// Share of the examples that were right everywhere, where answers are sequences with an end.
+            exact: Option<f32>,
             /// Learning rate of the last step.
             learning_rate: f32,
             /// Speed now.

@@ -11,7 +11,7 @@ export const errors: ErrorTexts = {
   unknown_name: "There is no {kind} named {got}.",
   label_out_of_range: "Label {label} of example {index} is not one of the {classes} classes.",
   token_out_of_range: "Token {token} of example {index} is not one of the {vocabulary} of the embedding.",
-  unknown_character: "The character {got} does not occur in the text that the model learns from.",
+  unknown_character: "The character {got} does not occur in what the model learns from.",
   text_too_short: "A text of {got} characters is too short for windows of {context}: it needs at least {expected}.",
   count_mismatch: "There are {left} examples but {right} labels.",
   wrong_length: "{what} needs {expected} values, but got {got}.",

@@ -83,6 +83,23 @@ export const lessons: Lessons = {
       { text: "Names are a smaller text, learned in minutes.", address: "#/gpt-char?data=names" },
     ],
   },
+  "seq2seq": {
+    title: "Encoder and decoder: text to text",
+    text: [
+      "Up to ten letters come in, and the same letters are to come out in reverse. An encoder makes a vector of every letter of the source; a decoder writes the target from ▸ to ■, token by token, and reads what it has written.",
+      "There are three attentions. Letters of the source look at one another, both ways; those of the target only look back. In cross-attention the two meet: the queries are the target's, the keys and values the source's. Its map shows what the network found: to reverse is to look along the other diagonal.",
+      "While it trains, the decoder reads the right letters, whatever it would have said itself, so that all positions are learned at once. “Exact” is the share of examples whose whole target is right, its end included.",
+      "@SIZE@",
+    ],
+    next: [
+      { text: "Press Train, and watch the diagonal appear under “Ask it”." },
+      { text: "Type a source of your own, and choose a letter of the answer: where did it look?" },
+      { text: "Step through a batch and open cross_attention." },
+      { text: "Sort letters.", address: "#/seq2seq?data=sort" },
+      { text: "Add numbers.", address: "#/seq2seq?data=addition" },
+      { text: "Translate dates.", address: "#/seq2seq?data=dates" },
+    ],
+  },
   "newsgroups-tfidf": {
     title: "Newsgroups by their words",
     text: [

@@ -78,6 +78,7 @@ export const special = {
   "attention.heads": "Heads",
   "attention.head": "head {k}",
   "attention.tokens": "Positions by the share that they get",
+  "attention.map": "Shares of {columns} positions for each of {rows}",
   "attention.token": "Position {k}, {name}: share {weight}",
   "attention.table": "Scores, shares and values of the positions",
   "attention.key": "key",

@@ -78,6 +78,7 @@ export const special = {
   "attention.heads": "注意力头",
   "attention.head": "头 {k}",
   "attention.tokens": "各位置按所得份额着色",
+  "attention.map": "{rows} 个位置各自分给 {columns} 个位置的份额",
   "attention.token": "位置 {k}，{name}：份额 {weight}",
   "attention.table": "各位置的得分、份额与值",
   "attention.key": "键",

@@ -6,11 +6,12 @@ import { visible } from "../lib/text.js";
 import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
 import { label, layout, select, selected, shapeOf } from "../state/cell.js";
-import type { Site } from "../state/site.js";
+import { firstToken, type Site } from "../state/site.js";
 import * as store from "../state/store.js";
 import { valueOf } from "../state/values.js";
 import { computedYet, info } from "../state/walk.js";
 import "./special-style.js";
+import "./token-map.js";
 
 type Attention = Extract<Site, { view: "attention" }>;
 
@@ -26,11 +27,18 @@ class AttentionView extends View {
     this.#site.value = site;
   }
 
-  /** What stands at a position: the character, or its number. */
-  #token(position: number): string {
-    const token = valueOf(info.value!.x)?.[position];
+  /** What stands at a position of a query or a key: the character, or its number. */
+  #token(position: number, of: "query" | "key"): string {
+    const token = valueOf(info.value!.x)?.[firstToken(this.#site.value![of]) + position];
     const name = token === undefined ? undefined : store.classes.value[token];
     return name === undefined ? `[${position}]` : visible(name);
+  }
+
+  /** Whether what is looked at is not what looks: a position of the one is none of the other then. */
+  get #across(): boolean {
+    const { query, key, scores } = this.#site.value!;
+    const [, rows, columns] = shapeOf(scores);
+    return rows !== columns || firstToken(query) !== firstToken(key);
   }
 
   /** The row of a head's matrix, or undefined where it is not computed. */
@@ -48,13 +56,27 @@ class AttentionView extends View {
     select({ node: square, element: layout(square).at(head, row, column ?? Math.min(row, shapeOf(node)[2]! - 1)) });
   }
 
+  /** The shares of a head: a row for each position that looks. */
+  #map(): TemplateResult | typeof nothing {
+    const { weights, head, row, column } = this.#site.value!;
+    const [, rows = 1, columns = 1] = shapeOf(weights);
+    const shares = valueOf(weights);
+    if (!computedYet(weights) || !shares) return nothing;
+    const names = (length: number, of: "query" | "key"): string[] => Array.from({ length }, (_, k) => this.#token(k, of));
+    return html`<gs-token-map .of=${{
+      label: t("attention.map", { rows, columns }), rows: names(rows, "query"), columns: names(columns, "key"), chosen: [row, column] as const,
+      at: (r: number, c: number) => shares[layout(weights).at(head, r, c)], choose: (r: number, c: number) => this.#look(head, r, c),
+    }}></gs-token-map>`;
+  }
+
   /** Every position, in the colour of the share that it gets: the one that looks is outlined. */
   #tokens(weights: Float32Array | undefined, keys: number): TemplateResult {
     const { head, row, column } = this.#site.value!;
+    const across = this.#across;
     const most = weights ? Math.max(...weights, 1e-30) : 1;
-    return html`<ol class="attention-tokens" aria-label=${t("attention.tokens")}>${Array.from({ length: keys }, (_, k) => html`<li><button class="${k === row ? "looks" : ""} ${k === column ? "looked" : ""}"
+    return html`<ol class="attention-tokens" aria-label=${t("attention.tokens")}>${Array.from({ length: keys }, (_, k) => html`<li><button class="${!across && k === row ? "looks" : ""} ${k === column ? "looked" : ""}"
       style=${weights ? `background:${css(diverging(weights[k]! / most), 0.5)}` : ""} title=${weights ? `${label(this.#site.value!.weights)}[${head}, ${row}, ${k}] = ${general(weights[k])}` : ""}
-      aria-label=${t("attention.token", { k, name: this.#token(k), weight: weights ? general(weights[k]) : "–" })} @click=${() => this.#look(head, k, undefined)}>${this.#token(k)}</button></li>`)}</ol>`;
+      aria-label=${t("attention.token", { k, name: this.#token(k, "key"), weight: weights ? general(weights[k]) : "–" })} @click=${() => (across ? this.#look(head, row, k) : this.#look(head, k, undefined))}>${this.#token(k, "key")}</button></li>`)}</ol>`;
   }
 
   override render() {
@@ -78,13 +100,13 @@ class AttentionView extends View {
     const features = Math.min(FEATURES, shapeOf(value)[2] ?? 0);
     const largest = Math.max(1e-30, ...(w ?? []));
     const sums = Array.from({ length: features }, (_, i) => Array.from({ length: keys }, (_, k) => (w?.[k] ?? 0) * (this.#row(value, head, k)?.[i] ?? 0)).reduce((a, b) => a + b, 0));
-    return html`<div class="special-body attention"><h3>${t("attention.title", { head: head + 1, heads, token: this.#token(row), row })}</h3>
+    return html`<div class="special-body attention"><h3>${t("attention.title", { head: head + 1, heads, token: this.#token(row, "query"), row })}</h3>
       <p class="segmented heads" role="group" aria-label=${t("attention.heads")}>${Array.from({ length: heads }, (_, k) => html`<button aria-pressed=${k === head} @click=${() => this.#look(k, row, own)}>${t("attention.head", { k: k + 1 })}</button>`)}</p>
-      ${this.#tokens(w, keys)}
+      ${this.#tokens(w, keys)}${this.#map()}
       <div class="scroll-x" tabindex="0" role="region" aria-label=${t("attention.table")}><table class="numbers chain-table"><thead><tr>
         <th scope="col">${t("attention.key")}</th><th scope="col">q · k</th><th scope="col">/ √${dim}</th><th scope="col">${t("attention.mask")}</th><th scope="col">softmax</th>
         ${sums.map((_, i) => html`<th scope="col">w · v<sub>${i}</sub></th>`)}</tr></thead>
-      <tbody>${shown.map((k) => html`<tr class="${k === own ? "on" : ""}" data-key=${k}><th scope="row"><button class="link" aria-pressed=${k === own} @click=${() => this.#look(head, row, k)}>${this.#token(k)} <small>${k}</small></button></th>
+      <tbody>${shown.map((k) => html`<tr class="${k === own ? "on" : ""}" data-key=${k}><th scope="row"><button class="link" aria-pressed=${k === own} @click=${() => this.#look(head, row, k)}>${this.#token(k, "key")} <small>${k}</small></button></th>
         <td>${fixed(products[k])}</td><td>${fixed(products[k]! / root)}</td>
         <td>${seen(k) ? fixed(s[k]) : t("attention.unseen")}</td>
         <td style=${w ? `background:${css(diverging(w[k]! / largest), 0.35)}` : ""}>${w ? fixed(w[k]) : html`<small>${t("cards.none")}</small>`}</td>

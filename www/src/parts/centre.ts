@@ -9,7 +9,7 @@ import { goTo } from "../state/route.js";
 import * as store from "../state/store.js";
 import { onPlane } from "../state/plane.js";
 import { walk } from "../state/walk.js";
-import { isText } from "../state/writing.js";
+import { isPairs, isText } from "../state/writing.js";
 import { icons } from "./icons.js";
 import { tileOf } from "./maps.js";
 import "./cards.js";
@@ -112,7 +112,7 @@ class Centre extends View {
       <gs-cards></gs-cards>
       ${this.#small()}
       ${store.isWelcome.value ? nothing : html`<gs-curves></gs-curves>`}
-      ${isText() ? (void import("./writing.js"), html`<gs-writing></gs-writing>`) : nothing}
+      ${isText() ? (void import("./writing.js"), html`<gs-writing></gs-writing>`) : isPairs() ? (void import("./pairs.js"), html`<gs-translating></gs-translating>`) : nothing}
       ${store.isWelcome.value ? nothing : this.#layer(tiny)}
       ${firstIsConvolution && onFirst ? html`<gs-window></gs-window>` : nothing}
       ${store.isWelcome.value ? this.#layer(tiny) : nothing}

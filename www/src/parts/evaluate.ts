@@ -49,6 +49,7 @@ class Evaluate extends View {
     if (!of) return html`<section><p class="none">${t("evaluate.not")}</p></section>`;
     return html`<section><dl class="big">
         ${of.accuracy == null ? nothing : html`<div><dt>${t("stat.accuracy")}</dt><dd>${percent(of.accuracy, true)}</dd></div>`}
+        ${of.exact == null ? nothing : html`<div><dt title=${t("evaluate.exact")}>${t("stat.exact")}</dt><dd>${percent(of.exact, true)}</dd></div>`}
         <div><dt>${t("stat.loss")}</dt><dd>${fixed(of.loss)}</dd></div>
         ${isText()
           ? html`<div title=${t("evaluate.perplexityWhy")}><dt>${t("evaluate.perplexity")}</dt><dd>${fixed(Math.exp(of.loss))}</dd></div>

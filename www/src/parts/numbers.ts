@@ -74,6 +74,7 @@ class Numbers extends View {
         ${row(t("numbers.step"), count(progress?.step))}
         ${row(t("stat.loss"), fixed(progress?.losses.length ? progress.loss : undefined))}
         ${row(t("stat.accuracy"), percent(progress?.accuracy, true))}
+        ${progress?.exact == null ? nothing : row(t("stat.exact"), percent(progress.exact, true))}
         ${row(t("hyper.rate"), general(progress?.learningRate))}
         ${row(t("numbers.speed"), progress ? t("stat.perSecond", { n: count(progress.examplesPerSecond) }) : general(undefined))}
         ${row(t("numbers.stepTime"), stepsPerSecond ? `${(1000 / stepsPerSecond).toFixed(2)} ms` : general(undefined))}

@@ -8,7 +8,7 @@ import { fail } from "../state/engine.js";
 import { examplesIn, pinDrawn } from "../state/pictures.js";
 import * as store from "../state/store.js";
 import { nextSample } from "../state/walk.js";
-import { isText } from "../state/writing.js";
+import { isPairs, isText } from "../state/writing.js";
 import { icons } from "./icons.js";
 import "./pad.js";
 
@@ -116,6 +116,8 @@ class Sample extends View {
           ? html`<gs-pad @drawn=${(event: CustomEvent<Float32Array>) => pinDrawn(event.detail).catch(fail)}></gs-pad>`
           : isText()
             ? (void import("./writing.js"), html`<gs-text-sample></gs-text-sample>`)
+            : isPairs()
+            ? (void import("./pairs.js"), html`<gs-pair-sample></gs-pair-sample>`)
             : store.isDocuments.value
             ? (void import("./documents.js"), html`<gs-document-sample></gs-document-sample>`)
             : image
@@ -123,7 +125,7 @@ class Sample extends View {
             : html`<dl class="inputs">${pinned ? [...pinned.x.subarray(0, LISTED)].map((v, k) => html`<dt>x<sub>${k + 1}</sub></dt><dd>${general(v)}</dd>`) : nothing}
                 ${pinned && pinned.x.length > LISTED ? html`<dt>…</dt><dd>x<sub>${pinned.x.length}</sub></dd>` : nothing}
                 ${pinned?.target.map((y, k, all) => html`<dt>y${all.length > 1 ? html`<sub>${k + 1}</sub>` : nothing}</dt><dd>${general(y)}</dd>`)}</dl>`}
-        ${isText() ? nothing : givesBack() ? html`<gs-sample-back title=${t("sample.back")}></gs-sample-back>` : this.#bars()}
+        ${isText() || isPairs() ? nothing : givesBack() ? html`<gs-sample-back title=${t("sample.back")}></gs-sample-back>` : this.#bars()}
       </div>
       <div class="buttons">
         ${more && !this.#drawing

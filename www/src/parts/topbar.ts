@@ -13,7 +13,7 @@ import { icons } from "./icons.js";
 const value = (event: Event): string => (event.target as HTMLSelectElement).value;
 
 /** Kinds of data that the same models read. */
-const family = (kind: DatasetInfo["kind"]): string => (kind === "documents" || kind === "text" ? kind : "numbers");
+const family = (kind: DatasetInfo["kind"]): string => (kind === "documents" || kind === "text" || kind === "pairs" ? kind : "numbers");
 
 /** Changes the data set, and with it the input's shape and the number of classes. */
 function chooseData(name: string): void {
@@ -23,8 +23,8 @@ function chooseData(name: string): void {
   if (!now || !setup) return;
   // One's own come back with the model that was set up for them.
   if (ownSetup(name)) return goTo(name);
-  // A text brings its own vocabulary, to which the engine fits the model.
-  if (now.kind === "text") store.change({ data: name });
+  // A text brings its own vocabulary, and pairs their lengths: the engine fits the model.
+  if (now.kind === "text" || now.kind === "pairs") store.change({ data: name });
   // Documents become rows as the model reads them.
   else if (now.kind === "documents") store.change({ data: name, model: refit(setup.model, setup.model.input, before?.classes.length ?? 0, now.classes.length) });
   else store.change({ data: name, model: refit(setup.model, now.shape, before?.classes.length ?? 0, now.classes.length) });
@@ -63,7 +63,8 @@ class TopBar extends View {
       ${store.presets.value.map(({ name }) => option(name, store.titleOf(name), chosen === name))}
       ${ownSetup(chosen) ? option(chosen, store.titleOf(chosen), true) : nothing}
       ${option("scratch", t("scratch.title"), scratch)}`;
-    const wanted = store.wantedDataset.value?.kind === "documents" ? "documents" : readsTokens(setup?.model) ? "text" : "numbers";
+    const { kind } = store.wantedDataset.value ?? {};
+    const wanted = kind === "documents" || kind === "pairs" ? kind : readsTokens(setup?.model) ? "text" : "numbers";
     const sets = html`
       ${setup && !setup.data ? option("", t("data.digit"), true) : nothing}
       ${store.datasets.value.filter(({ kind, name }) => name === setup?.data || ownSetup(name) || family(kind) === wanted).map(({ name, title, installed }) =>

@@ -42,13 +42,13 @@ class Transport extends View {
     }
   }
 
-  /** The outer track: one segment an epoch, with the accuracy that it reached. */
+  /** The outer track: one segment an epoch, with the accuracy that it reached; of sequences, the share that was right as a whole. */
   #track() {
     const epoch = store.progress.value?.epoch ?? 0;
     const all = Math.max(store.target.value, store.setup.value?.epochs ?? 1, Math.ceil(epoch));
     const history = store.history.value.of;
     const segments = all <= MOST_SEGMENTS ? all : 1;
-    const reached = new Map(history.epochs.map((row) => [row.epoch, row.test?.accuracy ?? row.validation?.accuracy]));
+    const reached = new Map(history.epochs.map(({ epoch, test, validation }) => [epoch, test?.exact ?? test?.accuracy ?? validation?.exact ?? validation?.accuracy]));
     return html`<div class="track" role="progressbar" aria-label=${t("transport.track")} aria-valuemin="0" aria-valuemax=${all} aria-valuenow=${Math.round(epoch * 100) / 100}
       aria-valuetext=${t("transport.epochsDone", { done: Math.floor(epoch), all })}>
       ${Array.from({ length: segments }, (_, k) => {
@@ -82,7 +82,7 @@ class Transport extends View {
       </div>
       <dl class="stats">
         ${stat(t("stat.loss"), fixed(progress?.losses.length ? progress.loss : undefined))}
-        ${stat(t("stat.accuracy"), percent(progress?.accuracy))}
+        ${progress?.exact == null ? stat(t("stat.accuracy"), percent(progress?.accuracy)) : stat(t("stat.exact"), percent(progress.exact))}
         ${stat(t("stat.speed"), progress ? t("stat.perSecond", { n: count(progress.examplesPerSecond) }) : general(undefined))}
         ${stat(t("stat.left"), training ? duration(progress?.secondsLeft) : general(undefined))}
       </dl>

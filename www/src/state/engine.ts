@@ -113,7 +113,7 @@ export async function build(how: { goOn?: boolean } = {}): Promise<boolean> {
   try {
     const session = await create(wanted, signal);
     if (last) await session.restore(last.snapshot);
-    await adopt(session, wanted);
+    await adopt(session, fitted(session, wanted));
     if (last && kept) {
       kept.history.of.cut(last.epoch);
       [store.progress.value, store.history.value, store.target.value] = [last.progress, { ...kept.history }, kept.target];
@@ -129,6 +129,13 @@ export async function build(how: { goOn?: boolean } = {}): Promise<boolean> {
     loadingStop = undefined;
     store.loading.value = undefined;
   }
+}
+
+/** The controls with the model as the engine fitted it to pairs, unless they have been moved meanwhile. */
+function fitted(session: Session, wanted: store.Setup): store.Setup {
+  const of = { ...wanted, model: session.info.model };
+  if (store.wantedDataset.peek()?.kind !== "pairs" || store.setup.peek() !== wanted) return wanted;
+  return (store.setup.value = of);
 }
 
 /** Makes a session the page's own: its facts, its pictures, its events. */
@@ -147,7 +154,7 @@ export async function adopt(session: Session, setup: store.Setup): Promise<void>
 function listen(session: Session): void {
   const mine = <T>(handler: (event: T) => void) => (event: T): void => void (store.session.value === session && handler(event));
   session.on("progress", mine((event) => {
-    store.history.value.of.progress(event.epoch, event.stepsPerEpoch, event.losses, event.accuracy, event.learningRate);
+    store.history.value.of.progress(event.epoch, event.stepsPerEpoch, event.losses, event.accuracy, event.exact, event.learningRate);
     store.history.value = { of: store.history.value.of, version: store.history.value.version + 1 };
     store.progress.value = event;
     store.weights.value++;

@@ -47,9 +47,12 @@ export interface EpochRow {
 export class History {
   readonly loss = new Trace();
   readonly accuracy = new Trace();
+  readonly exact = new Trace();
   readonly rate = new Trace();
   readonly validationLoss = new Trace(400);
   readonly validationAccuracy = new Trace(400);
+  readonly validationExact = new Trace(400);
+  readonly testExact = new Trace(400);
   readonly testLoss = new Trace(400);
   readonly testAccuracy = new Trace(400);
   /** The last hundred epochs. */
@@ -61,13 +64,13 @@ export class History {
 
   /** Forgets what came after `epoch`: the run goes on from there. */
   cut(epoch: number): void {
-    const traces = [this.loss, this.accuracy, this.rate, this.validationLoss, this.validationAccuracy, this.testLoss, this.testAccuracy];
+    const traces = [this.loss, this.accuracy, this.exact, this.rate, this.validationLoss, this.validationAccuracy, this.validationExact, this.testLoss, this.testAccuracy, this.testExact];
     for (const trace of traces) trace.cut(epoch);
     while (this.epochs.length && this.epochs.at(-1)!.epoch > epoch) this.epochs.pop();
     this.#lossSum = this.#lossCount = this.#hits = this.#seen = 0;
   }
 
-  progress(epoch: number, stepsPerEpoch: number, losses: Float32Array, accuracy: number | undefined, rate: number): void {
+  progress(epoch: number, stepsPerEpoch: number, losses: Float32Array, accuracy: number | undefined, exact: number | null | undefined, rate: number): void {
     losses.forEach((loss, k) => {
       this.loss.push(epoch - (losses.length - 1 - k) / stepsPerEpoch, loss);
       this.#lossSum += loss;
@@ -78,6 +81,7 @@ export class History {
       this.#hits += accuracy * losses.length;
       this.#seen += losses.length;
     }
+    if (exact != null) this.exact.push(epoch, exact);
     if (!this.rate.x.length) this.rate.push(epoch - losses.length / stepsPerEpoch, rate);
     this.rate.push(epoch, rate);
   }
@@ -86,6 +90,8 @@ export class History {
     const add = (trace: Trace, value: number | null | undefined): void => void (value != null && trace.push(epoch, value));
     add(this.validationLoss, validation?.loss);
     add(this.validationAccuracy, validation?.accuracy);
+    add(this.validationExact, validation?.exact);
+    add(this.testExact, test?.exact);
     add(this.testLoss, test?.loss);
     add(this.testAccuracy, test?.accuracy);
     const loss = this.#lossCount ? this.#lossSum / this.#lossCount : undefined;

@@ -1,4 +1,5 @@
 import type { TraceNode } from "gradscope";
+import * as store from "./store.js";
 import { headsOf, layout, shapeOf, sizeOf, type Cell } from "./cell.js";
 import { nodes } from "./walk.js";
 
@@ -87,18 +88,30 @@ function attention({ node, element }: Cell): Site | undefined {
   const inLayer = (op: string, of: (node: TraceNode) => boolean): number => nodes.value.findIndex((other) => other.layer === layer && other.lane === "forward" && other.op === op && of(other));
   const weights = inLayer("softmax", () => true);
   const attended = inLayer("matmul", ({ inputs }) => inputs[0] === weights);
-  const masked = at(weights).inputs[0]!;
-  const scores = at(masked).op === "matmul" ? masked : at(masked).inputs[0]!;
+  // Masks stand between the product and the softmax.
+  let scores = at(weights).inputs[0]!;
+  while (at(scores).op !== "matmul") scores = at(scores).inputs[0]!;
   const [scaled, key] = at(scores).inputs as [number, number];
   const query = at(scaled).inputs[0]!;
   const value = at(attended).inputs[1]!;
   const shape = shapeOf(node);
   const [head, row, column] = shape.length === 3 && shape[0] === heads ? layout(node).where(element) : [];
-  if (head === undefined || row === undefined || row >= shapeOf(scores)[1]!) return undefined;
   // Of keys and values a row is what is looked at, from the last position that may.
   const looked = [key, value, at(key).gradient, at(value).gradient].includes(node);
+  if (head === undefined || row === undefined || row >= shapeOf(scores)[looked ? 2 : 1]!) return undefined;
   const square = sameShape(shape, shapeOf(scores));
   return { view: "attention", query, key, scores, weights, value, attended, head, row: looked ? shapeOf(scores)[1]! - 1 : row, column: square ? column : looked ? row : undefined };
+}
+
+/** Where among the example's tokens the first position of a node stands: behind what a layer on its way cut off. */
+export function firstToken(node: number): number {
+  const { setup, description } = store.built.value ?? {};
+  for (let on: number | undefined = node; on !== undefined; on = at(on).inputs[0]) {
+    const { layer } = at(on);
+    const spec = setup?.model.layers[description?.layers.findIndex(({ name }) => name === layer) ?? -1];
+    if (spec?.type === "Cropping1D") return [spec.cropping ?? 1].flat()[0]!;
+  }
+  return 0;
 }
 
 function norm({ node, element }: Cell): Site | undefined {

@@ -63,6 +63,7 @@ export const LAYER_FIELDS: Readonly<Record<LayerSpec["type"], readonly Field[]>>
   LeakyReLU: [{ key: "negative_slope", kind: "number", least: 0, most: 1, step: 0.05, fallback: 0.3 }],
   Reshape: [{ key: "target_shape", kind: "list", whole: true }],
   ZeroPadding2D: [whole("padding", 1)],
+  Cropping1D: [{ key: "cropping", kind: "list", whole: true }],
   SimpleRNN: [whole("units", undefined), tanh, ...recurrent],
   LSTM: [whole("units", undefined), tanh, sigmoid, ...recurrent, flag("unit_forget_bias", true)],
   GRU: [whole("units", undefined), tanh, sigmoid, ...recurrent, flag("reset_after", true)],
@@ -106,6 +107,7 @@ const NEW_LAYER: Partial<Record<LayerSpec["type"], object>> = {
   GaussianNoise: { stddev: 0.1 },
   Activation: { activation: "relu" },
   Reshape: { target_shape: [1] },
+  Cropping1D: { cropping: [1, 1] },
   SimpleRNN: { units: 32 },
   LSTM: { units: 32 },
   GRU: { units: 32 },
@@ -159,6 +161,7 @@ export function summary(layer: LayerSpec): string {
   if (spec.size !== undefined) parts.push(size(spec.size));
   if (/^(Max|Average)Pooling/.test(spec.type)) parts.push(size(spec.pool_size ?? 2, flat));
   for (const key of ["rate", "mode", "height_factor", "width_factor", "factor", "stddev"]) if (spec[key] !== undefined) parts.push(String(spec[key]));
+  if (spec.cropping !== undefined) parts.push(`−${[spec.cropping].flat().join(" −")}`);
   if (Array.isArray(spec.target_shape)) parts.push(spec.target_shape.join("×"));
   if (spec.padding === "same" || spec.padding === "causal") parts.push(spec.padding);
   if (typeof spec.activation === "string" && spec.activation !== "linear") parts.push(spec.activation);

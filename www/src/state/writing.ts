@@ -16,6 +16,9 @@ let stop: AbortController | undefined;
 /** Whether the session's model goes on with texts. */
 export const isText = (): boolean => store.dataset.value?.kind === "text";
 
+/** Whether it answers texts with texts. */
+export const isPairs = (): boolean => store.dataset.value?.kind === "pairs";
+
 export const change = (changes: Partial<(typeof settings)["value"]>): void => void (settings.value = { ...settings.value, ...changes });
 
 export const cancel = (): void => stop?.abort();
