@@ -33,12 +33,15 @@ names! {
 }
 
 spec! {
-    /// −log p of the true class, given as an index; p is the softmax of logits, or a probability (Keras's `SparseCategoricalCrossentropy`).
+    /// −log p of the true class, given as an index; p is the softmax of logits, or a probability (Keras's `SparseCategoricalCrossentropy`). Compared with the input,
+    /// which is tokens then, it is the mean over the positions that a layer hid, or else over those that are not padding.
     pub struct SparseCategoricalCrossentropy: Default {
         /// Share of the target that is spread evenly over all classes.
         label_smoothing: f64 = 0.0;
         /// Whether the model's outputs are logits. A model that ends in softmax gives its logits to the loss by itself.
         from_logits: bool = false;
+        /// What outputs are compared with.
+        target: Target = Target::Labels;
         /// Over the batch.
         reduction: Reduction = Reduction::Mean;
     }
@@ -215,8 +218,9 @@ impl LossSpec {
     /// What outputs are compared with.
     pub fn target(&self) -> Target {
         match self {
-            Self::SparseCategoricalCrossentropy(_) | Self::CategoricalCrossentropy(_) => Target::Labels,
-            Self::BinaryCrossentropy(BinaryCrossentropy { target, .. })
+            Self::CategoricalCrossentropy(_) => Target::Labels,
+            Self::SparseCategoricalCrossentropy(SparseCategoricalCrossentropy { target, .. })
+            | Self::BinaryCrossentropy(BinaryCrossentropy { target, .. })
             | Self::MeanSquaredError(MeanSquaredError { target, .. })
             | Self::MeanAbsoluteError(MeanAbsoluteError { target, .. })
             | Self::Huber(Huber { target, .. })
@@ -228,7 +232,7 @@ impl LossSpec {
     pub fn classifies(&self) -> bool {
         let of_classes =
             matches!(self, Self::SparseCategoricalCrossentropy(_) | Self::CategoricalCrossentropy(_) | Self::BinaryCrossentropy(_));
-        of_classes && self.target() == Target::Labels
+        of_classes && (self.target() == Target::Labels || self.takes_classes())
     }
 
     /// Whether the model's output is taken for logits, not for probabilities.
@@ -254,8 +258,16 @@ impl LossSpec {
         }
     }
 
-    /// Appends the labels' column (unless the input `x` is the target), the loss and the count of right answers for a model's `output`.
-    pub(super) fn build(&self, graph: &mut Graph, x: NodeId, output: NodeId, penalties: &[NodeId]) -> Result<Scores> {
+    /// Appends the labels' column (unless the input `x` is the target), the loss and the count of right answers for a model's `output`. Of tokens that
+    /// are compared with themselves, only those are `counted` where that is 1, if it is given: `[batch, length]`.
+    pub(super) fn build(
+        &self,
+        graph: &mut Graph,
+        x: NodeId,
+        output: NodeId,
+        counted: Option<NodeId>,
+        penalties: &[NodeId],
+    ) -> Result<Scores> {
         self.check_range().map_err(|error| error.at("loss"))?;
         let shape = graph.shape(output).clone();
         if shape.rank() < 2 {
@@ -265,7 +277,8 @@ impl LossSpec {
         }
         let label: Shape = std::iter::once(shape[0]).chain(self.label_shape(&shape[1..])).collect();
         let y = match (self, self.target()) {
-            (_, Target::Input) if graph.shape(x).numel() != shape.numel() => {
+            (Self::SparseCategoricalCrossentropy(_), Target::Input) if graph.node(x).meta == Meta::index(label.clone()) => x,
+            (_, Target::Input) if graph.shape(x).numel() != shape.numel() || self.takes_classes() => {
                 let values: [(&str, &dyn std::fmt::Display); 3] = [("op", &"the loss"), ("left", graph.shape(x)), ("right", &shape)];
                 return Err(Error::new(ErrorCode::ShapeMismatch, &values).at("loss"));
             }
@@ -274,7 +287,10 @@ impl LossSpec {
             (Self::SparseCategoricalCrossentropy(_), Target::Labels) => graph.input(1, Meta::index(label)),
             (_, Target::Labels) => graph.input(1, Meta::f32(label)),
         };
+        let counted = counted.filter(|_| self.takes_classes() && self.target() == Target::Input);
+        let share = counted.map(|counted| share(graph, counted)).transpose()?;
         let each = self.elements(graph, output, y)?;
+        let each = weighted(graph, each, share)?;
         let losses = over_example(graph, each, matches!(self, Self::HalfSumOfSquares(_)))?;
         graph.rename(losses, "loss_of_each_example");
         let mut loss = match self.reduction() {
@@ -285,7 +301,7 @@ impl LossSpec {
             loss = graph.add(loss, penalty)?;
         }
         graph.rename(loss, "loss");
-        let correct_each = if self.classifies() { Some(self.right(graph, output, y)?) } else { None };
+        let correct_each = if self.classifies() { Some(self.right(graph, output, y, share)?) } else { None };
         let correct = match correct_each {
             Some(each) => {
                 let correct = graph.sum(each, &[0], false)?;
@@ -356,7 +372,7 @@ impl LossSpec {
     }
 
     /// Share of right answers of each example: of its class, or of its sigmoid outputs at the threshold ½ (Keras's `accuracy`).
-    fn right(&self, graph: &mut Graph, output: NodeId, y: NodeId) -> Result<NodeId> {
+    fn right(&self, graph: &mut Graph, output: NodeId, y: NodeId, share: Option<NodeId>) -> Result<NodeId> {
         let scores = match (self, before_last(graph, output)) {
             (Self::BinaryCrossentropy(_), Some((_, Last::Softmax))) | (_, None) => output,
             (_, Some((logits, _))) => logits,
@@ -380,12 +396,30 @@ impl LossSpec {
                 graph.equal(answer, truth)?
             }
         };
+        let right = weighted(graph, right, share)?;
         over_example(graph, right, false)
     }
 
     fn takes_logits(&self) -> bool {
         matches!(self, Self::BinaryCrossentropy(BinaryCrossentropy { from_logits: true, .. }))
     }
+}
+
+/// What each position weighs where only some are counted, so that the mean over all is that over these: 0, or all over the counted (Keras's rule for masks).
+fn share(graph: &mut Graph, counted: NodeId) -> Result<NodeId> {
+    let all = graph.shape(counted).numel();
+    let count = graph.sum(counted, &[0, 1], false)?;
+    let one = graph.constant(1.0);
+    let count = graph.maximum(count, one)?;
+    let mean = graph.scale(count, 1.0 / all as f32)?;
+    let share = graph.div(counted, mean)?;
+    graph.rename(share, "share_of_each_token");
+    Ok(share)
+}
+
+/// `each` times its weight, if there are weights.
+fn weighted(graph: &mut Graph, each: NodeId, share: Option<NodeId>) -> Result<NodeId> {
+    share.map_or(Ok(each), |share| graph.mul(each, share))
 }
 
 /// Mean (or sum) over all axes but the batch.

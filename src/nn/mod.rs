@@ -15,6 +15,7 @@ pub use build::{Built, BuiltLayer, Mode, build};
 pub use describe::{LayerDescription, ModelDescription, describe};
 pub use loss::{LossSpec, Reduction, Target};
 pub use presets::{Preset, preset, presets};
+pub use layers::UNMASKED;
 pub use spec::{LayerSpec, ModelSpec};
 pub use weights::{Init, Regularizer};
 

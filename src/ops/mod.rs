@@ -12,6 +12,7 @@ pub mod eval;
 pub mod explain;
 pub mod gather;
 pub mod kernel;
+pub mod mask_tokens;
 pub mod matmul;
 pub mod normalize;
 pub mod pad;
@@ -234,6 +235,7 @@ registry! {
     GatherGrad(gather::GatherGrad),
     ArgMax(argmax::ArgMax),
     Dropout(dropout::Dropout),
+    MaskTokens(mask_tokens::MaskTokens),
     Normalize(normalize::Normalize),
     NormalizeGrad(normalize::NormalizeGrad),
 }

@@ -132,30 +132,43 @@ impl<B: Backend> Session<B> {
             let outcomes = options.outcomes(&self.next_logits(&tokens, context, vocabulary).await?);
             let number = f64::from(Rng::new(options.seed, DRAWS | tokens.len() as u32).uniform());
             let drawn = draw(&outcomes, number);
-            let candidate = |&Outcome { token, probability, chance }: &Outcome| Candidate {
-                token,
-                text: self.text_of(token),
-                probability: probability as f32,
-                chance: chance as f32,
-            };
             generated.push(Generated {
                 token: drawn.token,
                 text: self.text_of(drawn.token),
                 probability: drawn.probability as f32,
-                candidates: outcomes.iter().take(options.candidates).map(candidate).collect(),
+                candidates: self.told(&outcomes, options.candidates),
             });
             tokens.push(drawn.token as u32);
         }
         Ok(generated)
     }
 
+    /// The first so many outcomes, with their texts.
+    fn told(&self, outcomes: &[Outcome], most: usize) -> Vec<Candidate> {
+        let candidate = |&Outcome { token, probability, chance }: &Outcome| Candidate {
+            token,
+            text: self.text_of(token),
+            probability: probability as f32,
+            chance: chance as f32,
+        };
+        outcomes.iter().take(most).map(candidate).collect()
+    }
+
+    /// The likeliest tokens by their logits.
+    pub(super) fn candidates(&self, options: &GenerateOptions, logits: &[f32]) -> Vec<Candidate> {
+        self.told(&options.outcomes(logits), options.candidates)
+    }
+
     fn text_of(&self, token: usize) -> Option<String> {
-        let is_text = self.data.info.kind == crate::data::DataKind::Text;
-        self.data.info.classes.get(token).filter(|_| is_text).cloned()
+        match &self.data.documents {
+            Some(documents) => documents.word(token as u32).map(str::to_owned),
+            None if self.data.info.kind == crate::data::DataKind::Text => self.data.info.classes.get(token).cloned(),
+            None => None,
+        }
     }
 
     /// Length and vocabulary of a model that reads tokens and scores as many for each of them.
-    fn language_model(&self) -> Result<(usize, usize)> {
+    pub(super) fn language_model(&self) -> Result<(usize, usize)> {
         let shapes = self.training().map(|compiled| {
             let graph = &compiled.built.graph;
             (graph.node(compiled.built.x).meta.clone(), graph.shape(compiled.built.output).clone())
@@ -180,8 +193,13 @@ impl<B: Backend> Session<B> {
             self.backend.write_input(&mut compiled.exec, 0, &x)?;
         }
         let Forward { predictions, .. } = self.forward(1, Feed::Kept, true).await?;
+        self.logits_at(&predictions, vocabulary, window.len() - 1)
+    }
+
+    /// Logits (or logarithms of probabilities) at a position, of all scores that were predicted.
+    pub(super) fn logits_at(&self, scores: &[f32], vocabulary: usize, position: usize) -> Result<Vec<f32>> {
         let from_logits = self.settings.loss.from_logits();
-        let row = predictions.chunks_exact(vocabulary).nth(window.len() - 1).unwrap_or_default();
+        let row = scores.chunks_exact(vocabulary).nth(position).unwrap_or_default();
         match row.iter().find(|score| !score.is_finite()) {
             Some(value) => Err(Error::new(ErrorCode::NotFinite, &[("what", &"a logit"), ("value", value), ("step", &self.step)])),
             None => Ok(row.iter().map(|&score| if from_logits { score } else { score.ln() }).collect()),

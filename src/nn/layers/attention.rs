@@ -15,7 +15,7 @@ const UNSEEN: f32 = -1e9;
 spec! {
     /// softmax(Q Kᵀ / √key_dim) V for each head, all heads' results side by side times an output kernel (Keras's `MultiHeadAttention`; Vaswani
     /// et al. 2017): `[N, T, C]` -> `[N, T, C]`. Q, K and V are products of the inputs with a kernel each, `[C, num_heads, key_dim]`. One input
-    /// is self-attention; of two, the second is what K and V are made of; a third is K's own, as in Keras's call.
+    /// is self-attention, which does not look at padding; of two, the second is what K and V are made of; a third is K's own, as in Keras's call.
     pub struct MultiHeadAttention {
         /// Heads.
         num_heads: usize;
@@ -84,6 +84,18 @@ impl MultiHeadAttention {
     }
 }
 
+/// Scores `[N, heads, T, S]` of the time steps that a mask `[N, S]` counts; those of the others become unseen.
+fn hide_padding(cx: &mut LayerCx, scores: NodeId, mask: NodeId) -> Result<NodeId> {
+    let shape = cx.graph.shape(scores).clone();
+    let one = cx.graph.constant(1.0);
+    let padding = cx.graph.sub(one, mask)?;
+    let lowered = cx.graph.scale(padding, UNSEEN)?;
+    let lowered = cx.graph.reshape(lowered, [shape[0], 1, 1, shape[3]])?;
+    let scores = cx.graph.add(scores, lowered)?;
+    cx.name(scores, "masked_scores");
+    Ok(scores)
+}
+
 impl Build for MultiHeadAttention {
     fn inputs(&self) -> RangeInclusive<usize> {
         1..=3
@@ -117,6 +129,9 @@ impl Build for MultiHeadAttention {
         if self.use_causal_mask {
             scores = cx.graph.tril(scores, 0, UNSEEN)?;
             cx.name(scores, "masked_scores");
+        }
+        if let (Some(mask), [_]) = (cx.mask, cx.inputs) {
+            scores = hide_padding(cx, scores, mask)?;
         }
         let mut weights = cx.graph.softmax(scores)?;
         cx.name(weights, "attention_weights");

@@ -6,6 +6,7 @@ mod conv;
 mod dense;
 mod dropout;
 mod embedding;
+mod mask;
 mod merge;
 mod norm;
 mod pool;
@@ -22,6 +23,7 @@ pub use conv::{Conv1D, Conv2D, Conv2DTranspose};
 pub use dense::Dense;
 pub use dropout::Dropout;
 pub use embedding::{Embedding, PositionEmbedding, ReversibleEmbedding};
+pub use mask::{MaskedLMMaskGenerator, UNMASKED};
 pub use merge::Add;
 pub use norm::{BatchNormalization, LayerNormalization, RMSNormalization};
 pub use pool::{
@@ -140,6 +142,7 @@ layers! {
     Embedding "Embedding" "embedding" (Embedding),
     ReversibleEmbedding "ReversibleEmbedding" "reversible_embedding" (ReversibleEmbedding),
     PositionEmbedding "PositionEmbedding" "position_embedding" (PositionEmbedding),
+    MaskedLMMaskGenerator "MaskedLMMaskGenerator" "masked_lm_mask_generator" (MaskedLMMaskGenerator),
     MultiHeadAttention "MultiHeadAttention" "multi_head_attention" (MultiHeadAttention),
     Add "Add" "add" (Add),
     SimpleRNN "SimpleRNN" "simple_rnn" (SimpleRNN),

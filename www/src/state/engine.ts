@@ -68,7 +68,7 @@ export function forget(): void {
   store.history.value = { of: new History(), version: 0 };
   store.evaluations.value = {};
   store.target.value = 0;
-  store.lastSnapshot.value = undefined;
+  store.lastSnapshot.value = store.loaded.value = undefined;
 }
 
 /** Builds a session of what the controls show, or one that goes on from the last snapshot. Resolves with whether there is one. */
@@ -76,6 +76,8 @@ export async function build(how: { goOn?: boolean } = {}): Promise<boolean> {
   const wanted = store.setup.value;
   if (!wanted) return false;
   const last = how.goOn ? store.lastSnapshot.value : undefined;
+  const { value: carried } = store.carried;
+  store.carried.value = undefined;
   const kept = last && { history: store.history.value, target: store.target.value };
   await close();
   store.frame.value = undefined;
@@ -87,13 +89,14 @@ export async function build(how: { goOn?: boolean } = {}): Promise<boolean> {
   loadingStop = new AbortController();
   const { signal } = loadingStop;
   try {
-    const { model, optimizer, loss, batchSize, validationSplit, seed, backend, workers, documents } = wanted;
+    const { model, optimizer, loss, batchSize, validationSplit, seed, backend, workers, documents, trainExamples } = wanted;
     const session = await createSession({
-      model, optimizer, loss, batchSize, validationSplit, seed, backend, workers, documents, signal,
+      model, optimizer, loss, batchSize, validationSplit, seed, backend, workers, documents, trainExamples, signal,
       data: droppedData(wanted.data) ?? wanted.data,
       onLoading: (event) => (store.loading.value = event),
     });
     if (last) await session.restore(last.snapshot);
+    if (carried) store.loaded.value = { ...(await session.load(carried.bytes)), from: carried.name };
     await adopt(session, wanted);
     if (last && kept) {
       kept.history.of.cut(last.epoch);
