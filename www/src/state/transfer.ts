@@ -20,7 +20,7 @@ export async function keep(): Promise<void> {
   }
 }
 
-/** Gives the session those weights that fit, and the next run a clean sheet. */
+/** Gives the session those weights that fit. */
 export async function takeOver(from = kept.value): Promise<void> {
   const session = store.session.value;
   if (!session || !from) return;
