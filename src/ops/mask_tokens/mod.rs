@@ -62,8 +62,14 @@ impl OpDef for MaskTokens {
     }
 
     fn formula(&self) -> String {
-        let (mask, kept) = (self.mask_rate, self.mask_rate + self.random_rate);
-        format!(r"y_i = \begin{{cases}} {} & h_i = 1, \ u_i < {mask} \\ \text{{random}} & h_i = 1, \ {mask} \le u_i < {kept} \\ x_i & \text{{else}} \end{{cases}}", self.mask)
+        let percent = |share: f32| format!(r"{}\%", (100.0 * share).round());
+        let (mask, kept) = (percent(self.mask_rate), percent(self.mask_rate + self.random_rate));
+        let cases = [
+            format!(r"{} & h_i = 1, u_i < {mask}", self.mask),
+            format!(r"\text{{random}} & h_i = 1, {mask} \le u_i < {kept}"),
+            r"x_i & \text{else}".into(),
+        ];
+        format!(r"y_i = \begin{{cases}} {} \end{{cases}}", cases.join(r" \\ "))
     }
 
     fn infer(&self, inputs: &[&Meta]) -> Result<Meta> {

@@ -4,23 +4,22 @@ import { percent } from "../lib/format.js";
 import { adopt } from "../lib/style.js";
 import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
-import { followPinned } from "../state/documents.js";
 import { follow, guessed, hidden, hideSome, toggle, words, type Word } from "../state/guesses.js";
 
 adopt(style);
 
-/** The pinned document with some words hidden, and what the model takes them for. */
+/** The pinned document, which the sample beside the network fetches, with some words hidden, and what the model takes them for. */
 class Guesses extends View {
-  #stops: (() => void)[] = [];
+  #unfollow: (() => void) | undefined;
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.#stops = [followPinned(), follow()];
+    this.#unfollow = follow();
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    for (const stop of this.#stops.splice(0)) stop();
+    this.#unfollow?.();
   }
 
   #word({ text, before, position, known }: Word) {
