@@ -183,7 +183,12 @@ fn pre_training_pays_where_few_reviews_are_labelled() {
     let (result, ends) = run(&mut encoder, epochs[0], false);
     let validation = pollster::block_on(encoder.evaluate(Split::Validation)).expect("an evaluation");
     let right = validation.accuracy.unwrap_or_default();
-    println!("pre-training: {} steps of {:.1} ms, validation loss {:.4}, right {right:.4}", result.losses.len(), result.ms_per_step, validation.loss);
+    println!(
+        "pre-training: {} steps of {:.1} ms, validation loss {:.4}, right {right:.4}",
+        result.losses.len(),
+        result.ms_per_step,
+        validation.loss
+    );
     assert_eq!(ends.len(), epochs[0]);
     let file = pollster::block_on(encoder.snapshot()).expect("weights").0;
     let reached = [true, false].map(|pre_trained| {

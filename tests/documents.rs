@@ -246,7 +246,8 @@ fn documents_are_learned() {
             optimizer: OptimizerSpec::from_json(&json!({ "type": "Adam", "learning_rate": 0.05 })).expect("an optimizer"),
             batch_size: 10,
             seed: 1,
-            validation_split: 0.0, train_examples: None,
+            validation_split: 0.0,
+            train_examples: None,
         };
         block_on(Session::new(Cpu::new(), settings, Rc::new(data)))
     };

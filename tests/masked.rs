@@ -22,8 +22,11 @@ fn model(rate: f64) -> Result<ModelSpec> {
         "unselectable_token_ids": [0, 1] });
     let table = json!({ "type": "ReversibleEmbedding", "name": "tokens", "input_dim": WORDS + 1, "output_dim": 12, "mask_zero": true, "embeddings_initializer": normal });
     let guess = json!({ "type": "ReversibleEmbedding", "input_dim": WORDS + 1, "output_dim": 12, "reverse": true, "shares": "tokens" });
-    let attention = json!({ "type": "MultiHeadAttention", "num_heads": 2, "key_dim": 6 });
-    ModelSpec::from_json(&json!({ "input": [LENGTH], "layers": [mask, table, attention, guess] }))
+    let positions = json!({ "type": "PositionEmbedding", "name": "positions", "sequence_length": LENGTH });
+    let both = json!({ "type": "Add", "name": "both", "inputs": ["tokens", "positions"] });
+    let attention = json!({ "type": "MultiHeadAttention", "name": "attention", "num_heads": 2, "key_dim": 6 });
+    let joined = json!({ "type": "Add", "inputs": ["both", "attention"] });
+    ModelSpec::from_json(&json!({ "input": [LENGTH], "layers": [mask, table, positions, both, attention, joined, guess] }))
 }
 
 fn loss() -> LossSpec {
@@ -95,7 +98,8 @@ fn only_what_is_hidden_counts() -> Result<()> {
     let values = values(&built, &x, 2);
     let (hidden, logits) = (node(&built, &values, "mask/hidden"), &values[built.output.index()]);
     let mut expected = (0.0, 0.0, 0.0);
-    for (position, (logits, &truth)) in logits.chunks_exact(WORDS + 1).zip(&x).enumerate().filter(|(position, _)| hidden[*position] == 1.0) {
+    for (position, (logits, &truth)) in logits.chunks_exact(WORDS + 1).zip(&x).enumerate().filter(|(position, _)| hidden[*position] == 1.0)
+    {
         let total: f64 = logits.iter().map(|logit| logit.exp()).sum();
         let best = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         expected.0 -= (logits[truth as usize].exp() / total).ln();
@@ -106,7 +110,12 @@ fn only_what_is_hidden_counts() -> Result<()> {
     assert!(expected.2 > 3.0, "{} hidden words say little", expected.2);
     let of = |node: Option<gradscope::graph::NodeId>| values[node.expect("a node").index()][0];
     assert!((of(built.loss) - expected.0 / expected.2).abs() < 1e-6, "{} is not {}", of(built.loss), expected.0 / expected.2);
-    assert!((of(built.correct) - 6.0 * expected.1 / expected.2).abs() < 1e-6, "{} is not {}", of(built.correct), 6.0 * expected.1 / expected.2);
+    assert!(
+        (of(built.correct) - 6.0 * expected.1 / expected.2).abs() < 1e-6,
+        "{} is not {}",
+        of(built.correct),
+        6.0 * expected.1 / expected.2
+    );
     Ok(())
 }
 
@@ -129,7 +138,8 @@ fn where_nothing_is_hidden_padding_does_not_count() -> Result<()> {
 #[test]
 fn padding_is_not_seen() -> Result<()> {
     let spec = |length: usize| {
-        let table = json!({ "type": "Embedding", "input_dim": WORDS, "output_dim": 12, "mask_zero": true, "embeddings_initializer": "normal" });
+        let table =
+            json!({ "type": "Embedding", "input_dim": WORDS, "output_dim": 12, "mask_zero": true, "embeddings_initializer": "normal" });
         ModelSpec::from_json(&json!({ "input": [length], "layers": [
             table, { "type": "MultiHeadAttention", "num_heads": 2, "key_dim": 6 }, { "type": "LayerNormalization" }, { "type": "GlobalAveragePooling1D" }
         ] }))
@@ -166,7 +176,8 @@ fn reviews() -> Result<Rc<Dataset>> {
 
 fn session(rate: f64, batch_size: usize) -> Result<Session<Cpu>> {
     let optimizer = OptimizerSpec::from_json(&json!({ "type": "Adam", "learning_rate": 0.02 }))?;
-    let settings = Settings { model: model(rate)?, loss: loss(), optimizer, batch_size, seed: 1, validation_split: 0.1, train_examples: None };
+    let settings =
+        Settings { model: model(rate)?, loss: loss(), optimizer, batch_size, seed: 1, validation_split: 0.1, train_examples: None };
     pollster::block_on(Session::new(Cpu::new(), settings, reviews()?))
 }
 
@@ -180,7 +191,7 @@ fn hidden_words_are_guessed_from_the_others() -> Result<()> {
     let after = pollster::block_on(session.evaluate(Split::Test))?;
     assert_eq!(after, pollster::block_on(session.evaluate(Split::Test))?);
     let (before_right, right) = (before.accuracy.unwrap_or(1.0), after.accuracy.unwrap_or(0.0));
-    assert!(after.loss < 0.5 * before.loss && right > before_right + 0.3, "{before:?} {after:?}");
+    assert!(after.loss < 0.6 * before.loss && right > before_right + 0.3, "{before:?} {after:?}");
     assert!(after.confusion.is_none() && after.misclassified.is_empty());
     // "the film number one was dull and slow": the fifth word and the sixth.
     let x = session.data().test.x.gather(&[0]);

@@ -21,7 +21,8 @@ fn of_batches(batch_size: usize, layers: Value, seed: u32) -> Result<Session<Cpu
         optimizer: OptimizerSpec::from_json(&json!({ "type": "Adam", "learning_rate": 0.01, "global_clipnorm": 1.0 }))?,
         batch_size,
         seed,
-        validation_split: 0.2, train_examples: None,
+        validation_split: 0.2,
+        train_examples: None,
     };
     pollster::block_on(Session::new(Cpu::new(), settings, Rc::new(Dataset::generated("moons")?)))
 }
@@ -197,7 +198,8 @@ fn an_autoencoder_needs_no_labels() -> Result<()> {
         optimizer: OptimizerSpec::from_json(&json!({ "type": "Adam", "learning_rate": 0.01 }))?,
         batch_size: 32,
         seed: 1,
-        validation_split: 0.2, train_examples: None,
+        validation_split: 0.2,
+        train_examples: None,
     };
     let mut session = pollster::block_on(Session::new(Cpu::new(), settings, Rc::new(Dataset::generated("moons")?)))?;
     let losses = train(&mut session, 300)?;

@@ -93,7 +93,8 @@ fn session(layers: &Value, batch_size: usize) -> Result<Session<Cpu>> {
         optimizer: OptimizerSpec::from_json(&json!({ "type": "Adam", "learning_rate": 0.01, "global_clipnorm": 1.0 }))?,
         batch_size,
         seed: 3,
-        validation_split: 0.2, train_examples: None,
+        validation_split: 0.2,
+        train_examples: None,
     };
     pollster::block_on(Session::new(Cpu::new(), settings, Rc::new(Dataset::generated("moons")?)))
 }

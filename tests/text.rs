@@ -50,7 +50,8 @@ fn settings(model: ModelSpec) -> Settings {
         optimizer: OptimizerSpec::from_json(&json!({ "type": "AdamW", "learning_rate": 0.01 })).expect("an optimizer"),
         batch_size: 8,
         seed: 3,
-        validation_split: 0.1, train_examples: None,
+        validation_split: 0.1,
+        train_examples: None,
     }
 }
 

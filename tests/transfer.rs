@@ -49,7 +49,11 @@ fn layers(trainable: bool) -> Value {
 }
 
 const FROZEN: [&str; 6] = [
-    "dense.kernel", "dense.bias", "batch_normalization.gamma", "batch_normalization.beta", "batch_normalization.moving_mean",
+    "dense.kernel",
+    "dense.bias",
+    "batch_normalization.gamma",
+    "batch_normalization.beta",
+    "batch_normalization.moving_mean",
     "batch_normalization.moving_variance",
 ];
 
@@ -127,7 +131,10 @@ fn shared_weights_are_frozen_where_they_are_declared() -> Result<()> {
     let description = describe(&spec)?;
     let counts: Vec<(usize, usize)> = description.layers.iter().map(|layer| (layer.parameters, layer.frozen)).collect();
     assert_eq!((counts, description.parameter_count), (vec![(0, 6), (0, 0), (3, 0)], 3));
-    assert_eq!(serde_json::to_value(&spec.layers[0]).ok(), Some(json!({ "type": "Dense", "name": "twice", "trainable": false, "units": 2 })));
+    assert_eq!(
+        serde_json::to_value(&spec.layers[0]).ok(),
+        Some(json!({ "type": "Dense", "name": "twice", "trainable": false, "units": 2 }))
+    );
     let error = build(&model(json!(true), json!(false))?, 4, Mode::Train, None).expect_err("frozen where it is not its own");
     assert_eq!((error.code, error.at.as_deref()), (ErrorCode::BadValue, Some("again")));
     Ok(())

@@ -136,11 +136,12 @@ impl Assembly {
         let trainable = self.trainable(spec).map_err(place)?;
         let variables = self.graph.variables().len();
         self.graph.enter_layer(name);
-        let penalties = self.penalise.then_some(&mut self.penalties);
         let shares = spec.shares.as_deref();
         let mask = self.mask_of(inputs[0]);
+        let penalties = self.penalise.then_some(&mut self.penalties);
         let (states, hidden) = (Vec::new(), None);
-        let mut cx = LayerCx { graph: &mut self.graph, mode: self.mode, trainable, name, inputs: &inputs, shares, penalties, mask, hidden, states };
+        let mut cx =
+            LayerCx { graph: &mut self.graph, mode: self.mode, trainable, name, inputs: &inputs, shares, penalties, mask, hidden, states };
         let built = spec.layer.build(&mut cx, inputs[0]);
         let (mask, hidden, states) = (cx.mask, cx.hidden, cx.states);
         self.hidden = self.hidden.or(hidden);

@@ -24,6 +24,9 @@ impl<B: Backend> Session<B> {
         }
         let scores = self.predict(&seen).await?;
         let options = GenerateOptions { tokens: 1, temperature: 1.0, top_k: None, top_p: None, seed: 0, candidates };
-        hidden.iter().map(|&position| self.logits_at(&scores, vocabulary, position).map(|logits| self.candidates(&options, &logits))).collect()
+        hidden
+            .iter()
+            .map(|&position| self.logits_at(&scores, vocabulary, position).map(|logits| self.candidates(&options, &logits)))
+            .collect()
     }
 }

@@ -1,11 +1,9 @@
 //! A small BERT (Devlin et al. 2019): an encoder that learns to guess hidden words, and the same encoder that tells opinions apart.
 
 use super::{LayerSpec, LossSpec, ModelSpec, Preset, block, dense, layer_norm, normal};
-use crate::nn::layers::{
-    Add, GlobalAveragePooling1D, Layer, MaskedLMMaskGenerator, PositionEmbedding, ReversibleEmbedding,
-};
-use crate::nn::loss::{BinaryCrossentropy, SparseCategoricalCrossentropy, Target};
 use crate::nn::Activation;
+use crate::nn::layers::{Add, GlobalAveragePooling1D, Layer, MaskedLMMaskGenerator, PositionEmbedding, ReversibleEmbedding};
+use crate::nn::loss::{BinaryCrossentropy, SparseCategoricalCrossentropy, Target};
 use crate::optim::{Adam, AdamW, CosineDecay, LearningRate};
 
 const WIDTH: usize = 64;
