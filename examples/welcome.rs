@@ -42,6 +42,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         batch_size: 64,
         seed: 1,
         validation_split: 0.0,
+        train_examples: None,
     };
     let clock = Instant::now();
     let bytes = pollster::block_on(async {

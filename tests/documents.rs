@@ -247,6 +247,7 @@ fn documents_are_learned() {
             batch_size: 10,
             seed: 1,
             validation_split: 0.0,
+            train_examples: None,
         };
         block_on(Session::new(Cpu::new(), settings, Rc::new(data)))
     };

@@ -23,6 +23,7 @@ fn open(model: Value, loss: Value, optimizer: Value, data: Dataset, batch_size: 
         batch_size,
         seed: 3,
         validation_split: 0.0,
+        train_examples: None,
     };
     block_on(Session::new(Cpu::new(), settings, Rc::new(data)))
 }

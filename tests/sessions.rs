@@ -22,6 +22,7 @@ fn of_batches(batch_size: usize, layers: Value, seed: u32) -> Result<Session<Cpu
         batch_size,
         seed,
         validation_split: 0.2,
+        train_examples: None,
     };
     pollster::block_on(Session::new(Cpu::new(), settings, Rc::new(Dataset::generated("moons")?)))
 }
@@ -198,6 +199,7 @@ fn an_autoencoder_needs_no_labels() -> Result<()> {
         batch_size: 32,
         seed: 1,
         validation_split: 0.2,
+        train_examples: None,
     };
     let mut session = pollster::block_on(Session::new(Cpu::new(), settings, Rc::new(Dataset::generated("moons")?)))?;
     let losses = train(&mut session, 300)?;

@@ -94,6 +94,7 @@ fn session(layers: &Value, batch_size: usize) -> Result<Session<Cpu>> {
         batch_size,
         seed: 3,
         validation_split: 0.2,
+        train_examples: None,
     };
     pollster::block_on(Session::new(Cpu::new(), settings, Rc::new(Dataset::generated("moons")?)))
 }

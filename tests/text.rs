@@ -51,6 +51,7 @@ fn settings(model: ModelSpec) -> Settings {
         batch_size: 8,
         seed: 3,
         validation_split: 0.1,
+        train_examples: None,
     }
 }
 

@@ -89,6 +89,7 @@ fn follow<B: Backend>(model: &str, backend: impl Fn() -> B, tolerance: f64) -> R
             batch_size: golden.metadata["batch_size"].parse().expect("a batch size"),
             seed: 1,
             validation_split: 0.0,
+            train_examples: None,
         };
         let wanted = &golden.tensors[&format!("{run}/losses")];
         let (losses, norms) = pollster::block_on(async {

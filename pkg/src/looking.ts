@@ -1,5 +1,5 @@
 import type { Answer, Buffers } from "./connection.js";
-import type { Attribution, AttributeOptions, Cell, Generated, GenerateOptions, HealthReport, Request, Split } from "./generated/protocol.js";
+import type { Attribution, AttributeOptions, Candidate, Cell, Generated, GenerateOptions, HealthReport, Request, Split } from "./generated/protocol.js";
 
 /** What the parts of an example contribute: `values` in the `shape` that the method gives. */
 export interface AttributionMap extends Attribution {
@@ -84,6 +84,11 @@ export abstract class Looking {
       prompt = typeof prompt === "string" ? prompt + (next.text ?? "") : [...prompt, next.token];
     }
     return generated;
+  }
+
+  /** What a model that learns to guess hidden tokens makes of those of an example at the positions `hidden`: for each the likeliest, likeliest first. */
+  async guesses(example: { split: Split; index: number }, hidden: readonly number[], candidates = 5): Promise<Candidate[][]> {
+    return (await this.ask({ type: "guess", ...example, hidden: [...hidden], candidates })).ok as Candidate[][];
   }
 
   /**

@@ -71,6 +71,8 @@ export interface CreateOptions {
   batchSize?: number | undefined;
   /** Share of the training examples held out for validation, in [0, 1); default the preset's, else 0. */
   validationSplit?: number | undefined;
+  /** Most examples that are trained on, the first of those not held out; default the preset's, else all. */
+  trainExamples?: number | undefined;
   /** Default the preset's, else Adam with Keras's defaults. */
   optimizer?: OptimizerSpec | undefined;
   /**
@@ -131,6 +133,8 @@ export async function resolve(
   }
   const spec = typeof model === "string" ? preset!.model : model;
   const data = options.data ?? preset?.data;
+  const documents = options.documents ?? (preset?.vocabulary ? { vocabulary: preset.vocabulary } : undefined);
+  const trainExamples = options.trainExamples ?? preset?.trainExamples;
   const request: SessionOptions = {
     model: spec,
     backend: options.backend ?? "auto",
@@ -139,7 +143,8 @@ export async function resolve(
     validationSplit: options.validationSplit ?? preset?.validationSplit ?? 0,
     optimizer: options.optimizer ?? preset?.optimizer ?? ({ type: "Adam" } as OptimizerSpec),
     loss: named(options.loss ?? preset?.loss ?? lossThatFits(spec)),
-    ...(options.documents ? { documents: options.documents } : {}),
+    ...(documents ? { documents } : {}),
+    ...(trainExamples ? { trainExamples } : {}),
   };
   if (typeof data === "string") return { request: { ...request, data }, buffers: [], workers };
   if (data && "text" in data) return { request: { ...request, text: data.text }, buffers: [], workers };

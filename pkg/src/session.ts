@@ -2,7 +2,7 @@ import type { Answer, Buffers, Connection } from "./connection.js";
 import type { GradscopeError } from "./errors.js";
 import { Looking } from "./looking.js";
 import type {
-  Document, Evaluation, Event, Hyper, Memory, NodeInfo, ParameterInfo, Request, SessionInfo, Split, Tile, TrainResult, View,
+  Document, Evaluation, Event, Hyper, LoadReport, Memory, NodeInfo, ParameterInfo, Request, SessionInfo, Split, Tile, TrainResult, View,
 } from "./generated/protocol.js";
 import type { Team } from "./team.js";
 import { Walk, type WalkSubject } from "./stepper.js";
@@ -67,7 +67,10 @@ export interface TrainSummary {
   stopped: boolean;
 }
 
-/** The whole state of a session: weights, optimizer, position. It can be kept and cloned; its bytes are the engine's business. */
+/**
+ * The whole state of a session: weights, optimizer, position. It can be kept and cloned; its bytes are a safetensors file with every variable by its name,
+ * which {@link Session.load} takes too.
+ */
 export interface Snapshot {
   readonly bytes: Uint8Array;
 }
@@ -111,12 +114,12 @@ export class Session extends Looking {
     return () => void this.#handlers[event].delete(handler);
   }
 
-  /** Trainable parameters, in layer order and Keras's order within a layer. */
+  /** Trainable parameters, in layer order and Keras's order within a layer; those of frozen layers are not among them. */
   async parameters(): Promise<ParameterInfo[]> {
     return (await this.#ask({ type: "parameters" })).ok as ParameterInfo[];
   }
 
-  /** The values of a parameter, in Keras's layout. */
+  /** The values of a parameter, frozen or not, in Keras's layout. */
   async getParameter(name: string): Promise<Float32Array> {
     return first(await this.#ask({ type: "getParameter", name }));
   }
@@ -247,6 +250,15 @@ export class Session extends Looking {
   /** Back to a state of the same model. */
   async restore(snapshot: Snapshot): Promise<void> {
     await this.#ask({ type: "restore" }, [snapshot.bytes]);
+  }
+
+  /**
+   * Takes over weights of another model: those whose name (layer and role) and shape are the same, frozen or not. `weights` is a snapshot, or the bytes of
+   * a safetensors file. Tells what was taken, what was left and what is missing; step, epoch and the optimizer's memory stay.
+   */
+  async load(weights: Snapshot | Uint8Array): Promise<LoadReport> {
+    const bytes = weights instanceof Uint8Array ? weights : weights.bytes;
+    return (await this.#ask({ type: "load" }, [bytes])).ok as LoadReport;
   }
 
   /** What the engine holds: for those who look for leaks. */

@@ -335,6 +335,13 @@ pub struct Documents {
     test: Corpus,
 }
 
+impl Documents {
+    /// The word that a token stands for; none for padding and what is unknown.
+    pub fn word(&self, token: u32) -> Option<&str> {
+        self.vocabulary.numbers.iter().find(|(_, number)| **number == token).map(|(word, _)| word.as_str())
+    }
+}
+
 impl Dataset {
     /// Labelled documents; the words are learned from the training part alone. An error where that is empty or a class is none of `info.classes`.
     pub fn from_documents(info: DatasetInfo, train: Corpus, test: Corpus, reading: Reading) -> Result<Self> {

@@ -18,6 +18,8 @@ pub enum Group {
     Slot(u8),
     /// What is updated otherwise: batch norm's moving averages.
     Statistics,
+    /// Weights of frozen layers, which nothing updates.
+    Frozen,
     /// Values that somebody watches, gathered to be read at once.
     Live,
 }
@@ -31,6 +33,7 @@ impl Group {
             Group::Slot(0) => "m",
             Group::Slot(_) => "v",
             Group::Statistics => "statistics",
+            Group::Frozen => "frozen",
             Group::Live => "live",
         }
     }
@@ -38,7 +41,7 @@ impl Group {
     /// The group that declares this one's layout.
     pub fn layout(self) -> Group {
         match self {
-            Group::Statistics | Group::Live => self,
+            Group::Statistics | Group::Frozen | Group::Live => self,
             Group::Parameters | Group::Gradients | Group::Slot(_) => Group::Parameters,
         }
     }

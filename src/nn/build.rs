@@ -25,6 +25,8 @@ pub enum Mode {
 /// A model as a graph.
 #[derive(Clone, Debug)]
 pub struct Built {
+    /// What it is for.
+    pub mode: Mode,
     /// Forward nodes, from the batch columns to the loss.
     pub graph: Graph,
     /// Column 0, the examples: `[batch, ...input]`.
@@ -65,6 +67,10 @@ pub struct BuiltLayer {
     pub output_shape: Vec<usize>,
     /// Trainable parameters.
     pub parameters: usize,
+    /// Numbers of a frozen layer, which nothing changes.
+    pub frozen: usize,
+    /// Whether its variables, or those that it shares, are trained.
+    pub trainable: bool,
     /// A recurrent layer's h after each time step, `[batch, units]`, in their order; of others none.
     pub states: Vec<NodeId>,
 }
@@ -81,16 +87,19 @@ pub fn build(spec: &ModelSpec, batch: usize, mode: Mode, loss: Option<&LossSpec>
         assembly.layer(layer, name)?;
     }
     if mode == Mode::Train && loss.is_some() && assembly.graph.flat_len(Group::Parameters) == 0 {
-        return Err(out_of_range("layers", "at least one layer with parameters", "none").at("layers"));
+        return Err(out_of_range("layers", "at least one layer with parameters that are trained", "none").at("layers"));
     }
+    // Hidden tokens are what such a model is asked about, where it answers for each of them.
+    let hidden = assembly.hidden.filter(|&hidden| assembly.graph.shape(assembly.output).starts_with(assembly.graph.shape(hidden)));
     let Assembly { mut graph, x, output, penalties, masks, layers, .. } = assembly;
+    let counted = hidden.or_else(|| mask_of(&masks, output));
     let scores = match loss {
-        Some(loss) => Some(loss.build(&mut graph, x, output, mask_of(&masks, output), &penalties)?),
+        Some(loss) => Some(loss.build(&mut graph, x, output, counted, &penalties)?),
         None => None,
     };
     let logits = super::loss::before_last(&graph, output).map_or(output, |(logits, _)| logits);
     let Scores { y, loss, losses, correct_each, correct, exact } = scores.unwrap_or_default();
-    Ok(Built { graph, x, y, logits, output, loss, losses, correct_each, correct, exact, layers })
+    Ok(Built { mode, graph, x, y, logits, output, loss, losses, correct_each, correct, exact, layers })
 }
 
 /// A model being built, layer by layer.
@@ -103,6 +112,8 @@ pub(super) struct Assembly {
     penalties: Vec<NodeId>,
     /// Values with the mask of their time steps.
     masks: Vec<(NodeId, NodeId)>,
+    /// 1 for each token that a layer hid.
+    hidden: Option<NodeId>,
     pub layers: Vec<BuiltLayer>,
 }
 
@@ -119,7 +130,7 @@ impl Assembly {
         check_shape(&shape, &format!("a batch of {batch} examples")).map_err(|error| error.at("batch_size"))?;
         let mut graph = Graph::default();
         let x = graph.input(0, if spec.reads_tokens() { Meta::index(shape) } else { Meta::f32(shape) });
-        Ok(Self { graph, x, output: x, mode, penalise, penalties: Vec::new(), masks: Vec::new(), layers: Vec::new() })
+        Ok(Self { graph, x, output: x, mode, penalise, penalties: Vec::new(), masks: Vec::new(), hidden: None, layers: Vec::new() })
     }
 
     /// Appends a layer. A name that was given must be new.
@@ -129,17 +140,17 @@ impl Assembly {
             return Err(place(out_of_range("name", "unique, without / and ., and not input", name)));
         }
         let inputs = self.inputs(spec).map_err(place)?;
-        if let Some(shared) = &spec.shares {
-            self.output_of(shared).map_err(place)?;
-        }
+        let trainable = self.trainable(spec).map_err(place)?;
         let variables = self.graph.variables().len();
         self.graph.enter_layer(name);
-        let penalties = self.penalise.then_some(&mut self.penalties);
         let shares = spec.shares.as_deref();
-        let (mask, states, masks) = (mask_of(&self.masks, inputs[0]), Vec::new(), &self.masks[..]);
-        let mut cx = LayerCx { graph: &mut self.graph, mode: self.mode, name, inputs: &inputs, shares, penalties, mask, masks, states };
+        let penalties = self.penalise.then_some(&mut self.penalties);
+        let (mask, masks) = (mask_of(&self.masks, inputs[0]), &self.masks[..]);
+        let (graph, mode, inputs) = (&mut self.graph, self.mode, &inputs[..]);
+        let mut cx = LayerCx { graph, mode, trainable, name, inputs, shares, penalties, mask, masks, hidden: None, states: Vec::new() };
         let built = spec.layer.build(&mut cx, inputs[0]);
-        let (mask, states) = (cx.mask, cx.states);
+        let (mask, hidden, states) = (cx.mask, cx.hidden, cx.states);
+        self.hidden = self.hidden.or(hidden);
         self.graph.enter_layer("");
         self.output = built.map_err(place)?;
         // A mask goes on as long as there are time steps with vectors.
@@ -148,16 +159,37 @@ impl Assembly {
         {
             self.masks.push((self.output, mask));
         }
-        let own = self.graph.variables()[variables..].iter().filter(|variable| variable.group == Group::Parameters);
+        let own = |group: Group| -> usize {
+            let variables = self.graph.variables()[variables..].iter().filter(|variable| variable.group == group);
+            variables.map(|variable| variable.shape.numel()).sum()
+        };
         self.layers.push(BuiltLayer {
             name: name.to_owned(),
             kind: spec.layer.kind(),
             output: self.output,
             output_shape: self.graph.shape(self.output)[1..].to_vec(),
-            parameters: own.map(|variable| variable.shape.numel()).sum(),
+            parameters: own(Group::Parameters),
+            frozen: own(Group::Frozen),
+            trainable,
             states,
         });
         Ok(())
+    }
+
+    /// Whether a layer's variables are trained. Those that it shares are as the layer says whose they are.
+    fn trainable(&self, spec: &LayerSpec) -> Result<bool> {
+        let Some(shared) = &spec.shares else { return Ok(spec.trainable) };
+        self.output_of(shared)?;
+        let owner = self.layers.iter().find(|layer| layer.name == *shared).is_none_or(|layer| layer.trainable);
+        match spec.trainable || !owner {
+            true => Ok(owner),
+            false => Err(out_of_range("trainable", "false at the layer whose weights these are", format!("false, sharing {shared}"))),
+        }
+    }
+
+    /// Which time steps of a value count, if a layer before said so.
+    fn mask_of(&self, value: NodeId) -> Option<NodeId> {
+        self.masks.iter().find(|(known, _)| *known == value).map(|&(_, mask)| mask)
     }
 
     /// What a layer reads: as many values as it can take.
@@ -211,6 +243,8 @@ pub struct LayerCx<'a> {
     pub graph: &'a mut Graph,
     /// What the graph is for.
     pub mode: Mode,
+    /// Whether its variables are trained.
+    pub trainable: bool,
     /// The layer's name.
     pub name: &'a str,
     /// All that it reads, in order.
@@ -223,6 +257,8 @@ pub struct LayerCx<'a> {
     pub mask: Option<NodeId>,
     /// The masks of all values that have one.
     masks: &'a [(NodeId, NodeId)],
+    /// To be set by a layer that hides tokens: 1 for each that it hid, `[batch, length]`.
+    pub hidden: Option<NodeId>,
     /// To be set by a recurrent layer: h after each time step.
     pub states: Vec<NodeId>,
 }
@@ -233,10 +269,11 @@ impl LayerCx<'_> {
         mask_of(self.masks, input)
     }
 
-    /// Declares a trainable variable, and its penalty.
+    /// Declares a variable that is trained, unless the layer is frozen, and its penalty if it is.
     pub fn parameter(&mut self, role: &str, shape: &[usize], init: &Init, regularizer: Option<Regularizer>) -> Result<NodeId> {
-        let node = self.declare(role, shape, Group::Parameters, &init.0)?;
-        if let (Some(penalties), Some(regularizer), None) = (&mut self.penalties, regularizer, self.shares) {
+        let group = if self.trainable { Group::Parameters } else { Group::Frozen };
+        let node = self.declare(role, shape, group, &init.0)?;
+        if let (Some(penalties), Some(regularizer), None, true) = (&mut self.penalties, regularizer, self.shares, self.trainable) {
             penalties.extend(regularizer.build(self.graph, node)?);
         }
         Ok(node)
@@ -244,7 +281,7 @@ impl LayerCx<'_> {
 
     /// Declares a variable that is updated by other means than the gradient.
     pub fn statistic(&mut self, role: &str, shape: &[usize], init: &Init) -> Result<NodeId> {
-        self.declare(role, shape, Group::Statistics, &init.0)
+        self.declare(role, shape, if self.trainable { Group::Statistics } else { Group::Frozen }, &init.0)
     }
 
     /// Gives a node of the layer a better name than its operation's.

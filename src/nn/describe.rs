@@ -18,6 +18,8 @@ wire! {
         pub output_shape: Option<Vec<usize>>,
         /// Trainable parameters.
         pub parameters: usize,
+        /// Numbers of a frozen layer, which nothing changes.
+        pub frozen: usize,
         /// Why this layer is impossible.
         pub error: Option<Error>,
     }
@@ -48,6 +50,7 @@ pub fn describe(spec: &ModelSpec) -> Result<ModelDescription> {
             kind: layer.layer.kind().to_owned(),
             output_shape: built.map(|built| built.output_shape.clone()),
             parameters: built.map_or(0, |built| built.parameters),
+            frozen: built.map_or(0, |built| built.frozen),
             error,
         });
     }

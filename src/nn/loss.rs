@@ -33,12 +33,15 @@ names! {
 }
 
 spec! {
-    /// −log p of the true class, given as an index; p is the softmax of logits, or a probability (Keras's `SparseCategoricalCrossentropy`).
+    /// −log p of the true class, given as an index; p is the softmax of logits, or a probability (Keras's `SparseCategoricalCrossentropy`). Compared with the input,
+    /// which is tokens then, it is the mean over the positions that a layer hid, or else over those that are not padding.
     pub struct SparseCategoricalCrossentropy: Default {
         /// Share of the target that is spread evenly over all classes.
         label_smoothing: f64 = 0.0;
         /// Whether the model's outputs are logits. A model that ends in softmax gives its logits to the loss by itself.
         from_logits: bool = false;
+        /// What outputs are compared with.
+        target: Target = Target::Labels;
         /// Over the batch.
         reduction: Reduction = Reduction::Mean;
     }
@@ -216,8 +219,9 @@ impl LossSpec {
     /// What outputs are compared with.
     pub fn target(&self) -> Target {
         match self {
-            Self::SparseCategoricalCrossentropy(_) | Self::CategoricalCrossentropy(_) => Target::Labels,
-            Self::BinaryCrossentropy(BinaryCrossentropy { target, .. })
+            Self::CategoricalCrossentropy(_) => Target::Labels,
+            Self::SparseCategoricalCrossentropy(SparseCategoricalCrossentropy { target, .. })
+            | Self::BinaryCrossentropy(BinaryCrossentropy { target, .. })
             | Self::MeanSquaredError(MeanSquaredError { target, .. })
             | Self::MeanAbsoluteError(MeanAbsoluteError { target, .. })
             | Self::Huber(Huber { target, .. })
@@ -229,7 +233,7 @@ impl LossSpec {
     pub fn classifies(&self) -> bool {
         let of_classes =
             matches!(self, Self::SparseCategoricalCrossentropy(_) | Self::CategoricalCrossentropy(_) | Self::BinaryCrossentropy(_));
-        of_classes && self.target() == Target::Labels
+        of_classes && (self.target() == Target::Labels || self.takes_classes())
     }
 
     /// Whether the model's output is taken for logits, not for probabilities.
@@ -256,7 +260,8 @@ impl LossSpec {
     }
 
     /// Appends the labels' column (unless the input `x` is the target), the loss and the count of right answers for a model's `output`. Where a
-    /// `mask` says which positions are padding, these do not count: as in Keras, the loss is the mean over all other positions of the batch.
+    /// `mask` says which positions count, `[batch, length]`, padding or tokens that are not hidden do not: as in Keras, the loss is the mean over all
+    /// positions of the batch that do.
     pub(super) fn build(&self, graph: &mut Graph, x: NodeId, output: NodeId, mask: Option<NodeId>, penalties: &[NodeId]) -> Result<Scores> {
         self.check_range().map_err(|error| error.at("loss"))?;
         let shape = graph.shape(output).clone();
@@ -267,7 +272,8 @@ impl LossSpec {
         }
         let label: Shape = std::iter::once(shape[0]).chain(self.label_shape(&shape[1..])).collect();
         let y = match (self, self.target()) {
-            (_, Target::Input) if graph.shape(x).numel() != shape.numel() => {
+            (Self::SparseCategoricalCrossentropy(_), Target::Input) if graph.node(x).meta == Meta::index(label.clone()) => x,
+            (_, Target::Input) if graph.shape(x).numel() != shape.numel() || self.takes_classes() => {
                 let values: [(&str, &dyn std::fmt::Display); 3] = [("op", &"the loss"), ("left", graph.shape(x)), ("right", &shape)];
                 return Err(Error::new(ErrorCode::ShapeMismatch, &values).at("loss"));
             }
@@ -302,7 +308,8 @@ impl LossSpec {
             let correct = graph.sum(each, &[0], false)?;
             graph.rename(correct, "correct");
             (scores.correct_each, scores.correct) = (Some(each), Some(correct));
-            if let Some(mask) = mask.filter(|&mask| graph.shape(mask) == graph.shape(right)) {
+            let answers = self.target() == Target::Labels;
+            if let Some(mask) = mask.filter(|&mask| answers && graph.shape(mask) == graph.shape(right)) {
                 scores.exact = Some(exact(graph, right, mask)?);
             }
         }
@@ -318,7 +325,9 @@ impl LossSpec {
         let counted = graph.mean(mask, &[0, 1], false)?;
         let least = graph.constant(EPSILON as f32);
         let counted = graph.maximum(counted, least)?;
-        graph.div(mask, counted)
+        let share = graph.div(mask, counted)?;
+        graph.rename(share, "share_of_each_token");
+        Ok(share)
     }
 
     /// The loss of every element (of every row of classes).

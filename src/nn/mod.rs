@@ -13,6 +13,7 @@ mod weights;
 pub use args::{Activation, Interpolation, Margins, Padding, Pair, SequencePadding};
 pub use build::{Built, BuiltLayer, Mode, build};
 pub use describe::{LayerDescription, ModelDescription, describe};
+pub use layers::UNMASKED;
 pub use loss::{LossSpec, Reduction, Target};
 pub use presets::{Preset, preset, presets};
 pub use spec::{LayerSpec, ModelSpec};

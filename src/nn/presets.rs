@@ -1,5 +1,6 @@
 //! Ready-made models with their data and training settings, as data.
 
+mod bert;
 mod seq2seq;
 
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,10 @@ pub struct Preset {
     pub epochs: usize,
     /// Share held out for validation.
     pub validation_split: f32,
+    /// Words of documents that the data know, where the embedding has rows for more tokens than these.
+    pub vocabulary: Option<usize>,
+    /// Most examples that are trained on; all if none.
+    pub train_examples: Option<usize>,
 }
 
 /// All presets, in the order in which the page lists them.
@@ -52,6 +57,8 @@ pub fn presets() -> Vec<Preset> {
         sentiment("sentiment-lstm", LSTM::new(32).into()),
         sentiment("sentiment-gru", GRU::new(32).into()),
         gpt_char(),
+        bert::bert_mini(),
+        bert::bert_mini_sentiment(),
         seq2seq::seq2seq(),
         backprop_by_hand(),
         sigmoid_2_2_1(),
@@ -105,6 +112,8 @@ fn mnist_cnn() -> Preset {
         batch_size: 64,
         epochs: 5,
         validation_split: 0.0,
+        vocabulary: None,
+        train_examples: None,
     }
 }
 
@@ -119,6 +128,8 @@ fn mnist_cnn_small() -> Preset {
         batch_size: 32,
         epochs: 5,
         validation_split: 0.2,
+        vocabulary: None,
+        train_examples: None,
     }
 }
 
@@ -136,6 +147,8 @@ fn cifar10_cnn() -> Preset {
         batch_size: 64,
         epochs: 10,
         validation_split: 0.0,
+        vocabulary: None,
+        train_examples: None,
     }
 }
 
@@ -163,6 +176,8 @@ fn autoencoder() -> Preset {
         batch_size: 64,
         epochs: 10,
         validation_split: 0.0,
+        vocabulary: None,
+        train_examples: None,
     }
 }
 
@@ -189,7 +204,7 @@ fn gpt_char() -> Preset {
     ];
     let mut from = "embedded".to_owned();
     for number in 1..=BLOCKS {
-        from = block(&mut layers, number, &from, WIDTH, 0.02 / ((2 * BLOCKS) as f64).sqrt());
+        from = block(&mut layers, number, &from, [WIDTH, BLOCKS], true);
     }
     layers.push(LayerSpec::from(layer_norm()).named("norm"));
     let output = Dense { kernel_initializer: normal(0.02), use_bias: false, ..Dense::new(VOCABULARY, Activation::Linear) };
@@ -211,15 +226,19 @@ fn gpt_char() -> Preset {
         batch_size: 12,
         epochs: 1,
         validation_split: TEXT_VALIDATION,
+        vocabulary: None,
+        train_examples: None,
     }
 }
 
-/// Attention and two dense layers, each behind a norm and beside a path that leads around it. Gives the name of what comes out.
-fn block(layers: &mut Vec<LayerSpec>, number: usize, from: &str, width: usize, residual: f64) -> String {
+/// Attention of 4 heads and two dense layers, each behind a norm and beside a path that leads around it: one of `blocks` such blocks. Gives the name of
+/// what comes out.
+fn block(layers: &mut Vec<LayerSpec>, number: usize, from: &str, [width, blocks]: [usize; 2], causal: bool) -> String {
+    let residual = 0.02 / ((2 * blocks) as f64).sqrt();
     let name = |part: &str| format!("block_{number}_{part}");
     let (attention, joined, contract, out) = (name("attention"), name("attended"), name("contract"), name("out"));
     let heads = MultiHeadAttention {
-        use_causal_mask: true,
+        use_causal_mask: causal,
         kernel_initializer: normal(0.02),
         output_initializer: Some(normal(residual)),
         ..MultiHeadAttention::new(4, width / 4)
@@ -259,6 +278,8 @@ fn newsgroups_tfidf() -> Preset {
         batch_size: 32,
         epochs: 10,
         validation_split: 0.2,
+        vocabulary: None,
+        train_examples: None,
     }
 }
 
@@ -286,6 +307,8 @@ fn newsgroups_cnn() -> Preset {
         batch_size: 32,
         epochs: 10,
         validation_split: 0.2,
+        vocabulary: None,
+        train_examples: None,
     }
 }
 
@@ -300,6 +323,8 @@ fn sentiment(name: &str, recurrent: Layer) -> Preset {
         batch_size: 32,
         epochs: 3,
         validation_split: 0.1,
+        vocabulary: None,
+        train_examples: None,
     }
 }
 
@@ -317,6 +342,8 @@ fn backprop_by_hand() -> Preset {
         batch_size: 1,
         epochs: 1000,
         validation_split: 0.0,
+        vocabulary: None,
+        train_examples: None,
     }
 }
 
@@ -330,6 +357,8 @@ fn sigmoid_2_2_1() -> Preset {
         batch_size: 4,
         epochs: 1000,
         validation_split: 0.0,
+        vocabulary: None,
+        train_examples: None,
     }
 }
 
@@ -347,5 +376,7 @@ fn linear_regression() -> Preset {
         batch_size: 5,
         epochs: 100,
         validation_split: 0.0,
+        vocabulary: None,
+        train_examples: None,
     }
 }

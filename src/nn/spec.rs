@@ -34,6 +34,9 @@ pub struct LayerSpec {
     /// Name of an earlier layer whose variables are used instead of own ones: one layer in several places.
     #[cfg_attr(feature = "types", ts(optional))]
     pub shares: Option<String>,
+    /// Whether its variables are trained (Keras's `trainable`); those of a frozen layer get no gradient and stay as they are.
+    #[cfg_attr(feature = "types", ts(optional, as = "Option<_>"))]
+    pub trainable: bool,
     /// The layer.
     #[cfg_attr(feature = "types", ts(flatten))]
     pub layer: Layer,
@@ -72,9 +75,10 @@ impl FromValue for LayerSpec {
         let name: Option<String> = fields.optional("name")?.flatten();
         let inputs: Option<Vec<String>> = fields.optional("inputs")?.flatten();
         let shares: Option<String> = fields.optional("shares")?.flatten();
+        let trainable = fields.optional("trainable")?.unwrap_or(true);
         let layer = Layer::read(&kind, &mut fields).map_err(|error| error.at(at))?;
         fields.finish()?;
-        Ok(Self { name, inputs, shares, layer })
+        Ok(Self { name, inputs, shares, trainable, layer })
     }
 }
 
@@ -95,6 +99,9 @@ impl Serialize for LayerSpec {
         if let Some(shares) = &self.shares {
             map.serialize_entry("shares", shares)?;
         }
+        if !self.trainable {
+            map.serialize_entry("trainable", &false)?;
+        }
         for (key, argument) in &arguments {
             map.serialize_entry(key, argument)?;
         }
@@ -104,7 +111,7 @@ impl Serialize for LayerSpec {
 
 impl From<Layer> for LayerSpec {
     fn from(layer: Layer) -> Self {
-        Self { name: None, inputs: None, shares: None, layer }
+        Self { name: None, inputs: None, shares: None, trainable: true, layer }
     }
 }
 
@@ -119,6 +126,12 @@ impl LayerSpec {
     #[must_use]
     pub fn reading(self, inputs: &[&str]) -> Self {
         Self { inputs: Some(inputs.iter().map(|&name| name.to_owned()).collect()), ..self }
+    }
+
+    /// The same layer with variables that stay as they are.
+    #[must_use]
+    pub fn frozen(self) -> Self {
+        Self { trainable: false, ..self }
     }
 
     /// The same layer with the variables of another.

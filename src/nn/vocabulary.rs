@@ -24,6 +24,15 @@ impl ModelSpec {
         self.reading_input().find_map(|layer| match &layer.layer {
             Layer::Embedding(embedding) => Some(embedding.input_dim),
             Layer::ReversibleEmbedding(embedding) => Some(embedding.input_dim),
+            Layer::MaskedLMMaskGenerator(mask) => Some(mask.vocabulary_size),
+            _ => None,
+        })
+    }
+
+    /// The token that stands for one that is to be guessed, if the model learns to guess.
+    pub fn mask_token(&self) -> Option<usize> {
+        self.reading_input().find_map(|layer| match &layer.layer {
+            Layer::MaskedLMMaskGenerator(mask) => Some(mask.mask_token_id),
             _ => None,
         })
     }

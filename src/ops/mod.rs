@@ -13,6 +13,7 @@ pub mod eval;
 pub mod explain;
 pub mod gather;
 pub mod kernel;
+pub mod mask_tokens;
 pub mod matmul;
 pub mod normalize;
 pub mod pad;
@@ -238,6 +239,7 @@ registry! {
     ArgMax(argmax::ArgMax),
     Dropout(dropout::Dropout),
     RandomUniform(random::RandomUniform),
+    MaskTokens(mask_tokens::MaskTokens),
     Normalize(normalize::Normalize),
     NormalizeGrad(normalize::NormalizeGrad),
 }

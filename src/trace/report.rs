@@ -23,6 +23,8 @@ wire! {
         Parameter,
         /// A moving average.
         Statistic,
+        /// A weight of a frozen layer: no gradient flows into it.
+        Frozen,
         /// A whole flat buffer: all parameters, all gradients, one of the optimizer's slots.
         Optimizer,
         /// A number that may change from step to step: the learning rate.

@@ -165,23 +165,36 @@ impl<B: Backend> Session<B> {
         let outcomes = options.outcomes(logits);
         let number = f64::from(Rng::new(options.seed, DRAWS | position as u32).uniform());
         let Outcome { token, probability, .. } = draw(&outcomes, number);
+        let candidates = self.told(&outcomes, options.candidates);
+        Generated { token, text: self.text_of(token), probability: probability as f32, candidates }
+    }
+
+    /// The first so many outcomes, with their texts.
+    fn told(&self, outcomes: &[Outcome], most: usize) -> Vec<Candidate> {
         let candidate = |&Outcome { token, probability, chance }: &Outcome| Candidate {
             token,
             text: self.text_of(token),
             probability: probability as f32,
             chance: chance as f32,
         };
-        let candidates = outcomes.iter().take(options.candidates).map(candidate).collect();
-        Generated { token, text: self.text_of(token), probability: probability as f32, candidates }
+        outcomes.iter().take(most).map(candidate).collect()
+    }
+
+    /// The likeliest tokens by their logits.
+    pub(super) fn candidates(&self, options: &GenerateOptions, logits: &[f32]) -> Vec<Candidate> {
+        self.told(&options.outcomes(logits), options.candidates)
     }
 
     fn text_of(&self, token: usize) -> Option<String> {
-        let is_text = matches!(self.data.info.kind, DataKind::Text | DataKind::Pairs);
-        self.data.info.classes.get(token).filter(|_| is_text).cloned()
+        match &self.data.documents {
+            Some(documents) => documents.word(token as u32).map(str::to_owned),
+            None if matches!(self.data.info.kind, DataKind::Text | DataKind::Pairs) => self.data.info.classes.get(token).cloned(),
+            None => None,
+        }
     }
 
     /// Length and vocabulary of a model that scores tokens at every position: of those that it reads, or of the targets that it answers with.
-    fn language_model(&self, answers: bool) -> Result<(usize, usize)> {
+    pub(super) fn language_model(&self, answers: bool) -> Result<(usize, usize)> {
         let shapes = self.training().map(|compiled| {
             let graph = &compiled.built.graph;
             (&graph.node(compiled.built.x).meta, &graph.shape(compiled.built.output)[..])
@@ -208,8 +221,13 @@ impl<B: Backend> Session<B> {
             self.backend.write_input(&mut compiled.exec, 0, x)?;
         }
         let Forward { predictions, .. } = self.forward(1, Feed::Kept, true).await?;
+        self.logits_at(&predictions, vocabulary, position)
+    }
+
+    /// Logits (or logarithms of probabilities) at a position, of all scores that were predicted.
+    pub(super) fn logits_at(&self, scores: &[f32], vocabulary: usize, position: usize) -> Result<Vec<f32>> {
         let from_logits = self.settings.loss.from_logits();
-        let row = predictions.chunks_exact(vocabulary).nth(position).unwrap_or_default();
+        let row = scores.chunks_exact(vocabulary).nth(position).unwrap_or_default();
         match row.iter().find(|score| !score.is_finite()) {
             Some(value) => Err(Error::new(ErrorCode::NotFinite, &[("what", &"a logit"), ("value", value), ("step", &self.step)])),
             None => Ok(row.iter().map(|&score| if from_logits { score } else { score.ln() }).collect()),

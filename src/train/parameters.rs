@@ -6,7 +6,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::graph::{Group, Variable};
 
 impl<B: Backend> Session<B> {
-    fn variables(&self) -> &[Variable] {
+    pub(super) fn variables(&self) -> &[Variable] {
         self.training().map_or(&[], |compiled| compiled.built.graph.variables())
     }
 
@@ -25,7 +25,7 @@ impl<B: Backend> Session<B> {
         found.ok_or_else(|| Error::new(ErrorCode::UnknownName, &[("kind", &"parameter"), ("got", &name)]))
     }
 
-    /// Values of a parameter, or of a moving statistic.
+    /// Values of a parameter, frozen or not, or of a moving statistic.
     pub async fn parameter(&self, name: &str) -> Result<Vec<f32>> {
         let variable = self.named(name)?;
         let flat = self.backend.read(variable.group).await?;

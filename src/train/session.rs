@@ -37,6 +37,8 @@ pub struct Settings {
     pub seed: u32,
     /// Last share of the training part that is held out for validation.
     pub validation_split: f32,
+    /// Most examples that are trained on, of those that are not held out: the first; all if none.
+    pub train_examples: Option<usize>,
 }
 
 /// A graph with its plan and what the backend made of it.
@@ -128,7 +130,7 @@ impl<B: Backend> Session<B> {
         };
         session.slots = graph.graph.writes().iter().map(slot).max().unwrap_or(0);
         let slots = (0..session.slots).map(Group::Slot);
-        let groups = [Group::Parameters, Group::Gradients, Group::Statistics].into_iter().chain(slots);
+        let groups = [Group::Parameters, Group::Gradients, Group::Statistics, Group::Frozen].into_iter().chain(slots);
         let groups: Vec<(Group, usize)> = groups.map(|group| (group, graph.graph.flat_len(group))).collect();
         session.backend.allocate(&groups)?;
         let label = graph.y.map(|_| session.settings.loss.label_shape(&graph.graph.shape(graph.output)[1..]));
@@ -147,6 +149,9 @@ impl<B: Backend> Session<B> {
         settings.optimizer.check()?;
         if settings.batch_size == 0 || settings.batch_size > 1 << 16 {
             return Err(bad("batch_size", "between 1 and 65536", &settings.batch_size));
+        }
+        if settings.train_examples == Some(0) {
+            return Err(bad("train_examples", "at least 1", &0));
         }
         if self.held_out == 0 {
             return Err(Error::new(ErrorCode::EmptySplit, &[("split", &Split::Train.name())]));
@@ -170,16 +175,23 @@ impl<B: Backend> Session<B> {
     }
 
     fn check_labels(&self, built: &Built) -> Result<()> {
+        if self.settings.loss.target() == nn::Target::Input {
+            return Ok(());
+        }
         let classes = self.classes(built);
         let parts = [&self.data.train, &self.data.test];
         let numbers = |part: &&Part| classes > 0 && (part.y.width() == 1 || self.settings.loss.takes_classes());
         parts.into_iter().filter(numbers).try_for_each(|part| part.check_labels(classes))
     }
 
-    /// Where the model's input is tokens: each must be a row of the table that it looks them up in.
+    /// Where the model's input is tokens: each must be a row of the table that it looks them up in, or one of the words that are masked.
     fn check_tokens(&self, built: &Built) -> Result<()> {
-        let tables = built.graph.nodes().iter().filter(|node| matches!(node.kind, Kind::Op(Op::Gather(_))) && node.inputs[1] == built.x);
-        let Some(rows) = tables.map(|node| built.graph.shape(node.inputs[0])[0]).min() else { return Ok(()) };
+        let known = |node: &crate::ops::Node| match &node.kind {
+            Kind::Op(Op::Gather(_)) if node.inputs[1] == built.x => Some(built.graph.shape(node.inputs[0])[0]),
+            Kind::Op(Op::MaskTokens(mask)) if node.inputs[0] == built.x => Some(mask.vocabulary),
+            _ => None,
+        };
+        let Some(rows) = built.graph.nodes().iter().filter_map(known).min() else { return Ok(()) };
         [&self.data.train, &self.data.test].into_iter().try_for_each(|part| part.x.check_tokens(rows))
     }
 
@@ -260,7 +272,7 @@ impl<B: Backend> Session<B> {
     /// Examples of a part.
     pub fn count(&self, split: Split) -> usize {
         match split {
-            Split::Train => self.held_out,
+            Split::Train => self.held_out.min(self.settings.train_examples.unwrap_or(usize::MAX)),
             Split::Validation => self.data.train.count - self.held_out,
             Split::Test => self.data.test.count,
         }
@@ -270,7 +282,7 @@ impl<B: Backend> Session<B> {
     pub fn part_of(&self, split: Split) -> (&Part, usize) {
         match split {
             Split::Train => (&self.data.train, 0),
-            Split::Validation => (&self.data.train, self.count(Split::Train)),
+            Split::Validation => (&self.data.train, self.held_out),
             Split::Test => (&self.data.test, 0),
         }
     }
@@ -361,7 +373,17 @@ impl<B: Backend> Session<B> {
     }
 
     pub(super) fn step_data(&self, built: &Built, feed: Feed) -> StepData {
-        StepData { seed: self.settings.seed, step: self.step as u32, scalars: self.scalars(&built.graph), feed }
+        let mut scalars = self.scalars(&built.graph);
+        // What is looked at outside training draws the same numbers each time; of an example from outside nothing is hidden but what it hides itself.
+        let (seed, step) = match built.mode {
+            nn::Mode::Train => (self.settings.seed, self.step as u32),
+            nn::Mode::Infer => (0, 0),
+        };
+        if built.mode == nn::Mode::Infer && matches!(feed, Feed::Kept) {
+            let names = built.graph.scalars().iter().map(|(name, _)| name.starts_with(nn::UNMASKED));
+            scalars.iter_mut().zip(names).filter(|(_, unmasked)| *unmasked).for_each(|(share, _)| *share = 1.0);
+        }
+        StepData { seed, step, scalars, feed }
     }
 }
 

@@ -14,11 +14,19 @@ use crate::graph::{Group, Variable};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot(pub Vec<u8>);
 
+/// Names of the optimizer's slots begin so in the file.
+pub(super) const OPTIMIZER: &str = "optimizer.";
+
 /// Key of the counters in the file's metadata.
 const STATE: &str = "session";
 
 pub(super) fn unreadable(reason: &dyn std::fmt::Display) -> Error {
     Error::new(ErrorCode::BadFile, &[("file", &"snapshot"), ("format", &"safetensors"), ("reason", &reason.to_string())])
+}
+
+/// Numbers from their bytes.
+pub(super) fn cells(bytes: &[u8]) -> Vec<f32> {
+    bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
 }
 
 /// A flat buffer's part of a variable, under the name that it has in the file.
@@ -37,7 +45,7 @@ impl<B: Backend> Session<B> {
             entries.push(Entry { name: variable.name.clone(), group: variable.group, variable: variable.clone() });
             let trained = variable.group == Group::Parameters;
             for slot in (0..slots).filter(|_| trained) {
-                let name = format!("optimizer.{slot}.{}", variable.name);
+                let name = format!("{OPTIMIZER}{slot}.{}", variable.name);
                 entries.push(Entry { name, group: Group::Slot(slot), variable: variable.clone() });
             }
         }
@@ -95,8 +103,7 @@ impl<B: Backend> Session<B> {
             if tensor.shape() != &entry.variable.shape[..] || tensor.dtype() != Dtype::F32 {
                 return Err(unreadable(&format!("{} has shape {:?} instead of {}", entry.name, tensor.shape(), entry.variable.shape)));
             }
-            let cells: Vec<f32> = tensor.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-            values.push((entry, cells));
+            values.push((entry, cells(tensor.data())));
         }
         if position >= self.count(crate::data::Split::Train).max(1) {
             return Err(unreadable(&format!("its position {position} is beyond the data")));

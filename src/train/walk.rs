@@ -10,7 +10,7 @@ use crate::data::Split;
 use crate::error::{Error, ErrorCode, Result};
 use crate::graph::{Group, NodeId};
 use crate::nn::BuiltLayer;
-use crate::trace::{Breakpoint, Hit, Lane, Trace, TraceNode};
+use crate::trace::{Breakpoint, Hit, Lane, Role, Trace, TraceNode};
 
 asked! {
     /// What is walked through.
@@ -63,7 +63,7 @@ wire! {
         pub kind: String,
         /// Node of its output.
         pub output: usize,
-        /// Nodes of its parameters.
+        /// Nodes of its parameters, frozen or not.
         pub parameters: Vec<usize>,
     }
 
@@ -274,7 +274,8 @@ impl<B: Backend> Session<B> {
         let (_, walk) = self.walk()?;
         let nodes = walk.trace.nodes(walk.batch);
         let parameters = |layer: &str| {
-            let of_layer = |(_, node): &(usize, &TraceNode)| node.layer == layer && node.role == crate::trace::Role::Parameter;
+            let is_weight = |role: Role| matches!(role, Role::Parameter | Role::Frozen);
+            let of_layer = |(_, node): &(usize, &TraceNode)| node.layer == layer && is_weight(node.role);
             nodes.iter().enumerate().filter(of_layer).map(|(id, _)| id).collect()
         };
         let layer = |layer: &BuiltLayer| TraceLayer {

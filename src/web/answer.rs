@@ -205,6 +205,11 @@ impl Desk {
                 }
                 plain(to_js(&session.write(source.as_deref(), &tokens, &options).await?))
             }
+            Request::Guess { split, index, hidden, candidates } => {
+                let session = self.session()?;
+                let x = example(session, split, Some(index), buffers)?;
+                plain(to_js(&session.guesses(&x, &hidden, candidates).await?))
+            }
             Request::Nodes => plain(to_js(&nodes(self.session()?))),
             Request::Read { node, gradient } => {
                 let (shape, values) = self.session()?.read_node(&node, gradient).await?;
@@ -286,6 +291,13 @@ impl Desk {
                 self.safe = None;
                 plain(JsValue::NULL)
             }
+            Request::Load => {
+                self.finish_run().await;
+                let bytes = js_sys::Uint8Array::new(&buffers.get(0)).to_vec();
+                let report = self.session()?.load(&bytes)?;
+                self.safe = None;
+                plain(to_js(&report))
+            }
             Request::Memory => {
                 let gpu_bytes = match self.session()?.backend() {
                     Device::Gpu(gpu) => gpu.gpu_bytes() as f64,
@@ -341,6 +353,7 @@ impl Desk {
             batch_size: options.batch_size,
             seed: options.seed,
             validation_split: options.validation_split,
+            train_examples: options.train_examples,
         };
         let session = Session::new(device, settings, Rc::new(data)).await?;
         self.safe = None;

@@ -4,12 +4,13 @@ import { pageTest } from "./support.mjs";
 
 /**
  * A test whose body runs in the browser: `inBrowser({ gradscope, ...given })`, which returns something that can be cloned. `check(result, tools)`
- * judges it here.
+ * judges it here. `before(page)`, an option, prepares the page.
  */
 export function engineTest(name, options, given, inBrowser, check) {
   pageTest(name, options, async (tools) => {
     const { page, url } = tools;
     page.on("console", (message) => message.type() === "info" && console.log(`    ${message.text()}`));
+    await options.before?.(page);
     await page.goto(`${url}/tests/blank.html`);
     const result = await page.evaluate(
       async ({ source, given }) => {

@@ -354,6 +354,15 @@ def _(s):
     return single(s.low) + single(single(s.high) - single(s.low)) * drawn
 
 
+@op("mask_tokens")
+def _(s, x, hidden):
+    u = uniform(s, s.stream, x.numel()).reshape(x.shape).float()
+    chosen = ((u - s.mask_rate) / s.random_rate * (s.vocabulary - s.first)).floor() if s.random_rate > 0 else torch.zeros_like(u)
+    other = s.first + chosen.clamp(max=s.vocabulary - s.first - 1).double()
+    replaced = torch.where(u < s.mask_rate, float(s.mask), torch.where(u < s.mask_rate + s.random_rate, other, x.double()))
+    return torch.where(hidden.detach() > 0.5, replaced, x.double())
+
+
 def normalize(axes, epsilon, x):
     last = list(range(x.dim() - len(axes), x.dim()))
     moved = x.movedim(axes, last)

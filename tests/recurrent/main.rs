@@ -338,7 +338,15 @@ fn health_has_the_gradient_after_each_time_step() {
     let x: Vec<f32> = (0..8 * 2 * length).map(|i| (i as f32 * 0.7).sin()).collect();
     let data = Dataset::from_arrays(x, &[8, length, 2], (0..8).map(|i| (i % 2) as f32).collect()).expect("data");
     let optimizer = OptimizerSpec::from_json(&json!({ "type": "SGD" })).expect("SGD");
-    let settings = Settings { model: spec, loss: loss("binary_crossentropy"), optimizer, batch_size: 8, seed: 1, validation_split: 0.0 };
+    let settings = Settings {
+        model: spec,
+        loss: loss("binary_crossentropy"),
+        optimizer,
+        batch_size: 8,
+        seed: 1,
+        validation_split: 0.0,
+        train_examples: None,
+    };
     block_on(async {
         let mut session = Session::new(Cpu::new(), settings, Rc::new(data)).await?;
         let report = session.health(|| 0.0).await?;

@@ -35,7 +35,7 @@ fn session(device: Device, model: &str) -> Session<Device> {
     let data = Dataset::from_arrays(x, &shape, (0..40).map(|i| (i % 3) as f32).collect()).expect("data");
     let loss: LossSpec = serde_json::from_str(r#""sparse_categorical_crossentropy""#).expect("a loss");
     let optimizer: OptimizerSpec = serde_json::from_str(r#"{ "type": "Adam", "learning_rate": 0.01 }"#).expect("an optimizer");
-    let settings = Settings { model, loss, optimizer, batch_size: 8, seed: 3, validation_split: 0.0 };
+    let settings = Settings { model, loss, optimizer, batch_size: 8, seed: 3, validation_split: 0.0, train_examples: None };
     block_on(Session::new(device, settings, Rc::new(data))).expect("a session")
 }
 

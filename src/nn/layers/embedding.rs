@@ -23,7 +23,7 @@ spec! {
         embeddings_initializer: Init = UNIFORM;
         /// Penalty on E.
         embeddings_regularizer: Option<Regularizer> = None;
-        /// Whether token 0 is padding: recurrent layers behind keep their state where it stands.
+        /// Whether token 0 is padding: recurrent layers behind keep their state where it stands, attention does not look at it, and means leave it out.
         mask_zero: bool = false;
     }
 
@@ -41,6 +41,8 @@ spec! {
         embeddings_initializer: Init = UNIFORM;
         /// Penalty on E.
         embeddings_regularizer: Option<Regularizer> = None;
+        /// Whether token 0 is padding, which layers behind leave out.
+        mask_zero: bool = false;
     }
 
     /// The first T rows of a table P `[sequence_length, C]` for each example of `[N, T, C]`, to be added to it (KerasHub's
@@ -64,13 +66,19 @@ impl Build for Embedding {
         let shape = [self.input_dim, self.output_dim];
         let table = cx.parameter("embeddings", &shape, &self.embeddings_initializer, self.embeddings_regularizer)?;
         if self.mask_zero {
-            let zero = cx.graph.constant(0.0);
-            let mask = cx.graph.greater(x, zero)?;
-            cx.name(mask, "mask");
-            cx.mask = Some(mask);
+            mask_padding(cx, x)?;
         }
         cx.graph.gather(table, x)
     }
+}
+
+/// Says which tokens are not padding.
+fn mask_padding(cx: &mut LayerCx, x: NodeId) -> Result<()> {
+    let zero = cx.graph.constant(0.0);
+    let mask = cx.graph.greater(x, zero)?;
+    cx.name(mask, "mask");
+    cx.mask = Some(mask);
+    Ok(())
 }
 
 impl Build for ReversibleEmbedding {
@@ -92,7 +100,12 @@ impl Build for ReversibleEmbedding {
         let table = cx.parameter("embeddings", &shape, &self.embeddings_initializer, self.embeddings_regularizer)?;
         match self.reverse {
             true => cx.graph.matmul(x, table, false, true),
-            false => cx.graph.gather(table, x),
+            false => {
+                if self.mask_zero {
+                    mask_padding(cx, x)?;
+                }
+                cx.graph.gather(table, x)
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ mod conv;
 mod dense;
 mod dropout;
 mod embedding;
+mod mask;
 mod merge;
 mod norm;
 mod pool;
@@ -25,6 +26,7 @@ pub use conv::{Conv1D, Conv2D, Conv2DTranspose};
 pub use dense::Dense;
 pub use dropout::Dropout;
 pub use embedding::{Embedding, PositionEmbedding, ReversibleEmbedding};
+pub use mask::{MaskedLMMaskGenerator, UNMASKED};
 pub use merge::{Add, Multiply};
 pub use norm::{BatchNormalization, LayerNormalization, RMSNormalization};
 pub use pool::{
@@ -151,6 +153,7 @@ layers! {
     ReversibleEmbedding "ReversibleEmbedding" "reversible_embedding" (ReversibleEmbedding),
     PositionEmbedding "PositionEmbedding" "position_embedding" (PositionEmbedding),
     SinePositionEncoding "SinePositionEncoding" "sine_position_encoding" (SinePositionEncoding),
+    MaskedLMMaskGenerator "MaskedLMMaskGenerator" "masked_lm_mask_generator" (MaskedLMMaskGenerator),
     MultiHeadAttention "MultiHeadAttention" "multi_head_attention" (MultiHeadAttention),
     GroupQueryAttention "GroupQueryAttention" "group_query_attention" (GroupQueryAttention),
     Add "Add" "add" (Add),

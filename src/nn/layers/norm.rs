@@ -9,7 +9,7 @@ use crate::nn::{Init, Mode, Regularizer};
 
 spec! {
     /// γ (x − mean) / √(variance + ε) + β for each channel of the last axis; mean and variance are the batch's in training and moving
-    /// averages otherwise (Keras's `BatchNormalization`; Ioffe and Szegedy 2015).
+    /// averages otherwise, and in a frozen layer (Keras's `BatchNormalization`; Ioffe and Szegedy 2015).
     pub struct BatchNormalization: Default {
         /// How much of the moving averages stays at each step.
         momentum: f64 = 0.99;
@@ -71,13 +71,13 @@ impl Build for BatchNormalization {
         let moving_variance = cx.statistic("moving_variance", &[channels], &self.moving_variance_initializer)?;
         let epsilon = self.epsilon as f32;
         match cx.mode {
-            Mode::Infer => cx.graph.batch_norm_by(x, [moving_mean, moving_variance], scale, shift, epsilon),
-            Mode::Train => {
+            Mode::Train if cx.trainable => {
                 let norm = cx.graph.batch_norm(x, scale, shift, epsilon)?;
                 cx.move_average(moving_mean, norm.mean, self.momentum)?;
                 cx.move_average(moving_variance, norm.variance, self.momentum)?;
                 Ok(norm.y)
             }
+            Mode::Train | Mode::Infer => cx.graph.batch_norm_by(x, [moving_mean, moving_variance], scale, shift, epsilon),
         }
     }
 }

@@ -30,7 +30,8 @@ spec! {
         padding: Padding = Padding::Valid;
     }
 
-    /// The mean of each channel: `[N, T, C]` -> `[N, C]` (Keras's `GlobalAveragePooling1D`).
+    /// The mean of each channel, of the time steps that are not padding: `[N, T, C]` -> `[N, C]` (Keras's `GlobalAveragePooling1D`). Where all are
+    /// padding it is 0 (NaN in Keras).
     pub struct GlobalAveragePooling1D: Default {
         /// Whether the length stays, as 1.
         keepdims: bool = false;
@@ -123,8 +124,16 @@ impl Build for AveragePooling1D {
 
 impl Build for GlobalAveragePooling1D {
     fn build(&self, cx: &mut LayerCx, x: NodeId) -> Result<NodeId> {
-        sequence("GlobalAveragePooling1D", cx.graph.shape(x))?;
-        cx.graph.mean(x, &[1], self.keepdims)
+        let [length, _] = sequence("GlobalAveragePooling1D", cx.graph.shape(x))?;
+        let Some(mask) = cx.mask else { return cx.graph.mean(x, &[1], self.keepdims) };
+        let batch = cx.graph.shape(x)[0];
+        let steps = cx.graph.reshape(mask, [batch, length, 1])?;
+        let counted = cx.graph.mul(x, steps)?;
+        let sum = cx.graph.sum(counted, &[1], self.keepdims)?;
+        let count = cx.graph.sum(steps, &[1], self.keepdims)?;
+        let one = cx.graph.constant(1.0);
+        let count = cx.graph.maximum(count, one)?;
+        cx.graph.div(sum, count)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::mask_tokens::MaskTokens;
 use super::pointwise::Pointwise;
 use super::{Cost, CpuCx, Expr, GradCx, Graph, KernelCx, Op, OpDef, Pass, Real, Sample, View};
 use crate::error::{Error, ErrorCode, Result};
@@ -24,12 +25,17 @@ const FIRST_STREAM: u32 = 1 << 16;
 impl Graph {
     /// Drops elements of `x` with probability `rate`, a scalar, and scales up the others. Each call draws its own numbers.
     pub fn dropout(&mut self, x: NodeId, rate: NodeId) -> Result<NodeId> {
-        let former = self.nodes().iter().filter_map(|node| match node.kind {
-            Kind::Op(Op::Dropout(Dropout { stream })) => Some(stream + 1),
+        let stream = self.fresh_stream();
+        self.push(Dropout { stream }.into(), &[x, rate])
+    }
+
+    /// A stream of random numbers that no operation of the graph draws from.
+    pub(super) fn fresh_stream(&self) -> u32 {
+        let taken = self.nodes().iter().filter_map(|node| match node.kind {
+            Kind::Op(Op::Dropout(Dropout { stream }) | Op::MaskTokens(MaskTokens { stream, .. })) => Some(stream + 1),
             _ => None,
         });
-        let stream = former.max().unwrap_or(FIRST_STREAM);
-        self.push(Dropout { stream }.into(), &[x, rate])
+        taken.max().unwrap_or(FIRST_STREAM)
     }
 }
 

@@ -56,6 +56,8 @@ asked! {
         pub batch_size: usize,
         /// Share of the training set that is held out for validation, in [0, 1).
         pub validation_split: f32,
+        /// Most examples that are trained on; all that are not held out if none.
+        pub train_examples: Option<usize>,
         /// Optimizer with Keras's names and defaults.
         pub optimizer: OptimizerSpec,
         /// Loss.
@@ -333,6 +335,17 @@ asked! {
             /// How.
             options: GenerateOptions,
         },
+        /// What the model makes of words of an example that it does not see -> `Candidate[][]`, the likeliest first.
+        Guess {
+            /// Part of the data.
+            split: Split,
+            /// Index in it.
+            index: usize,
+            /// Positions of the tokens that are hidden.
+            hidden: Vec<usize>,
+            /// How many guesses of each.
+            candidates: usize,
+        },
         /// Value or gradient of a node in the batch last stepped (runs the inspect plan if need be) -> shape. Buffers: the values.
         Read {
             /// Node's name.
@@ -391,6 +404,8 @@ asked! {
         Snapshot,
         /// Buffers: a snapshot.
         Restore,
+        /// Takes over the weights that fit, by name and shape -> `LoadReport`. Buffers: a safetensors file, such as a snapshot.
+        Load,
         /// -> `Memory`.
         Memory,
         /// Frees everything that the session holds.
@@ -493,7 +508,7 @@ mod tests {
     use crate::data::{DatasetInfo, Document};
     use crate::nn::{ModelDescription, Preset};
     use crate::trace::{Explanation, Nudge, Reason};
-    use crate::train::{Attribution, Cell, Generated, HealthReport, OptimizerTable, TraceInfo};
+    use crate::train::{Attribution, Cell, Generated, HealthReport, LoadReport, OptimizerTable, TraceInfo};
 
     /// Writes the twins to the folder that `TS_RS_EXPORT_DIR` names: whatever a request or an event mentions, and what answers.
     #[test]
@@ -522,6 +537,7 @@ mod tests {
         HealthReport::export_all(&config)?;
         Attribution::export_all(&config)?;
         Generated::export_all(&config)?;
+        LoadReport::export_all(&config)?;
         crate::error::Error::export_all(&config)
     }
 }

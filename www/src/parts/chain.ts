@@ -17,9 +17,12 @@ function gradientNear(node: number): number | undefined {
   return before === undefined ? undefined : gradientNear(before);
 }
 
+/** Whether a node belongs to a frozen layer. */
+const frozen = (node: number): boolean => nodes.value.some(({ layer, role }) => role === "frozen" && layer === nodes.value[node]?.layer);
+
 /** One half of a card: pictures of a node, or why there are none. */
-function half(node: number | undefined) {
-  if (node === undefined) return html`<span class="half none-here"><span>${t("walk.noGradient")}</span></span>`;
+function half(node: number | undefined, none = "") {
+  if (node === undefined) return html`<span class="half none-here"><span>${none}</span></span>`;
   const there = computedYet(node);
   const picture = pictureShown(node);
   return html`<span class="half">
@@ -36,7 +39,7 @@ export function tensorCard(node: number, name: string, options: { gradient: numb
     <button class="tensor-head" aria-pressed=${on} title=${options.title ?? label(node)} @click=${() => select({ node, element: selected.peek()?.node === node ? selected.peek()!.element : 0 })}>
       <b>${name}</b><span>${shape(shapeOf(node)) || "1"}</span></button>
     ${half(node)}
-    ${gradient === false ? nothing : half(gradient)}
+    ${gradient === false ? nothing : half(gradient, t(gradient === undefined && frozen(node) ? "walk.frozen" : "walk.noGradient"))}
   </li>`;
 }
 

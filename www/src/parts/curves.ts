@@ -1,5 +1,5 @@
 import { effect } from "@preact/signals-core";
-import { html } from "lit";
+import { html, nothing } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import uPlot from "uplot";
 import { fixed, general, percent } from "../lib/format.js";
@@ -8,15 +8,17 @@ import { css, palette } from "../lib/palette.js";
 import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
 import type { PlainKey } from "../messages/types.js";
-import type { History, Trace } from "../state/history.js";
+import { compare, comparisons, forgetComparison } from "../state/comparisons.js";
+import type { Line as Curved, Lines } from "../state/history.js";
 import { built, dataset, history, session, target } from "../state/store.js";
+import { icons } from "./icons.js";
 
 interface Line {
   text: PlainKey;
   colour: "ink" | "validation" | "test";
   /** Measured once an epoch: drawn with dots. */
   dots?: boolean;
-  trace: (of: History) => Trace;
+  trace: (of: Lines) => Curved;
 }
 
 interface Kind {
@@ -60,6 +62,9 @@ const KINDS = {
   rate: { title: "curves.rate", format: general, lines: [{ text: "curves.rate", colour: "ink", trace: (of) => of.rate }] },
 } as const satisfies Record<string, Kind>;
 
+/** How the lines of the runs that are compared with are broken, by their order. */
+const DASHES = [[7, 4], [2, 3], [9, 3, 2, 3]] as const;
+
 /** One chart. It redraws at most five times a second. */
 class Curve extends HTMLElement {
   kind: keyof typeof KINDS = "loss";
@@ -72,11 +77,11 @@ class Curve extends HTMLElement {
 
   #data(): uPlot.AlignedData {
     const lines: readonly Line[] = KINDS[this.kind].lines;
-    const of = history.peek().of;
-    return uPlot.join(lines.map((line) => {
+    const runs = [history.peek().of, ...comparisons.peek().map(({ of }) => of)];
+    return uPlot.join(runs.flatMap((of) => lines.map((line) => {
       const { x, y } = line.trace(of);
       return [x, y] as unknown as uPlot.AlignedData;
-    }));
+    })));
   }
 
   readonly #redraw = framed(() => {
@@ -87,6 +92,7 @@ class Curve extends HTMLElement {
     this.#plot?.destroy();
     const kind: Kind = KINDS[this.kind];
     const colours = palette.value;
+    const ghosts = comparisons.value;
     const axis: uPlot.Axis = {
       stroke: css(colours.dim), font: "11px Inter, system-ui, sans-serif", ticks: { show: false },
       grid: { stroke: css(colours.line), width: 1 }, gap: 4,
@@ -109,6 +115,9 @@ class Curve extends HTMLElement {
         ...kind.lines.map((line): uPlot.Series => ({
           stroke: css(colours[line.colour]), width: line.dots ? 1.5 : 1.25, spanGaps: true, points: { show: line.dots ?? false, size: 5, fill: css(colours[line.colour]) },
         })),
+        ...ghosts.flatMap((_, k) => kind.lines.map((line): uPlot.Series => ({
+          stroke: css(colours[line.colour], 0.55), width: 1.25, dash: [...DASHES[k]!], spanGaps: true, points: { show: false },
+        }))),
       ],
       hooks: { setCursor: [(plot) => this.#readOut(plot)] },
     }, this.#data(), this);
@@ -151,6 +160,16 @@ customElements.define("gs-curve", Curve);
 
 /** Loss, accuracy and learning rate over the epochs. */
 class Curves extends View {
+  /** The runs that are compared with, by name, and what puts this one beside them. */
+  #comparisons(empty: boolean) {
+    const ghosts = comparisons.value;
+    return html`<div class="comparisons">
+      ${ghosts.map(({ name }, k) => html`<span class="ghost"><svg width="28" height="8" aria-hidden="true"><line x1="0" y1="4" x2="28" y2="4" stroke="currentColor" stroke-width="1.5" stroke-dasharray=${DASHES[k]!.join(" ")}></line></svg>${name}
+        <button class="plain small" aria-label=${t("compare.remove", { name })} title=${t("compare.remove", { name })} @click=${() => forgetComparison(k)}>${icons.remove}</button></span>`)}
+      ${empty ? nothing : html`<button class="small" ?disabled=${ghosts.length >= DASHES.length} title=${t("compare.keepWhy")} @click=${compare}>${t("compare.keep")}</button>`}
+    </div>`;
+  }
+
   override render() {
     const { of } = history.value;
     const empty = of.loss.x.length === 0;
@@ -173,7 +192,8 @@ class Curves extends View {
           </div>
         </figure>`;
       })}
-    </section>`;
+    </section>
+    ${this.#comparisons(empty)}`;
   }
 }
 customElements.define("gs-curves", Curves);

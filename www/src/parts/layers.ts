@@ -3,7 +3,7 @@ import type { LayerSpec } from "gradscope";
 import { shape } from "../lib/format.js";
 import { View } from "../lib/view.js";
 import { errorText, t } from "../messages/index.js";
-import { LAYER_FIELDS, layerFields, newLayer, summary, withLayers, type Spec } from "../state/spec.js";
+import { LAYER_FIELDS, layerFields, newLayer, summary, withFrozen, withLayers, type Spec } from "../state/spec.js";
 import { lookAt, lookedAt } from "../state/cell.js";
 import * as store from "../state/store.js";
 import { field } from "./field.js";
@@ -111,6 +111,18 @@ class Layers extends View {
     }
   }
 
+  /** A lock on a layer that has weights of its own: shut, they stay as they are. */
+  #lock(layer: LayerSpec, k: number, weights: number) {
+    if (weights === 0 || layer.shares !== undefined) return nothing;
+    const shut = layer.trainable === false;
+    const toggle = (): void => {
+      const setup = store.setup.value;
+      if (setup) store.change({ model: withFrozen(setup.model, k, !shut) });
+    };
+    return html`<button class="plain small freeze ${shut ? "shut" : ""}" aria-pressed=${shut} aria-label=${t("layers.freeze", { layer: store.description.value?.layers[k]?.name ?? layer.type })}
+      title=${t(shut ? "layers.frozenWhy" : "layers.freezeWhy")} @click=${toggle}>${shut ? icons.shut : icons.unlocked}</button>`;
+  }
+
   #row(layer: LayerSpec, k: number) {
     const described = store.description.value?.layers[k];
     const known = described?.kind === layer.type ? described : undefined;
@@ -127,7 +139,8 @@ class Layers extends View {
       <button class="layer-name" aria-expanded=${open} @click=${toggle}>
         <b>${layer.type}</b> <small>${summary(layer)}</small>
       </button>
-      <span class="layer-shape">${shape(known?.outputShape)}<small>${known?.parameters ? t("layers.parameters", { n: known.parameters }) : nothing}</small></span>
+      <span class="layer-shape">${shape(known?.outputShape)}<small>${known?.frozen ? t("layers.frozen", { n: known.frozen }) : known?.parameters ? t("layers.parameters", { n: known.parameters }) : nothing}</small></span>
+      ${this.#lock(layer, k, (known?.parameters ?? 0) + (known?.frozen ?? 0))}
       ${known?.error ? html`<p class="why" role="alert">${errorText({ code: known.error.code, args: known.error.args as Record<string, string> })}</p>` : nothing}
       ${open
         ? html`<div class="layer-form">
@@ -146,8 +159,9 @@ class Layers extends View {
     const setup = store.setup.value;
     if (!setup) return nothing;
     const total = store.description.value?.parameterCount;
+    const frozen = store.description.value?.layers.reduce((sum, layer) => sum + layer.frozen, 0) ?? 0;
     return html`<section class="layers">
-      <h2>${t("layers.title")} ${total === undefined ? nothing : html`<small>${t("layers.total", { n: total })}</small>`}</h2>
+      <h2>${t("layers.title")} ${total === undefined ? nothing : html`<small>${t("layers.total", { n: total })}${frozen ? ` · ${t("layers.frozen", { n: frozen })}` : nothing}</small>`}</h2>
       <p class="input-row"><b>${t("layers.input")}</b><span class="layer-shape">${shape(setup.model.input)}</span></p>
       <ol>${setup.model.layers.map((layer, k) => this.#row(layer, k))}</ol>
       <label class="add">${icons.add}<span>${t("layers.add")}</span>
@@ -157,6 +171,7 @@ class Layers extends View {
           select.value = "";
         }}><option value="" hidden></option>${Object.keys(LAYER_FIELDS).map((type) => html`<option>${type}</option>`)}</select></label>
       ${store.dirty.value ? pendingChange() : nothing}
+      ${store.isWelcome.value ? nothing : (void import("./transfer.js"), html`<gs-transfer></gs-transfer>`)}
     </section>`;
   }
 }

@@ -16,7 +16,8 @@ import { pendingChange } from "./pending.js";
 
 /** Steps that the epochs of the controls come to. */
 function plannedSteps(setup: store.Setup): number {
-  const examples = Math.round((store.wantedDataset.value?.train ?? setup.batchSize) * (1 - setup.validationSplit));
+  const free = Math.round((store.wantedDataset.value?.train ?? setup.batchSize) * (1 - setup.validationSplit));
+  const examples = Math.min(free, setup.trainExamples ?? Infinity);
   return Math.max(1, Math.ceil(examples / setup.batchSize) * setup.epochs);
 }
 
@@ -128,6 +129,11 @@ class Optimizer extends View {
         ${whole("seed", 0, t("optimizer.seed"))}
         <label><span>${t("optimizer.validation")}</span><input type="number" min="0" max="0.9" step="any" .value=${String(Number(setup.validationSplit.toPrecision(6)))}
           @change=${(event: Event) => store.change({ validationSplit: Math.min(0.9, Math.max(0, Number((event.target as HTMLInputElement).value))) })}></label>
+        <label><span title=${t("optimizer.examplesText")}>${t("optimizer.examples")}</span><input type="number" min="1" step="1" .value=${String(setup.trainExamples ?? "")} placeholder=${t("optimizer.all")}
+          @change=${(event: Event) => {
+            const typed = Math.round(Number((event.target as HTMLInputElement).value));
+            store.change({ trainExamples: typed >= 1 ? typed : undefined });
+          }}></label>
         <label><span title=${t("optimizer.patienceText")}>${t("optimizer.patience")}</span><input type="number" min="1" step="1" .value=${String(setup.patience ?? "")} placeholder=${t("field.none")}
           @change=${(event: Event) => {
             const typed = Math.round(Number((event.target as HTMLInputElement).value));

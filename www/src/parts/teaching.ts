@@ -8,7 +8,7 @@ const BY_OP: Readonly<Record<string, PlainKey>> = {
   conv2d: "teach.conv", conv2d_input_grad: "teach.convInput", conv2d_kernel_grad: "teach.convKernel",
   max_pool2d: "teach.maxPool", max_pool2d_grad: "teach.maxPoolGrad",
   softmax: "teach.softmax", softmax_cross_entropy: "teach.crossEntropy", softmax_cross_entropy_grad: "teach.pMinusY",
-  relu: "teach.relu", dropout: "teach.dropout", reshape: "teach.reshape", broadcast_to: "teach.broadcast",
+  relu: "teach.relu", dropout: "teach.dropout", mask_tokens: "teach.maskTokens", reshape: "teach.reshape", broadcast_to: "teach.broadcast",
   normalize: "teach.normalize", mean: "teach.mean", binary_cross_entropy_with_logits: "teach.binary",
 };
 
@@ -32,7 +32,7 @@ export function teachings(now: Explained): PlainKey[] {
   if (node.lane === "forward" && node.op === "conv2d_input_grad") add("teach.convTranspose");
   else if (node.lane !== "update") add(BY_OP[node.op]);
   if (node.lane === "forward" && node.op === "matmul") add("teach.matmul");
-  if (node.lane === "forward" && node.op === "add" && elements.some(({ input }) => nodes.value[input]?.role === "parameter")) add("teach.bias");
+  if (node.lane === "forward" && node.op === "add" && elements.some(({ input }) => /parameter|frozen/.test(nodes.value[input]?.role ?? ""))) add("teach.bias");
   if (node.lane === "forward" && node.op === "add" && elements.length > 1 && elements.every(({ input }) => nodes.value[input]?.role === "op")) add("teach.residual");
   if (node.lane === "backward") {
     if (node.op === "matmul") add(node.batched ? "teach.matmulInput" : "teach.matmulKernel");

@@ -79,7 +79,7 @@ class WalkExplain extends View {
       <label><span>${t("edit.value")}</span><input name="value" type="text" inputmode="decimal" autocomplete="off" aria-invalid=${problem ? "true" : "false"} aria-describedby="edit-problem" .value=${String(valueOf(cell.node)?.[cell.element] ?? 0)}></label>
       <button class="primary" type="submit">${t("edit.set")}</button>
       <p id="edit-problem" role="alert">${problem ? (typeof problem === "string" ? problem : errorText(problem)) : ""}</p>
-      <p class="hint">${nodes.value[cell.node]?.role === "parameter" ? t("edit.parameter") : t("edit.other")}</p>
+      <p class="hint">${/parameter|frozen/.test(nodes.value[cell.node]?.role ?? "") ? t("edit.parameter") : t("edit.other")}</p>
     </form>`;
   }
 

@@ -42,16 +42,26 @@ export function options(setup: store.Setup): { tokens: boolean; vocabulary: numb
   const tokens = readsTokens(setup.model);
   const [width = 1] = setup.model.input;
   const first = setup.model.layers[0] as Spec | undefined;
-  return { tokens, vocabulary: tokens ? Number(first?.input_dim) : width, length: width, stopWords: setup.documents?.stopWords ?? false };
+  const vocabulary = setup.documents?.vocabulary ?? (tokens ? Number(first?.vocabulary_size ?? first?.input_dim) : width);
+  return { tokens, vocabulary, length: width, stopWords: setup.documents?.stopWords ?? false };
 }
 
-/** Gives the model a vocabulary of another size: it is the embedding's, or the width of what it reads. */
+/** Gives the model a vocabulary of another size: it is the embedding's (which may have one row more, for hidden words), or the width of what it reads. */
 export function changeVocabulary(size: number): void {
   const setup = store.setup.value;
   if (!setup) return;
-  const [first, ...rest] = setup.model.layers;
-  const { tokens } = options(setup);
-  store.change({ model: tokens && first ? { ...setup.model, layers: [{ ...first, input_dim: size } as typeof first, ...rest] } : { ...setup.model, input: [size] } });
+  const { tokens, vocabulary } = options(setup);
+  if (!tokens) return store.change({ model: { ...setup.model, input: [size] } });
+  const layers = setup.model.layers.map((layer) => {
+    const spec: Spec = { ...(layer as unknown as Spec) };
+    for (const key of ["input_dim", "vocabulary_size", "mask_token_id"]) {
+      const extra = Number(spec[key]) - vocabulary;
+      if (extra === 0 || extra === 1) spec[key] = size + extra;
+    }
+    return spec as unknown as typeof layer;
+  });
+  const documents = setup.documents?.vocabulary ? { ...setup.documents, vocabulary: size } : setup.documents;
+  store.change({ model: { ...setup.model, layers }, documents });
 }
 
 export function changeLength(length: number): void {
@@ -59,4 +69,8 @@ export function changeLength(length: number): void {
   if (setup) store.change({ model: { ...setup.model, input: [length] } });
 }
 
-export const changeStopWords = (stopWords: boolean): void => store.change({ documents: stopWords ? ({ stopWords } satisfies DocumentOptions) : undefined });
+export const changeStopWords = (stopWords: boolean): void => {
+  const { stopWords: _, ...others } = store.setup.value?.documents ?? {};
+  const documents: DocumentOptions = stopWords ? { ...others, stopWords } : others;
+  store.change({ documents: Object.keys(documents).length ? documents : undefined });
+};

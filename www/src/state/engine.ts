@@ -68,14 +68,14 @@ export function forget(): void {
   store.history.value = { of: new History(), version: 0 };
   store.evaluations.value = {};
   store.target.value = 0;
-  store.lastSnapshot.value = undefined;
+  store.lastSnapshot.value = store.loaded.value = undefined;
 }
 
 /** A session of a setup. */
 function create(of: store.Setup, signal?: AbortSignal): Promise<Session> {
-  const { model, optimizer, loss, batchSize, validationSplit, seed, backend, workers, documents } = of;
+  const { model, optimizer, loss, batchSize, validationSplit, seed, backend, workers, documents, trainExamples } = of;
   return createSession({
-    model, optimizer, loss, batchSize, validationSplit, seed, backend, workers, documents, signal,
+    model, optimizer, loss, batchSize, validationSplit, seed, backend, workers, documents, trainExamples, signal,
     data: givenData(of.data) ?? of.data,
     onLoading: (event) => (store.loading.value = event),
   });
@@ -103,6 +103,8 @@ export async function build(how: { goOn?: boolean } = {}): Promise<boolean> {
   const wanted = store.setup.value;
   if (!wanted) return false;
   const last = how.goOn ? store.lastSnapshot.value : undefined;
+  const { value: carried } = store.carried;
+  store.carried.value = undefined;
   const kept = last && { history: store.history.value, target: store.target.value };
   await close();
   forgetLooks();
@@ -113,6 +115,7 @@ export async function build(how: { goOn?: boolean } = {}): Promise<boolean> {
   try {
     const session = await create(wanted, signal);
     if (last) await session.restore(last.snapshot);
+    if (carried) store.loaded.value = { ...(await session.load(carried.bytes)), from: carried.name };
     await adopt(session, fitted(session, wanted));
     if (last && kept) {
       kept.history.of.cut(last.epoch);

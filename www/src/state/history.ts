@@ -33,6 +33,15 @@ export class Trace {
   }
 }
 
+/** A curve that grows no more. */
+export type Line = Readonly<Record<"x" | "y", readonly number[]>>;
+
+const TRACES = [
+  "loss", "accuracy", "exact", "rate", "validationLoss", "validationAccuracy", "validationExact", "testLoss", "testAccuracy", "testExact",
+] as const;
+/** The curves of a run. */
+export type Lines = Readonly<Record<(typeof TRACES)[number], Line>>;
+
 /** What an epoch came to. */
 export interface EpochRow {
   epoch: number;
@@ -64,10 +73,14 @@ export class History {
 
   /** Forgets what came after `epoch`: the run goes on from there. */
   cut(epoch: number): void {
-    const traces = [this.loss, this.accuracy, this.exact, this.rate, this.validationLoss, this.validationAccuracy, this.validationExact, this.testLoss, this.testAccuracy, this.testExact];
-    for (const trace of traces) trace.cut(epoch);
+    for (const name of TRACES) this[name].cut(epoch);
     while (this.epochs.length && this.epochs.at(-1)!.epoch > epoch) this.epochs.pop();
     this.#lossSum = this.#lossCount = this.#hits = this.#seen = 0;
+  }
+
+  /** The curves as they are now. */
+  copy(): Lines {
+    return Object.fromEntries(TRACES.map((name) => [name, { x: [...this[name].x], y: [...this[name].y] }])) as unknown as Lines;
   }
 
   progress(epoch: number, stepsPerEpoch: number, losses: Float32Array, accuracy: number | undefined, exact: number | null | undefined, rate: number): void {

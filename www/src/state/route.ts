@@ -19,10 +19,10 @@ interface Address {
 
 /** The settings that a preset begins with. */
 export function setupOf(preset: Preset): store.Setup {
-  const { name, model, data, loss, optimizer, batchSize, epochs, validationSplit } = preset;
+  const { name, model, data, loss, optimizer, batchSize, epochs, validationSplit, vocabulary, trainExamples } = preset;
   // What one trains on stays as it was chosen.
   const { backend, workers } = store.setup.value ?? { backend: "auto", workers: 1 };
-  return { preset: name, model, data, loss, optimizer, batchSize, epochs, validationSplit, seed: 0, backend, workers };
+  return { preset: name, model, data, loss, optimizer, batchSize, epochs, validationSplit, trainExamples: trainExamples ?? undefined, documents: vocabulary ? { vocabulary } : undefined, seed: 0, backend, workers };
 }
 
 /** Reads `#/mnist-cnn?seed=3&learning_rate=0.01`: what is understood is used, and the first thing that is not is named. */
@@ -37,6 +37,7 @@ export function parse(hash: string, presets: readonly Preset[]): Address {
   const read: Record<string, (value: string) => unknown> = {
     seed: (value) => (changes.seed = whole(value, 0)!),
     batch_size: (value) => (changes.batchSize = whole(value, 1)!),
+    train_examples: (value) => (changes.trainExamples = whole(value, 1)!),
     epochs: (value) => (changes.epochs = whole(value, 1)!),
     backend: (value) => (changes.backend = (["auto", "webgpu", "cpu"] as BackendChoice[]).find((known) => known === value)!),
     workers: (value) => (Number(value) <= 64 ? (changes.workers = whole(value, 1)!) : undefined),
@@ -52,7 +53,7 @@ export function parse(hash: string, presets: readonly Preset[]): Address {
     schedule: (value) => {
       if (value !== "cosine" || !optimizer || !preset) return undefined;
       const examples = store.datasets.value.find(({ name }) => name === preset.data)?.train ?? 0;
-      const training = Math.round(examples * (1 - preset.validationSplit));
+      const training = Math.min(Math.round(examples * (1 - preset.validationSplit)), changes.trainExamples ?? preset.trainExamples ?? Infinity);
       const steps = Math.ceil(training / preset.batchSize) * (changes.epochs ?? preset.epochs);
       const rate = typeof optimizer.learning_rate === "number" ? optimizer.learning_rate : 0.001;
       return (optimizer = withRate(optimizer, { type: "CosineDecay", initial_learning_rate: rate, decay_steps: steps }));

@@ -23,6 +23,7 @@ export const ACTIVATIONS = ["linear", "relu", "gelu", "silu", "leaky_relu", "tan
 
 const whole = (key: Argument, fallback: number | undefined, least = 1): Field => ({ key, kind: "whole", least, fallback });
 const flag = (key: Argument, fallback = false): Field => ({ key, kind: "flag", fallback });
+const share = (key: Argument, fallback = 0.1): Field => ({ key, kind: "number", least: 0, most: 1, step: 0.05, fallback });
 const padding: Field = { key: "padding", kind: "choice", of: ["valid", "same"], fallback: "valid" };
 const activation: Field = { key: "activation", kind: "choice", of: ACTIVATIONS, fallback: "linear" };
 const bias = flag("use_bias", true);
@@ -34,7 +35,6 @@ const tanh: Field = { ...activation, fallback: "tanh" };
 const sigmoid: Field = { key: "recurrent_activation", kind: "choice", of: ACTIVATIONS, fallback: "sigmoid" };
 const recurrent: readonly Field[] = [flag("return_sequences"), flag("go_backwards"), bias];
 
-const share = (key: Argument): Field => ({ key, kind: "number", least: 0, most: 0.99, step: 0.01, fallback: 0.1 });
 const attention: readonly Field[] = [
   flag("use_causal_mask"), { key: "rope_max_wavelength", kind: "optional", least: 0 }, { key: "dropout", kind: "number", least: 0, most: 0.95, step: 0.05, fallback: 0 }, bias,
 ];
@@ -79,7 +79,9 @@ export const LAYER_FIELDS: Readonly<Record<LayerSpec["type"], readonly Field[]>>
   GroupQueryAttention: [whole("num_query_heads", undefined), whole("num_key_value_heads", undefined), whole("head_dim", undefined), ...attention],
   Add: [],
   Multiply: [],
-  ReversibleEmbedding: [whole("input_dim", undefined), whole("output_dim", undefined), flag("reverse")],
+  ReversibleEmbedding: [whole("input_dim", undefined), whole("output_dim", undefined), flag("reverse"), flag("mask_zero")],
+  MaskedLMMaskGenerator: [whole("vocabulary_size", undefined), whole("mask_token_id", undefined, 0), share("mask_selection_rate", 0.15), share("mask_token_rate", 0.8),
+    share("random_token_rate", 0.1)],
 };
 
 const INPUTS: Field = { key: "inputs", kind: "names" };
@@ -116,6 +118,7 @@ const NEW_LAYER: Partial<Record<LayerSpec["type"], object>> = {
   MultiHeadAttention: { num_heads: 2, key_dim: 16, use_causal_mask: true },
   GroupQueryAttention: { num_query_heads: 4, num_key_value_heads: 2, head_dim: 16, use_causal_mask: true },
   ReversibleEmbedding: { input_dim: 256, output_dim: 32 },
+  MaskedLMMaskGenerator: { vocabulary_size: 256, mask_token_id: 256 },
 };
 
 export const newLayer = (type: LayerSpec["type"]): LayerSpec => ({ type, ...NEW_LAYER[type] }) as LayerSpec;
@@ -156,6 +159,7 @@ export function summary(layer: LayerSpec): string {
   if (spec.sequence_length !== undefined) parts.push(String(spec.sequence_length));
   if (spec.num_heads !== undefined) parts.push(`${String(spec.num_heads)}×${String(spec.key_dim)}`);
   if (spec.num_query_heads !== undefined) parts.push(`${String(spec.num_query_heads)}/${String(spec.num_key_value_heads)}×${String(spec.head_dim)}`);
+  if (spec.mask_token_id !== undefined) parts.push(`${Math.round(100 * Number(spec.mask_selection_rate ?? 0.15))} %`);
   if (spec.filters !== undefined) parts.push(String(spec.filters));
   if (spec.kernel_size !== undefined) parts.push(size(spec.kernel_size, flat));
   if (spec.size !== undefined) parts.push(size(spec.size));
@@ -173,7 +177,16 @@ export function summary(layer: LayerSpec): string {
 export const withLayers = (model: ModelSpec, layers: LayerSpec[]): ModelSpec => ({ ...model, layers });
 
 /** Whether a model's input is tokens, as those of a text are. */
-export const readsTokens = (model: ModelSpec | undefined): boolean => /Embedding$/.test(model?.layers[0]?.type ?? "");
+export const readsTokens = (model: ModelSpec | undefined): boolean => /Embedding$|^MaskedLM/.test(model?.layers[0]?.type ?? "");
+
+/** Whether a model learns to guess hidden words. */
+export const guesses = (model: ModelSpec | undefined): boolean => model?.layers[0]?.type === "MaskedLMMaskGenerator";
+
+/** The model with a layer that is frozen, or is not any more. */
+export const withFrozen = (model: ModelSpec, k: number, frozen: boolean): ModelSpec => withLayers(model, model.layers.map((layer, at) => {
+  const { trainable: _, ...free } = layer;
+  return at !== k ? layer : ((frozen ? { ...free, trainable: false } : free) as LayerSpec);
+}));
 
 /** The model for a data set of another shape or another number of classes. */
 export function refit(model: ModelSpec, shape: readonly number[], classesBefore: number, classesNow: number): ModelSpec {

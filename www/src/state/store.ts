@@ -1,6 +1,6 @@
 import { computed, signal } from "@preact/signals-core";
 import type {
-  BackendChoice, BackendReport, DatasetInfo, DocumentOptions, Evaluation, Frame, GradscopeError, LossSpec, ModelDescription, ModelSpec, OptimizerSpec,
+  BackendChoice, BackendReport, DatasetInfo, DocumentOptions, Evaluation, Frame, GradscopeError, LossSpec, LoadReport, ModelDescription, ModelSpec, OptimizerSpec,
   ParameterInfo, Preset, Progress, Session, Snapshot, Split,
 } from "gradscope";
 import { lesson, phrase } from "../messages/index.js";
@@ -21,6 +21,8 @@ export interface Setup {
   /** Epochs without a lower validation loss after which a run stops; none if it runs to its end. */
   patience?: number | undefined;
   validationSplit: number;
+  /** Most examples that are trained on; all if there is none. */
+  trainExamples?: number | undefined;
   seed: number;
   backend: BackendChoice;
   /** Workers that train where the backend is the CPU. */
@@ -79,6 +81,10 @@ export const evaluating = signal<{ done: number; total: number; secondsLeft: num
 export const evaluations = signal<Partial<Record<Split, Evaluation>>>({});
 /** What a dead worker's run goes on from. */
 export const lastSnapshot = signal<{ snapshot: Snapshot; progress: Progress | undefined; epoch: number } | undefined>(undefined);
+/** Weights that the next session begins with, as far as they fit, and whose they are. */
+export const carried = signal<{ name: string; bytes: Uint8Array } | undefined>(undefined);
+/** What came of the weights that the session began with or took over. */
+export const loaded = signal<(LoadReport & { from: string }) | undefined>(undefined);
 /** Rates that were moved by hand since the session was built. */
 export const hyper = signal<{ learningRate?: number; momentum?: number; weightDecay?: number; dropout?: number }>({});
 

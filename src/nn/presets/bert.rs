@@ -1,0 +1,91 @@
+//! A small BERT (Devlin et al. 2019): an encoder that learns to guess hidden words, and the same encoder that tells opinions apart.
+
+use super::{LayerSpec, LossSpec, ModelSpec, Preset, block, dense, layer_norm, normal};
+use crate::nn::Activation;
+use crate::nn::layers::{Add, GlobalAveragePooling1D, Layer, MaskedLMMaskGenerator, PositionEmbedding, ReversibleEmbedding};
+use crate::nn::loss::{BinaryCrossentropy, SparseCategoricalCrossentropy, Target};
+use crate::optim::{Adam, AdamW, CosineDecay, LearningRate};
+
+const WIDTH: usize = 64;
+const CONTEXT: usize = 64;
+const BLOCKS: usize = 2;
+/// Tokens of the data: padding, unknown, and the most frequent words.
+const VOCABULARY: usize = 5000;
+/// The token of a hidden word, one behind them.
+const MASK: usize = VOCABULARY;
+
+/// The table that makes vectors of tokens, or logits of vectors.
+fn table(reverse: bool) -> Layer {
+    ReversibleEmbedding {
+        input_dim: VOCABULARY + 1,
+        output_dim: WIDTH,
+        reverse,
+        embeddings_initializer: normal(0.02),
+        embeddings_regularizer: None,
+        mask_zero: !reverse,
+    }
+    .into()
+}
+
+/// Two pre-LN blocks of 4 heads over 64 words, which look both ways but not at padding: 424,640 parameters, of which the table has 320,064.
+fn encoder(layers: &mut Vec<LayerSpec>) {
+    layers.extend([
+        LayerSpec::from(table(false)).named("tokens"),
+        LayerSpec::from(Layer::from(PositionEmbedding { sequence_length: CONTEXT, initializer: normal(0.02) })).named("positions"),
+        LayerSpec::from(Layer::from(Add {})).named("embedded").reading(&["tokens", "positions"]),
+    ]);
+    let mut from = "embedded".to_owned();
+    for number in 1..=BLOCKS {
+        from = block(layers, number, &from, [WIDTH, BLOCKS], false);
+    }
+    layers.push(LayerSpec::from(layer_norm()).named("norm"));
+}
+
+/// Masked-token pre-training on the reviews' own texts; nobody has labelled anything.
+pub(super) fn bert_mini() -> Preset {
+    let mask = MaskedLMMaskGenerator { unselectable_token_ids: vec![0, 1], ..MaskedLMMaskGenerator::new(VOCABULARY, MASK) };
+    let mut layers = vec![LayerSpec::from(Layer::from(mask)).named("mask")];
+    encoder(&mut layers);
+    layers.push(LayerSpec::from(table(true)).named("guess").sharing("tokens"));
+    let loss = SparseCategoricalCrossentropy { from_logits: true, target: Target::Input, ..SparseCategoricalCrossentropy::default() };
+    let rate = CosineDecay { initial_learning_rate: 0.0, decay_steps: 2715, alpha: 0.1, warmup_target: Some(2e-3), warmup_steps: 100 };
+    let optimizer = AdamW {
+        learning_rate: LearningRate::Cosine(rate),
+        beta_2: 0.99,
+        weight_decay: Some(0.01),
+        global_clipnorm: Some(1.0),
+        ..AdamW::default()
+    };
+    Preset {
+        name: "bert-mini".into(),
+        model: ModelSpec { input: vec![CONTEXT], layers },
+        data: "reviews-en".into(),
+        loss: LossSpec::SparseCategoricalCrossentropy(loss),
+        optimizer: optimizer.into(),
+        batch_size: 32,
+        epochs: 5,
+        validation_split: 0.1,
+        vocabulary: None,
+        train_examples: None,
+    }
+}
+
+/// The mean of what the encoder makes of a review's words, and one number of it, from 1,000 labelled reviews: little without pre-training.
+pub(super) fn bert_mini_sentiment() -> Preset {
+    let mut layers = Vec::new();
+    encoder(&mut layers);
+    layers.push(LayerSpec::from(Layer::from(GlobalAveragePooling1D::default())).named("pool"));
+    layers.push(LayerSpec::from(dense(1, Activation::Sigmoid)).named("opinion"));
+    Preset {
+        name: "bert-mini-sentiment".into(),
+        model: ModelSpec { input: vec![CONTEXT], layers },
+        data: "reviews-en".into(),
+        loss: LossSpec::BinaryCrossentropy(BinaryCrossentropy::default()),
+        optimizer: Adam { learning_rate: 5e-4.into(), ..Adam::default() }.into(),
+        batch_size: 32,
+        epochs: 10,
+        validation_split: 0.1,
+        vocabulary: Some(VOCABULARY),
+        train_examples: Some(1000),
+    }
+}
