@@ -1,5 +1,6 @@
 //! From a spec to a graph.
 
+use super::adversarial::Game;
 use super::layers::Build;
 use super::loss::Scores;
 use super::spec::INPUT;
@@ -43,6 +44,8 @@ pub struct Built {
     pub correct_each: Option<NodeId>,
     /// How many examples of the batch were classified right, a scalar.
     pub correct: Option<NodeId>,
+    /// The generator's side, where the loss is adversarial; `loss` is the discriminator's.
+    pub game: Option<Game>,
     /// The layers in order.
     pub layers: Vec<BuiltLayer>,
 }
@@ -70,22 +73,34 @@ pub fn build(spec: &ModelSpec, batch: usize, mode: Mode, loss: Option<&LossSpec>
     if spec.layers.is_empty() {
         return Err(out_of_range("layers", "at least one layer", "none").at("layers"));
     }
-    let names = names(spec);
+    let adversarial = loss.and_then(LossSpec::adversarial);
+    let unrolled = adversarial.map(|adversarial| adversarial.unroll(spec)).transpose()?;
+    let own = spec.layers.len();
+    let spec = unrolled.as_ref().unwrap_or(spec);
     let mut assembly = Assembly::new(spec, batch, mode, loss.is_some())?;
-    for (layer, name) in spec.layers.iter().zip(&names) {
+    for (layer, name) in spec.layers.iter().zip(&names(spec)) {
         assembly.layer(layer, name)?;
+        if adversarial.is_some_and(|adversarial| adversarial.generator == *name) {
+            assembly.before = Some((assembly.graph.variables().len(), assembly.penalties.len()));
+        }
     }
     if mode == Mode::Train && loss.is_some() && assembly.graph.flat_len(Group::Parameters) == 0 {
         return Err(out_of_range("layers", "at least one layer with parameters", "none").at("layers"));
     }
-    let Assembly { mut graph, x, output, penalties, layers, .. } = assembly;
-    let scores = match loss {
-        Some(loss) => Some(loss.build(&mut graph, x, output, &penalties)?),
-        None => None,
+    let output = assembly.layers[own - 1].output;
+    let (scores, game) = match (loss, adversarial) {
+        (_, Some(adversarial)) => {
+            let generated = assembly.output;
+            let (scores, game) = adversarial.build(&mut assembly, output, generated)?;
+            (scores, Some(game))
+        }
+        (Some(loss), None) => (loss.build(&mut assembly.graph, assembly.x, output, &assembly.penalties)?, None),
+        (None, None) => (Scores::default(), None),
     };
+    let Assembly { graph, x, layers, .. } = assembly;
     let logits = super::loss::before_last(&graph, output).map_or(output, |(logits, _)| logits);
-    let Scores { y, loss, losses, correct_each, correct } = scores.unwrap_or_default();
-    Ok(Built { graph, x, y, logits, output, loss, losses, correct_each, correct, layers })
+    let Scores { y, loss, losses, correct_each, correct } = scores;
+    Ok(Built { graph, x, y, logits, output, loss, losses, correct_each, correct, game, layers })
 }
 
 /// A model being built, layer by layer.
@@ -95,7 +110,9 @@ pub(super) struct Assembly {
     output: NodeId,
     mode: Mode,
     penalise: bool,
-    penalties: Vec<NodeId>,
+    pub penalties: Vec<NodeId>,
+    /// Variables and penalties that there were when the generator ended.
+    pub before: Option<(usize, usize)>,
     /// Values with the mask of their time steps.
     masks: Vec<(NodeId, NodeId)>,
     pub layers: Vec<BuiltLayer>,
@@ -114,7 +131,7 @@ impl Assembly {
         check_shape(&shape, &format!("a batch of {batch} examples")).map_err(|error| error.at("batch_size"))?;
         let mut graph = Graph::default();
         let x = graph.input(0, if spec.reads_tokens() { Meta::index(shape) } else { Meta::f32(shape) });
-        Ok(Self { graph, x, output: x, mode, penalise, penalties: Vec::new(), masks: Vec::new(), layers: Vec::new() })
+        Ok(Self { graph, x, output: x, mode, penalise, penalties: Vec::new(), before: None, masks: Vec::new(), layers: Vec::new() })
     }
 
     /// Appends a layer. A name that was given must be new.
@@ -268,7 +285,9 @@ impl LayerCx<'_> {
     pub fn move_average(&mut self, statistic: NodeId, value: NodeId, momentum: f64) -> Result<()> {
         let Kind::Leaf(Leaf::Variable(id)) = self.graph.node(statistic).kind else { return Ok(()) };
         let phase = self.graph.enter_phase(Phase::Update);
-        let moved = self.moved(statistic, value, momentum);
+        // Layers that share it move it one after another.
+        let before = self.graph.written(Target::Variable(id)).unwrap_or(statistic);
+        let moved = self.moved(before, value, momentum);
         self.graph.enter_phase(phase);
         self.graph.write(moved?, Target::Variable(id));
         Ok(())

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use super::adversarial::Adversarial;
 use super::args::names;
 use crate::error::{Error, ErrorCode, Result};
 use crate::fields::{Fields, FromFields, bad_value, deserialize_from_json, out_of_range, spec};
@@ -143,6 +144,7 @@ losses! {
     MeanAbsoluteError "mean_absolute_error" | "mae",
     Huber "huber",
     HalfSumOfSquares "half_sum_of_squares",
+    Adversarial "adversarial",
 }
 
 deserialize_from_json!(LossSpec);
@@ -207,8 +209,17 @@ impl LossSpec {
         match self {
             Self::SparseCategoricalCrossentropy(SparseCategoricalCrossentropy { label_smoothing, .. })
             | Self::CategoricalCrossentropy(CategoricalCrossentropy { label_smoothing, .. })
-            | Self::BinaryCrossentropy(BinaryCrossentropy { label_smoothing, .. }) => *label_smoothing,
+            | Self::BinaryCrossentropy(BinaryCrossentropy { label_smoothing, .. })
+            | Self::Adversarial(Adversarial { label_smoothing, .. }) => *label_smoothing,
             _ => 0.0,
+        }
+    }
+
+    /// The loss of two networks against each other, if it is that.
+    pub fn adversarial(&self) -> Option<&Adversarial> {
+        match self {
+            Self::Adversarial(adversarial) => Some(adversarial),
+            _ => None,
         }
     }
 
@@ -216,6 +227,8 @@ impl LossSpec {
     pub fn target(&self) -> Target {
         match self {
             Self::SparseCategoricalCrossentropy(_) | Self::CategoricalCrossentropy(_) => Target::Labels,
+            // No labels: the data are what is to be generated.
+            Self::Adversarial(_) => Target::Input,
             Self::BinaryCrossentropy(BinaryCrossentropy { target, .. })
             | Self::MeanSquaredError(MeanSquaredError { target, .. })
             | Self::MeanAbsoluteError(MeanAbsoluteError { target, .. })
@@ -237,7 +250,11 @@ impl LossSpec {
             Self::SparseCategoricalCrossentropy(SparseCategoricalCrossentropy { from_logits, .. })
             | Self::CategoricalCrossentropy(CategoricalCrossentropy { from_logits, .. })
             | Self::BinaryCrossentropy(BinaryCrossentropy { from_logits, .. }) => *from_logits,
-            Self::MeanSquaredError(_) | Self::MeanAbsoluteError(_) | Self::Huber(_) | Self::HalfSumOfSquares(_) => false,
+            Self::MeanSquaredError(_)
+            | Self::MeanAbsoluteError(_)
+            | Self::Huber(_)
+            | Self::HalfSumOfSquares(_)
+            | Self::Adversarial(_) => false,
         }
     }
 
@@ -352,6 +369,8 @@ impl LossSpec {
                 let square = graph.mul(error, error)?;
                 graph.scale(square, 0.5)
             }
+            // It compares two answers, not an output with a target: `Adversarial::build`.
+            Self::Adversarial(_) => Err(out_of_range("loss", "one with a target", self.name()).at("loss")),
         }
     }
 

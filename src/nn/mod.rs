@@ -1,5 +1,6 @@
 //! Models: specs with Keras's names, the layers, the losses, and the graphs that they make. Knows graphs and operations, never a backend.
 
+mod adversarial;
 mod args;
 mod build;
 mod describe;
@@ -10,6 +11,7 @@ mod spec;
 mod vocabulary;
 mod weights;
 
+pub use adversarial::{Adversarial, Game};
 pub use args::{Activation, Interpolation, Margins, Padding, Pair, SequencePadding};
 pub use build::{Built, BuiltLayer, Mode, build};
 pub use describe::{LayerDescription, ModelDescription, describe};

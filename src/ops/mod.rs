@@ -17,6 +17,7 @@ pub mod normalize;
 pub mod pad;
 pub mod pointwise;
 pub mod pool2d;
+pub mod random;
 pub mod real;
 pub mod reduce;
 pub mod reference;
@@ -234,6 +235,7 @@ registry! {
     GatherGrad(gather::GatherGrad),
     ArgMax(argmax::ArgMax),
     Dropout(dropout::Dropout),
+    RandomUniform(random::RandomUniform),
     Normalize(normalize::Normalize),
     NormalizeGrad(normalize::NormalizeGrad),
 }

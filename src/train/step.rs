@@ -18,8 +18,21 @@ pub struct StepMetrics {
     pub loss: f32,
     /// Right answers in the batch, where the task is classification.
     pub correct: Option<f32>,
+    /// In a game, where `loss` is the discriminator's: the generator's loss, and the mean answers to the data and to what was generated.
+    pub game: Option<[f32; 3]>,
     /// Examples in the batch.
     pub examples: usize,
+}
+
+impl StepMetrics {
+    /// From the values of [`metrics`].
+    pub(super) fn of(values: &[f32], examples: usize) -> Self {
+        let loss = values.first().copied().unwrap_or(f32::NAN);
+        match *values {
+            [_, generator, real, fake] => Self { loss, correct: None, game: Some([generator, real, fake]), examples },
+            _ => Self { loss, correct: values.get(1).copied(), game: None, examples },
+        }
+    }
 }
 
 /// Metrics of steps that were submitted: waiting for them does not hold the session.
@@ -163,9 +176,11 @@ impl<B: Backend> Session<B> {
     }
 }
 
-/// The nodes whose values are kept for every step: the loss, and the number of right answers where there is one.
+/// The nodes whose values are kept for every step: the loss, and the number of right answers where there is one; in a game what
+/// [`StepMetrics::game`] holds.
 pub(super) fn metrics(built: &Built) -> Vec<NodeId> {
-    built.loss.into_iter().chain(built.correct).collect()
+    let game = built.game.into_iter().flat_map(|game| [game.loss, game.answers[0], game.answers[1]]);
+    built.loss.into_iter().chain(built.correct).chain(game).collect()
 }
 
 impl Pending {
@@ -176,11 +191,7 @@ impl Pending {
             let mut values = metrics.await?;
             // Only the newest: steps of a run that failed may stand before them.
             values.drain(..values.len().saturating_sub(steps * width));
-            all.extend(values.chunks_exact(width.max(1)).map(|metrics| StepMetrics {
-                loss: metrics[0],
-                correct: metrics.get(1).copied(),
-                examples,
-            }));
+            all.extend(values.chunks_exact(width.max(1)).map(|metrics| StepMetrics::of(metrics, examples)));
         }
         Ok(all)
     }

@@ -331,6 +331,12 @@ def _(s, x, rate):
     return x * kept / (1 - rate.detach())
 
 
+@op("random_uniform")
+def _(s):
+    drawn = uniform(s, s.stream, int(np.prod(s.shape))).reshape(s.shape)
+    return single(s.low) + single(single(s.high) - single(s.low)) * drawn
+
+
 def normalize(axes, epsilon, x):
     last = list(range(x.dim() - len(axes), x.dim()))
     moved = x.movedim(axes, last)

@@ -138,6 +138,8 @@ asked! {
     pub struct Hyper {
         /// Learning rate.
         pub learning_rate: Option<f32>,
+        /// That of a generator with an optimizer of its own.
+        pub generator_learning_rate: Option<f32>,
         /// SGD's momentum.
         pub momentum: Option<f32>,
         /// AdamW's decay.
@@ -310,6 +312,13 @@ asked! {
         },
         /// -> null. Buffers in: `x`, any number of examples; out: outputs.
         Predict,
+        /// What the generator makes of the noise of a seed -> null. Buffers: one example after another.
+        Sample {
+            /// How many examples.
+            count: usize,
+            /// Of the noise.
+            seed: u32,
+        },
         /// What some layers put out -> null. Buffers in: `x`, any number of examples; out: one a layer.
         Activations {
             /// Their names.
@@ -390,6 +399,17 @@ asked! {
 }
 
 wire! {
+    /// How the generator stands against the discriminator: means over the steps since the last event.
+    #[derive(Copy)]
+    pub struct Standing {
+        /// The generator's loss.
+        pub generator_loss: f32,
+        /// The discriminator's answer to the data, the probability that they are real.
+        pub real: f32,
+        /// Its answer to what was generated.
+        pub fake: f32,
+    }
+
     /// What the worker says unasked.
     #[serde(tag = "type", rename_all_fields = "camelCase")]
     pub enum Event {
@@ -403,6 +423,8 @@ wire! {
             steps_per_epoch: usize,
             /// Share of right answers since the last event, where the task is classification.
             accuracy: Option<f32>,
+            /// How the generator stood, where two networks play; the losses are the discriminator's.
+            game: Option<Standing>,
             /// Learning rate of the last step.
             learning_rate: f32,
             /// Speed now.
