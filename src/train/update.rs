@@ -20,7 +20,7 @@ impl Settings {
 
     /// Appends the gradients, those of the loss with respect to `others` beside, and the update. In a game each network has its own loss, and the other's
     /// variables are none of its business.
-    pub(super) fn complete(&self, built: &mut Built, others: &[NodeId]) -> Result<()> {
+    pub fn complete(&self, built: &mut Built, others: &[NodeId]) -> Result<()> {
         let Some(loss) = built.loss else { return Ok(()) };
         let own = built.game.map_or(0, |game| game.variables);
         let all = built.graph.variables().len();

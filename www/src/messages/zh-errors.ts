@@ -248,6 +248,7 @@ export const words: Readonly<Record<string, string>> = {
   "Two circles": "双圆",
   "Two spirals": "双螺旋",
   "Exclusive or": "异或",
+  "Eight clusters on a ring": "环上的八簇点",
   "A price on five days": "五天的价格",
   "A price on five days, days standardised": "五天的价格（日期已标准化）",
   "One example": "一个样本",
@@ -259,4 +260,10 @@ export const words: Readonly<Record<string, string>> = {
   "the validation part is not evaluated": "验证部分尚未评估",
   "the test part is not evaluated": "测试部分尚未评估",
   "layer with maps": "带特征图的层",
+  "layer before the last one": "最后一层之前的层",
+  "the discriminator": "判别器",
+  "one number, a sigmoid's or a logit": "一个数：sigmoid 的输出，或一个 logit",
+  "parameters in the generator and in the discriminator": "生成器和判别器都有参数",
+  "one with a target": "有目标的损失",
+  "the model has no generator": "模型没有生成器",
 };

@@ -112,6 +112,7 @@ class Centre extends View {
       <gs-cards></gs-cards>
       ${this.#small()}
       ${store.isWelcome.value ? nothing : html`<gs-curves></gs-curves>`}
+      ${store.isGame.value ? (void import("./game.js"), html`<gs-game></gs-game>`) : nothing}
       ${isText() ? (void import("./writing.js"), html`<gs-writing></gs-writing>`) : nothing}
       ${store.isWelcome.value ? nothing : this.#layer(tiny)}
       ${firstIsConvolution && onFirst ? html`<gs-window></gs-window>` : nothing}

@@ -9,7 +9,7 @@ import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
 import type { PlainKey } from "../messages/types.js";
 import type { History, Trace } from "../state/history.js";
-import { built, history, session, target } from "../state/store.js";
+import { built, history, isGame, session, target } from "../state/store.js";
 
 interface Line {
   text: PlainKey;
@@ -45,6 +45,23 @@ const KINDS = {
       { text: "split.train", colour: "ink", trace: (of) => of.accuracy },
       { text: "split.validation", colour: "validation", dots: true, trace: (of) => of.validationAccuracy },
       { text: "split.test", colour: "test", dots: true, trace: (of) => of.testAccuracy },
+    ],
+  },
+  game: {
+    title: "game.losses",
+    format: (value) => fixed(value, 4),
+    lines: [
+      { text: "game.discriminator", colour: "ink", trace: (of) => of.loss },
+      { text: "game.generator", colour: "validation", trace: (of) => of.generatorLoss },
+    ],
+  },
+  answers: {
+    title: "game.answers",
+    format: (value) => percent(value),
+    most: 1,
+    lines: [
+      { text: "game.real", colour: "ink", trace: (of) => of.real },
+      { text: "game.fake", colour: "validation", trace: (of) => of.fake },
     ],
   },
   rate: { title: "curves.rate", format: general, lines: [{ text: "curves.rate", colour: "ink", trace: (of) => of.rate }] },
@@ -147,7 +164,7 @@ class Curves extends View {
     const loss = built.value?.setup.loss;
     const ofItself = loss !== undefined && "target" in loss && loss.target === "input";
     const classified = of.accuracy.x.length > 0 || (!ofItself && (session.value?.info.classes.length ?? 0) > 0);
-    const kinds = (Object.keys(KINDS) as (keyof typeof KINDS)[]).filter((kind) => kind !== "accuracy" || classified);
+    const kinds: readonly (keyof typeof KINDS)[] = isGame.value ? ["game", "answers", "rate"] : classified ? ["loss", "accuracy", "rate"] : ["loss", "rate"];
     return html`<section class="curves" aria-label=${t("curves.title")}>
       ${repeat(kinds, (kind) => kind, (kind) => {
         const { title, lines, format }: Kind = KINDS[kind];

@@ -1,4 +1,4 @@
-import type { Evaluation } from "gradscope";
+import type { Evaluation, Progress } from "gradscope";
 
 /** A curve of at most about a thousand points: older ones are averaged in pairs as new ones come. */
 export class Trace {
@@ -52,6 +52,10 @@ export class History {
   readonly validationAccuracy = new Trace(400);
   readonly testLoss = new Trace(400);
   readonly testAccuracy = new Trace(400);
+  /** In a game, where `loss` is the discriminator's: the generator's, and the answers to the data and to what was generated. */
+  readonly generatorLoss = new Trace();
+  readonly real = new Trace();
+  readonly fake = new Trace();
   /** The last hundred epochs. */
   readonly epochs: EpochRow[] = [];
   #lossSum = 0;
@@ -61,13 +65,18 @@ export class History {
 
   /** Forgets what came after `epoch`: the run goes on from there. */
   cut(epoch: number): void {
-    const traces = [this.loss, this.accuracy, this.rate, this.validationLoss, this.validationAccuracy, this.testLoss, this.testAccuracy];
+    const traces = [this.loss, this.accuracy, this.rate, this.validationLoss, this.validationAccuracy, this.testLoss, this.testAccuracy, this.generatorLoss, this.real, this.fake];
     for (const trace of traces) trace.cut(epoch);
     while (this.epochs.length && this.epochs.at(-1)!.epoch > epoch) this.epochs.pop();
     this.#lossSum = this.#lossCount = this.#hits = this.#seen = 0;
   }
 
-  progress(epoch: number, stepsPerEpoch: number, losses: Float32Array, accuracy: number | undefined, rate: number): void {
+  progress({ epoch, stepsPerEpoch, losses, accuracy, learningRate: rate, game }: Progress): void {
+    if (game) {
+      this.generatorLoss.push(epoch, game.generatorLoss);
+      this.real.push(epoch, game.real);
+      this.fake.push(epoch, game.fake);
+    }
     losses.forEach((loss, k) => {
       this.loss.push(epoch - (losses.length - 1 - k) / stepsPerEpoch, loss);
       this.#lossSum += loss;
