@@ -187,7 +187,7 @@ fn predictions_and_activations_are_of_the_data() -> Result<()> {
         let x: Vec<f32> = (0..6).map(|k| k as f32 / 3.0 - 1.0).collect();
         let answers = session.predict(&x).await?;
         assert_eq!(answers.len(), 2);
-        assert_eq!(session.activations(&["dense_2".into()], &x).await?, vec![answers.clone()]);
+        assert_eq!(session.activations(&["dense_2".into()], &x, None).await?, vec![answers.clone()]);
         assert_eq!(session.predict(&x[3..]).await?, answers[1..]);
         assert!(session.evaluate(gradscope::data::Split::Train).await?.accuracy.is_none());
         Ok(())

@@ -14,6 +14,9 @@ use crate::tensor::{Meta, Shape};
 /// Most cells of a batch, and of all parameters together: 2 GiB, the largest allocation of a 32-bit wasm. The graph checks what it computes.
 const MOST_CELLS: usize = (1 << 29) - 1;
 
+/// The column that stands for what a layer in the middle puts out.
+pub const MIDDLE: usize = 2;
+
 /// What a graph is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mode {
@@ -70,6 +73,11 @@ pub struct BuiltLayer {
 /// Builds a model for batches of that size, and with a loss the labels' column and the loss too. Variables, their order and their names do not
 /// depend on batch, mode or loss, so that all graphs of a spec share one set of parameters.
 pub fn build(spec: &ModelSpec, batch: usize, mode: Mode, loss: Option<&LossSpec>) -> Result<Built> {
+    build_from(spec, batch, mode, loss, None)
+}
+
+/// The same; but the layer `from` puts out column [`MIDDLE`], whatever it reads, so that one can see what the layers behind it make of any values.
+pub fn build_from(spec: &ModelSpec, batch: usize, mode: Mode, loss: Option<&LossSpec>, from: Option<&str>) -> Result<Built> {
     if spec.layers.is_empty() {
         return Err(out_of_range("layers", "at least one layer", "none").at("layers"));
     }
@@ -80,6 +88,9 @@ pub fn build(spec: &ModelSpec, batch: usize, mode: Mode, loss: Option<&LossSpec>
     let mut assembly = Assembly::new(spec, batch, mode, loss.is_some())?;
     for (layer, name) in spec.layers.iter().zip(&names(spec)) {
         assembly.layer(layer, name)?;
+        if from == Some(name.as_str()) {
+            assembly.put_in();
+        }
         if adversarial.is_some_and(|adversarial| adversarial.generator == *name) {
             assembly.before = Some((assembly.graph.variables().len(), assembly.penalties.len()));
         }
@@ -171,6 +182,15 @@ impl Assembly {
             states,
         });
         Ok(())
+    }
+
+    /// Has the layer that was appended last put out a column of its own.
+    fn put_in(&mut self) {
+        let meta = self.graph.node(self.output).meta.clone();
+        self.output = self.graph.input(MIDDLE, meta);
+        if let Some(layer) = self.layers.last_mut() {
+            layer.output = self.output;
+        }
     }
 
     /// What a layer reads: as many values as it can take.

@@ -13,7 +13,7 @@ mod weights;
 
 pub use adversarial::{Adversarial, Game};
 pub use args::{Activation, Interpolation, Margins, Padding, Pair, SequencePadding};
-pub use build::{Built, BuiltLayer, Mode, build};
+pub use build::{Built, BuiltLayer, MIDDLE, Mode, build, build_from};
 pub use describe::{LayerDescription, ModelDescription, describe};
 pub use loss::{LossSpec, Reduction, Target};
 pub use presets::{Preset, preset, presets};

@@ -12,10 +12,11 @@ use crate::optim::{self, OptimizerSpec, Share};
 const GENERATOR: &str = ":generator";
 
 impl Settings {
-    /// A forward graph to look into, without labels. In a game the loss says that the discriminator reads the data.
-    pub(super) fn forward(&self, batch: usize) -> Result<Built> {
+    /// A forward graph to look into, without labels, `from` a layer on where one is given. In a game the loss says that the discriminator reads the
+    /// data.
+    pub(super) fn forward(&self, batch: usize, from: Option<&str>) -> Result<Built> {
         let game = self.loss.adversarial().map(|_| &self.loss);
-        nn::build(&self.model, batch, nn::Mode::Infer, game)
+        nn::build_from(&self.model, batch, nn::Mode::Infer, game, from)
     }
 
     /// Appends the gradients, those of the loss with respect to `others` beside, and the update. In a game each network has its own loss, and the other's

@@ -33,7 +33,7 @@ const OUTPUT: &str = "output";
 impl<B: Backend> Session<B> {
     /// Chooses what to watch: layers by name (their outputs) and parameters (`"conv2d.kernel"`). Nothing is computed until [`Session::look`].
     pub async fn watch(&mut self, names: &[String]) -> Result<()> {
-        let mut built = self.settings.forward(1)?;
+        let mut built = self.settings.forward(1, None)?;
         let mut parts = Vec::new();
         built.graph.enter_layer("");
         for name in names.iter().map(String::as_str).chain([OUTPUT]) {

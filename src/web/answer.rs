@@ -193,8 +193,8 @@ impl Desk {
                 let examples = self.session()?.sample(count, seed).await?;
                 Ok((JsValue::NULL, vec![Buffer::Floats(examples)]))
             }
-            Request::Activations { layers } => {
-                let outputs = self.session()?.activations(&layers, &floats(&buffers.get(0))).await?;
+            Request::Activations { layers, from } => {
+                let outputs = self.session()?.activations(&layers, &floats(&buffers.get(0)), from.as_deref()).await?;
                 Ok((JsValue::NULL, outputs.into_iter().map(Buffer::Floats).collect()))
             }
             Request::Walk { walk, number } => self.walk(walk, number, buffers).await,

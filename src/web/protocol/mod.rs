@@ -323,6 +323,8 @@ asked! {
         Activations {
             /// Their names.
             layers: Vec<String>,
+            /// The layer that `x` stands for the output of, where it is no examples.
+            from: Option<String>,
         },
         /// -> `NodeInfo[]`.
         Nodes,

@@ -64,6 +64,7 @@ export const lessons: Lessons = {
     ],
     next: [
       { text: "Train, and watch beside the digit what comes back of it." },
+      { text: "Move over the plane below the curves: between two digits lies what the network takes for half of each." },
       { text: "Draw a digit of your own, and something that is no digit." },
       { text: "Widen the layer latent from 2 to 16: how much sharper does it get? Without activations: how much worse?" },
       { text: "Clothing instead of digits.", address: "#/autoencoder?data=fashion-mnist" },

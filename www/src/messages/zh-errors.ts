@@ -260,6 +260,7 @@ export const words: Readonly<Record<string, string>> = {
   "the validation part is not evaluated": "验证部分尚未评估",
   "the test part is not evaluated": "测试部分尚未评估",
   "layer with maps": "带特征图的层",
+  "the layers read more than that layer": "这些层还读了别的层",
   "layer before the last one": "最后一层之前的层",
   "the discriminator": "判别器",
   "one number, a sigmoid's or a logit": "一个数：sigmoid 的输出，或一个 logit",

@@ -64,6 +64,7 @@ export const lessons: Lessons = {
     ],
     next: [
       { text: "训练，看数字旁边还原成什么样。" },
+      { text: "在曲线下方的平面上移动：两个数字之间，是网络眼里各占一半的样子。" },
       { text: "自己画一个数字，再画一个不是数字的东西。" },
       { text: "把 latent 层从 2 加宽到 16：清晰多少？去掉激活函数：差多少？" },
       { text: "把数字换成服装。", address: "#/autoencoder?data=fashion-mnist" },

@@ -126,6 +126,7 @@ class Game extends View {
       if (busy) return;
       busy = true;
       clearTimeout(timer);
+      timer = undefined;
       const spent = await sample();
       busy = false;
       if (open && store.status.peek() === "training") timer = setTimeout(turn, Math.max(GAP_MS, spent / SHARE));
