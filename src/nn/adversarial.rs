@@ -92,36 +92,18 @@ impl Adversarial {
         let (variables, own) = self.generators(assembly)?;
         let (generators, discriminators) = assembly.penalties.split_at(own);
         let g = &mut assembly.graph;
-        let batch = g.shape(real)[0];
-        let mut each = Vec::with_capacity(2);
-        let mut answers = Vec::with_capacity(2);
-        for (output, name) in [(real, "answer_to_data"), (fake, "answer_to_generated")] {
-            let ends_well = !matches!(loss::before_last(g, output), Some((_, Last::Softmax)));
-            if g.shape(output).numel() != batch || !ends_well {
-                let got: [(&str, &dyn std::fmt::Display); 3] =
-                    [("op", &"the discriminator"), ("expected", &"one number, a sigmoid's or a logit"), ("got", g.shape(output))];
-                return Err(Error::new(ErrorCode::BadShape, &got).at("loss"));
-            }
-            let (logit, answer) = match loss::before_last(g, output) {
-                Some((logit, _)) => (logit, output),
-                None => (output, g.sigmoid(output)?),
-            };
-            let logit = g.reshape(logit, [batch])?;
-            let answer = g.reshape(answer, [batch])?;
-            let mean = g.mean(answer, &[0], false)?;
-            g.rename(mean, name);
-            (each.push(logit), answers.push(mean));
-        }
-        let on_real = entropy(g, each[0], 1.0 - self.label_smoothing)?;
-        let on_fake = entropy(g, each[1], 0.0)?;
+        let (on_data, to_data) = answer(g, real, "answer_to_data")?;
+        let (on_generated, to_generated) = answer(g, fake, "answer_to_generated")?;
+        let on_real = entropy(g, on_data, 1.0 - self.label_smoothing)?;
+        let on_fake = entropy(g, on_generated, 0.0)?;
         let both = g.add(on_real, on_fake)?;
         let losses = g.scale(both, 0.5)?;
         g.rename(losses, "loss_of_each_example");
         let loss = self.total(g, losses, discriminators, "loss")?;
-        let fooled = if self.saturating { g.neg(on_fake)? } else { entropy(g, each[1], 1.0)? };
+        let fooled = if self.saturating { g.neg(on_fake)? } else { entropy(g, on_generated, 1.0)? };
         let generator = self.total(g, fooled, generators, "generator_loss")?;
         let scores = Scores { loss: Some(loss), losses: Some(losses), ..Scores::default() };
-        Ok((scores, Game { loss: generator, variables, answers: [answers[0], answers[1]] }))
+        Ok((scores, Game { loss: generator, variables, answers: [to_data, to_generated] }))
     }
 
     fn total(&self, g: &mut Graph, each: NodeId, penalties: &[NodeId], name: &str) -> Result<NodeId> {
@@ -145,6 +127,25 @@ impl Adversarial {
         }
         Ok((variables, penalties))
     }
+}
+
+/// The logit of each example, and the mean probability that they are real, under a name.
+fn answer(g: &mut Graph, output: NodeId, name: &str) -> Result<(NodeId, NodeId)> {
+    let batch = g.shape(output)[0];
+    let last = loss::before_last(g, output);
+    if g.shape(output).numel() != batch || matches!(last, Some((_, Last::Softmax))) {
+        let expected = "one number, a sigmoid's or a logit";
+        let error = Error::new(ErrorCode::BadShape, &[("op", &"the discriminator"), ("expected", &expected), ("got", g.shape(output))]);
+        return Err(error.at("loss"));
+    }
+    let (logit, probability) = match last {
+        Some((logit, _)) => (logit, output),
+        None => (output, g.sigmoid(output)?),
+    };
+    let probability = g.reshape(probability, [batch])?;
+    let mean = g.mean(probability, &[0], false)?;
+    g.rename(mean, name);
+    Ok((g.reshape(logit, [batch])?, mean))
 }
 
 /// Binary cross-entropy of each logit with one target.
