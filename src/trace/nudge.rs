@@ -34,12 +34,12 @@ impl<B: Backend> Trace<B> {
         if let Some(epsilon) = epsilon.filter(|&epsilon| epsilon <= 0.0 || !epsilon.is_finite()) {
             return Err(bad(epsilon));
         }
+        // Where several losses share the graph, the one that the gradient is of.
+        let loss = graph.loss_of(id).unwrap_or(self.loss);
         let gradient = match graph.gradient_of(id).filter(|&gradient| self.is_known(gradient)) {
             Some(gradient) => self.value(backend, gradient).await?.get(element).map(|&value| f64::from(value)),
             None => None,
         };
-        // Where several losses share the graph, the one that the gradient is of.
-        let loss = graph.loss_of(id).unwrap_or(self.loss);
         let needed = self.needed_for(loss);
         let mut base = Values::new();
         for &leaf in &needed {

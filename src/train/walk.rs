@@ -177,8 +177,8 @@ impl<B: Backend> Session<B> {
         let batch = rows.len().max(1);
         let mut built = crate::nn::build(&self.settings.model, batch, crate::nn::Mode::Train, Some(&self.settings.loss))?;
         let loss = built.loss.ok_or_else(|| Error::new(ErrorCode::WrongState, &[("what", &"walk"), ("reason", &"there is no loss")]))?;
-        let x = built.x;
-        self.settings.complete(&mut built, &[x])?;
+        let input = built.x;
+        self.settings.complete(&mut built, &[input])?;
         let (feed, inputs) = match &subject {
             Subject::Pinned { label } => (Feed::Kept, vec![self.example(&x)?, self.target(&built, &x, label.unwrap_or(0.0))?]),
             Subject::Batch | Subject::Example { .. } => (Feed::Rows { part, rows: rows.clone() }, Vec::new()),
