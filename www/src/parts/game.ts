@@ -38,7 +38,7 @@ const isImage = (): boolean => store.session.value?.info.inputShape.length === 3
 
 const shown = (): Grid | undefined => {
   const all = grids.value;
-  return chosen.value === undefined ? all.at(-1) : (all.findLast(({ step }) => step <= chosen.value!) ?? all[0]);
+  return chosen.value === undefined ? all.at(-1) : (all.filter(({ step }) => step <= chosen.value!).at(-1) ?? all[0]);
 };
 
 /** Asks for the grid of this moment; returns the milliseconds that it took. */

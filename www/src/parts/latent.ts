@@ -103,13 +103,13 @@ class LatentPlane extends Drawing {
   };
 
   readonly #keys = (event: KeyboardEvent): void => {
-    const [dx, dy] = { ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0], ArrowUp: [0, -STEP], ArrowDown: [0, STEP] }[event.key] ?? [0, 0];
+    const way = ({ ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0], ArrowUp: [0, -STEP], ArrowDown: [0, STEP] } as Record<string, readonly [number, number]>)[event.key];
     const [of, now] = [codes.peek(), point.peek()];
-    if ((dx === 0 && dy === 0) || !of || !now || event.altKey || event.shiftKey) return;
+    if (!way || !of || !now || event.altKey || event.shiftKey) return;
     event.preventDefault();
     event.stopPropagation();
     const [[x0, x1], [y0, y1]] = of.bounds;
-    this.#choose((now[0] - x0) / (x1 - x0) + dx, (y1 - now[1]) / (y1 - y0) + dy);
+    this.#choose((now[0] - x0) / (x1 - x0) + way[0], (y1 - now[1]) / (y1 - y0) + way[1]);
   };
 
   override connectedCallback(): void {
