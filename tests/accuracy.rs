@@ -117,7 +117,10 @@ fn what_the_generator_makes_is_taken_for_digits() {
                 let (digit, most) = answer.iter().copied().enumerate().max_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or_default();
                 (sure, digits[digit]) = (sure + most / 1000.0, digits[digit] + 1);
             }
-            println!("epoch {epoch_number}: mean confidence {sure:.3}, of 1000 samples by digit {digits:?}, {:.1} ms a step", result.ms_per_step);
+            println!(
+                "epoch {epoch_number}: mean confidence {sure:.3}, of 1000 samples by digit {digits:?}, {:.1} ms a step",
+                result.ms_per_step
+            );
         }
         Ok::<_, gradscope::error::Error>(())
     })

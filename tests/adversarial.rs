@@ -90,7 +90,12 @@ fn own_losses_alone(loss: &Value) {
     let (discriminators, generators) = (game.built.loss.expect("a loss"), game.built.game.expect("a game"));
     let values = game.values();
     let gradients: HashMap<VariableId, NodeId> = game.built.graph.gradients().iter().copied().collect();
-    let parameters: Vec<(usize, usize)> = game.built.graph.variables().iter().enumerate()
+    let parameters: Vec<(usize, usize)> = game
+        .built
+        .graph
+        .variables()
+        .iter()
+        .enumerate()
         .filter(|(_, variable)| variable.group == Group::Parameters)
         .map(|(index, variable)| (index, variable.shape.numel()))
         .collect();
@@ -98,7 +103,8 @@ fn own_losses_alone(loss: &Value) {
     let mut apart = 0;
     for (variable, elements) in parameters {
         let gradient = &values[gradients[&VariableId(variable as u32)].index()];
-        let (own, other) = if variable < generators.variables { (generators.loss, discriminators) } else { (discriminators, generators.loss) };
+        let (own, other) =
+            if variable < generators.variables { (generators.loss, discriminators) } else { (discriminators, generators.loss) };
         for element in 0..elements {
             let (slope, others) = (game.slope(own, variable, element), game.slope(other, variable, element));
             let name = &game.built.graph.variables()[variable].name;
@@ -117,7 +123,9 @@ fn each_gradient_is_of_its_own_loss_alone() {
 
 #[test]
 fn so_it_is_with_smoothing_sums_and_a_game_of_zero_sum() {
-    own_losses_alone(&json!({ "type": "adversarial", "generator": "generated", "label_smoothing": 0.1, "saturating": true, "reduction": "sum" }));
+    own_losses_alone(
+        &json!({ "type": "adversarial", "generator": "generated", "label_smoothing": 0.1, "saturating": true, "reduction": "sum" }),
+    );
 }
 
 /// Of zero sum: but for the data's part, which no generator reaches, the losses are each other's negative, twice over.
@@ -296,7 +304,11 @@ fn the_game_in_the_plane_reaches_the_ring() -> Result<()> {
                 let options = RunOptions { epochs: Some(epochs), shuffle: true, ..RunOptions::default() };
                 let (result, _) = session.run(options, || clock.elapsed().as_secs_f64() * 1e3).await?;
                 let (clusters, share) = reached(&session.sample(1000, 1).await?);
-                println!("seed {seed}, step {}: {clusters} clusters, {share:.2} of the points near one, {:.2} ms a step", session.step_count(), result.ms_per_step);
+                println!(
+                    "seed {seed}, step {}: {clusters} clusters, {share:.2} of the points near one, {:.2} ms a step",
+                    session.step_count(),
+                    result.ms_per_step
+                );
             }
             Ok::<_, gradscope::error::Error>(())
         })?;

@@ -117,7 +117,8 @@ fn the_layers_behind_one_take_any_values() -> Result<()> {
     assert_eq!(behind[0], pollster::block_on(session.predict(&x))?);
     let other = pollster::block_on(session.activations(&last, &codes[8..16], Some("dense")))?;
     assert_eq!(other[0], behind[0][1..2]);
-    let mut error = |layers: &[String], x: &[f32], from| pollster::block_on(session.activations(layers, x, Some(from))).expect_err("a mistake").code;
+    let mut error =
+        |layers: &[String], x: &[f32], from| pollster::block_on(session.activations(layers, x, Some(from))).expect_err("a mistake").code;
     assert_eq!(error(&last, &codes, "conv"), ErrorCode::UnknownName);
     assert_eq!(error(&last, &codes[..7], "dense"), ErrorCode::WrongLength);
     assert_eq!(error(&first, &codes[..1], "dense_1"), ErrorCode::WrongState);

@@ -5,8 +5,17 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::tensor::Rng;
 
 /// Names of all generated sets.
-pub(super) const NAMES: &[&str] =
-    &["moons", "circles", "spiral", "xor", "ring", "linear-regression", "linear-regression-standardised", "backprop-by-hand", "four-points"];
+pub(super) const NAMES: &[&str] = &[
+    "moons",
+    "circles",
+    "spiral",
+    "xor",
+    "ring",
+    "linear-regression",
+    "linear-regression-standardised",
+    "backprop-by-hand",
+    "four-points",
+];
 
 /// Points in all, 4 of 5 to train on.
 const POINTS: usize = 1000;

@@ -250,11 +250,9 @@ impl LossSpec {
             Self::SparseCategoricalCrossentropy(SparseCategoricalCrossentropy { from_logits, .. })
             | Self::CategoricalCrossentropy(CategoricalCrossentropy { from_logits, .. })
             | Self::BinaryCrossentropy(BinaryCrossentropy { from_logits, .. }) => *from_logits,
-            Self::MeanSquaredError(_)
-            | Self::MeanAbsoluteError(_)
-            | Self::Huber(_)
-            | Self::HalfSumOfSquares(_)
-            | Self::Adversarial(_) => false,
+            Self::MeanSquaredError(_) | Self::MeanAbsoluteError(_) | Self::Huber(_) | Self::HalfSumOfSquares(_) | Self::Adversarial(_) => {
+                false
+            }
         }
     }
 

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::layers::{
-    ActivationLayer, Add, BatchNormalization, Conv1D, Conv2D, Conv2DTranspose, Dense, Dropout, Embedding, Flatten, GlobalMaxPooling1D, LSTM,
-    Layer, LayerNormalization, LeakyReLU, MaxPooling1D, MaxPooling2D, MultiHeadAttention, PositionEmbedding, RandomUniform, Reshape,
+    ActivationLayer, Add, BatchNormalization, Conv1D, Conv2D, Conv2DTranspose, Dense, Dropout, Embedding, Flatten, GlobalMaxPooling1D,
+    LSTM, Layer, LayerNormalization, LeakyReLU, MaxPooling1D, MaxPooling2D, MultiHeadAttention, PositionEmbedding, RandomUniform, Reshape,
     SimpleRNN,
 };
 use super::loss::{BinaryCrossentropy, HalfSumOfSquares, MeanSquaredError, Reduction, SparseCategoricalCrossentropy, Target};

@@ -34,7 +34,8 @@ pub fn append_shares(graph: &mut Graph, shares: &[Share]) -> Result<()> {
 
 fn updates(graph: &mut Graph, shares: &[Share]) -> Result<()> {
     let starts = std::iter::once(0).chain(shares.iter().map(|share| share.end));
-    let parts: Vec<Part> = starts.zip(shares).map(|(start, &Share { optimizer, suffix, end })| Part { optimizer, suffix, start, end }).collect();
+    let parts: Vec<Part> =
+        starts.zip(shares).map(|(start, &Share { optimizer, suffix, end })| Part { optimizer, suffix, start, end }).collect();
     let updated = parts.iter().map(|part| update(graph, part)).collect::<Result<Vec<_>>>()?;
     for group in [Group::Slot(0), Group::Slot(1), Group::Parameters] {
         let of = |updated: &Vec<(Group, NodeId)>| updated.iter().find(|(of, _)| *of == group).map(|&(_, node)| node);

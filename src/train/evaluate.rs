@@ -1,7 +1,7 @@
 //! Loss, accuracy, confusion and misclassified examples over a part of the data, a batch at a time.
 
-use super::step::StepMetrics;
 use super::Session;
+use super::step::StepMetrics;
 use crate::backend::{Backend, Feed};
 use crate::data::{Part, Split};
 use crate::error::{Error, ErrorCode, Result};
