@@ -1,14 +1,15 @@
 //! Ready-made models with their data and training settings, as data.
 
+mod games;
+
 use serde::{Deserialize, Serialize};
 
 use super::layers::{
-    ActivationLayer, Add, BatchNormalization, Conv1D, Conv2D, Conv2DTranspose, Dense, Dropout, Embedding, Flatten, GlobalMaxPooling1D,
-    LSTM, Layer, LayerNormalization, LeakyReLU, MaxPooling1D, MaxPooling2D, MultiHeadAttention, PositionEmbedding, RandomUniform, Reshape,
-    SimpleRNN,
+    Add, Conv1D, Conv2D, Dense, Embedding, Flatten, GlobalMaxPooling1D, LSTM, Layer, LayerNormalization, MaxPooling1D, MaxPooling2D,
+    MultiHeadAttention, PositionEmbedding, Reshape, SimpleRNN,
 };
 use super::loss::{BinaryCrossentropy, HalfSumOfSquares, MeanSquaredError, Reduction, SparseCategoricalCrossentropy, Target};
-use super::{Activation, Adversarial, Init, LayerSpec, LossSpec, ModelSpec, Padding};
+use super::{Activation, Init, LayerSpec, LossSpec, ModelSpec, Padding};
 use crate::graph::Initializer;
 use crate::optim::{Adam, AdamW, CosineDecay, LearningRate, OptimizerSpec, Sgd};
 
@@ -45,8 +46,8 @@ pub fn presets() -> Vec<Preset> {
         mnist_cnn_small(),
         cifar10_cnn(),
         autoencoder(),
-        gan_mnist(),
-        gan_2d(),
+        games::gan_mnist(),
+        games::gan_2d(),
         newsgroups_tfidf(),
         newsgroups_cnn(),
         sentiment("sentiment-rnn", SimpleRNN::new(32).into()),
@@ -161,76 +162,6 @@ fn autoencoder() -> Preset {
         optimizer: Adam::default().into(),
         batch_size: 64,
         epochs: 10,
-        validation_split: 0.0,
-    }
-}
-
-/// The name of a generator's last layer.
-const GENERATED: &str = "generated";
-
-/// The Adam of two networks against each other (Radford et al. 2016).
-fn adam_of_game(learning_rate: f64) -> OptimizerSpec {
-    Adam { learning_rate: learning_rate.into(), beta_1: 0.5, ..Adam::default() }.into()
-}
-
-/// A chain of two networks, the first `generator` layers of which make examples from noise.
-fn game(input: &[usize], mut generator: Vec<Layer>, discriminator: Vec<Layer>) -> (ModelSpec, LossSpec) {
-    let last = generator.len() - 1;
-    generator.extend(discriminator);
-    let mut model = model(input, generator);
-    model.layers[last].name = Some(GENERATED.into());
-    (model, LossSpec::Adversarial(Adversarial::new(GENERATED)))
-}
-
-/// Digits from 64 random numbers, by transposed convolutions (Radford et al. 2016, made small).
-fn gan_mnist() -> Preset {
-    let halve = |filters: usize| -> [Layer; 3] {
-        let conv = Conv2D { strides: 2.into(), padding: Padding::Same, ..Conv2D::new(filters, 5, Activation::Linear) };
-        [conv.into(), LeakyReLU { negative_slope: 0.2 }.into(), Dropout { rate: 0.3 }.into()]
-    };
-    let double = |filters: usize, activation: Activation| -> Layer {
-        Conv2DTranspose { strides: 2.into(), padding: Padding::Same, ..Conv2DTranspose::new(filters, 4, activation) }.into()
-    };
-    let norm = || -> Layer { BatchNormalization { momentum: 0.9, ..BatchNormalization::default() }.into() };
-    let relu = || -> Layer { ActivationLayer { activation: Activation::Relu }.into() };
-    let generator = vec![
-        RandomUniform::new(64).into(),
-        Dense { use_bias: false, ..Dense::new(7 * 7 * 32, Activation::Linear) }.into(),
-        norm(),
-        relu(),
-        Reshape { target_shape: vec![7, 7, 32] }.into(),
-        double(32, Activation::Linear),
-        norm(),
-        relu(),
-        double(1, Activation::Sigmoid),
-    ];
-    let end = [Flatten {}.into(), dense(1, Activation::Sigmoid)];
-    let (model, loss) = game(&[28, 28, 1], generator, [halve(32), halve(64)].concat().into_iter().chain(end).collect());
-    Preset {
-        name: "gan-mnist".into(),
-        model,
-        data: "mnist".into(),
-        loss,
-        optimizer: adam_of_game(2e-4),
-        batch_size: 64,
-        epochs: 3,
-        validation_split: 0.0,
-    }
-}
-
-/// Points like those of eight clusters on a ring.
-fn gan_2d() -> Preset {
-    let relu = || dense(64, Activation::Relu);
-    let generator = vec![RandomUniform::new(8).into(), relu(), relu(), dense(2, Activation::Linear)];
-    let (model, loss) = game(&[2], generator, vec![relu(), relu(), dense(1, Activation::Sigmoid)]);
-    Preset {
-        name: "gan-2d".into(),
-        model,
-        data: "ring".into(),
-        loss,
-        optimizer: adam_of_game(1e-3),
-        batch_size: 100,
-        epochs: 1000,
         validation_split: 0.0,
     }
 }
