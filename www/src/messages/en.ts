@@ -80,6 +80,7 @@ const texts = {
   "layers.undo": "Undo",
   "hyper.title": "While training",
   "hyper.rate": "Learning rate",
+  "hyper.generatorRate": "Generator's learning rate",
   "hyper.momentum": "Momentum",
   "hyper.decay": "Weight decay",
   "hyper.dropout": "Dropout",

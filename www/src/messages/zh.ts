@@ -79,6 +79,7 @@ const texts = {
   "layers.undo": "撤销",
   "hyper.title": "训练中可调",
   "hyper.rate": "学习率",
+  "hyper.generatorRate": "生成器的学习率",
   "hyper.momentum": "动量",
   "hyper.decay": "权重衰减",
   "hyper.dropout": "Dropout",

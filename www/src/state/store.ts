@@ -80,7 +80,7 @@ export const evaluations = signal<Partial<Record<Split, Evaluation>>>({});
 /** What a dead worker's run goes on from. */
 export const lastSnapshot = signal<{ snapshot: Snapshot; progress: Progress | undefined; epoch: number } | undefined>(undefined);
 /** Rates that were moved by hand since the session was built. */
-export const hyper = signal<{ learningRate?: number; momentum?: number; weightDecay?: number; dropout?: number }>({});
+export const hyper = signal<{ learningRate?: number; generatorLearningRate?: number; momentum?: number; weightDecay?: number; dropout?: number }>({});
 
 /** Changes whenever the session's weights may have: by training, by walking, by hand. */
 export const weights = signal(0);
