@@ -91,6 +91,43 @@ fn the_autoencoder_keeps_more_in_two_numbers_than_two_principal_components() {
     assert!(test.loss < 0.05, "loss {}", test.loss);
 }
 
+/// What the generator makes of noise, judged by `mnist-cnn` after an epoch: how sure it is of the digit that it sees, and of which digits.
+#[test]
+#[ignore = "minutes on one core"]
+fn what_the_generator_makes_is_taken_for_digits() {
+    let judge = nn::preset("mnist-cnn").expect("the preset");
+    let preset = nn::preset("gan-mnist").expect("the preset");
+    let epochs = preset.epochs;
+    let data = installed(&preset.data, 1);
+    let clock = Instant::now();
+    let now = || clock.elapsed().as_secs_f64() * 1e3;
+    let epoch = || RunOptions { epochs: Some(1), shuffle: true, ..RunOptions::default() };
+    let (mut sure, mut digits) = (0.0, [0; 10]);
+    pollster::block_on(async {
+        let mut judge = Session::new(Cpu::new(), settings(judge), Rc::clone(&data)).await?;
+        judge.run(epoch(), now).await?;
+        let accuracy = judge.evaluate(Split::Test).await?.accuracy.unwrap_or_default();
+        println!("the judge's test accuracy: {accuracy:.4}");
+        let mut session = Session::new(Cpu::new(), settings(preset), data).await?;
+        for epoch_number in 1..=epochs {
+            let (result, _) = session.run(epoch(), now).await?;
+            let answers = judge.predict(&session.sample(1000, 1).await?).await?;
+            (sure, digits) = (0.0, [0; 10]);
+            for answer in answers.chunks_exact(10) {
+                let (digit, most) = answer.iter().copied().enumerate().max_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or_default();
+                (sure, digits[digit]) = (sure + most / 1000.0, digits[digit] + 1);
+            }
+            println!(
+                "epoch {epoch_number}: mean confidence {sure:.3}, of 1000 samples by digit {digits:?}, {:.1} ms a step",
+                result.ms_per_step
+            );
+        }
+        Ok::<_, gradscope::error::Error>(())
+    })
+    .expect("training");
+    assert!(sure >= 0.8 && digits.iter().all(|&count| count >= 10), "confidence {sure}, digits {digits:?}");
+}
+
 /// nanoGPT's own figure for a model and a budget of this size is 1.88, on tiny Shakespeare and with its own split.
 #[test]
 #[ignore = "ten minutes on one core"]

@@ -87,7 +87,7 @@ fn activations_are_what_each_layer_puts_out() -> Result<()> {
     train(&mut session, 5)?;
     let x: Vec<f32> = (0..2 * 603).map(|k| (k % 37) as f32 / 10.0 - 1.8).collect();
     let layers = ["dense".to_owned(), "dense_1".to_owned()];
-    let outputs = pollster::block_on(session.activations(&layers, &x))?;
+    let outputs = pollster::block_on(session.activations(&layers, &x, None))?;
     let (kernel, bias) = pollster::block_on(async { (session.parameter("dense.kernel").await, session.parameter("dense.bias").await) });
     let (kernel, bias) = (kernel?, bias?);
     assert_eq!((outputs[0].len(), outputs[1].len()), (603 * 8, 603));
@@ -99,10 +99,30 @@ fn activations_are_what_each_layer_puts_out() -> Result<()> {
     }
     let predicted = pollster::block_on(session.predict(&x))?;
     assert!(outputs[1].iter().zip(&predicted).all(|(a, b)| (a - b).abs() < 1e-6));
-    let error = pollster::block_on(session.activations(&["conv".to_owned()], &x)).expect_err("no such layer");
+    let error = pollster::block_on(session.activations(&["conv".to_owned()], &x, None)).expect_err("no such layer");
     assert_eq!(error.code, ErrorCode::UnknownName);
-    let error = pollster::block_on(session.activations(&layers, &x[..3])).expect_err("half an example");
+    let error = pollster::block_on(session.activations(&layers, &x[..3], None)).expect_err("half an example");
     assert_eq!(error.code, ErrorCode::WrongLength);
+    Ok(())
+}
+
+/// Any values in the place of what a layer puts out go on through the layers behind it.
+#[test]
+fn the_layers_behind_one_take_any_values() -> Result<()> {
+    let mut session = session(small(), 1)?;
+    train(&mut session, 5)?;
+    let x: Vec<f32> = (0..2 * 303).map(|k| (k % 37) as f32 / 10.0 - 1.8).collect();
+    let (first, last) = (["dense".to_owned()], ["dense_1".to_owned()]);
+    let codes = pollster::block_on(session.activations(&first, &x, None))?.remove(0);
+    let behind = pollster::block_on(session.activations(&last, &codes, Some("dense")))?;
+    assert_eq!(behind[0], pollster::block_on(session.predict(&x))?);
+    let other = pollster::block_on(session.activations(&last, &codes[8..16], Some("dense")))?;
+    assert_eq!(other[0], behind[0][1..2]);
+    let mut error =
+        |layers: &[String], x: &[f32], from| pollster::block_on(session.activations(layers, x, Some(from))).expect_err("a mistake").code;
+    assert_eq!(error(&last, &codes, "conv"), ErrorCode::UnknownName);
+    assert_eq!(error(&last, &codes[..7], "dense"), ErrorCode::WrongLength);
+    assert_eq!(error(&first, &codes[..1], "dense_1"), ErrorCode::WrongState);
     Ok(())
 }
 

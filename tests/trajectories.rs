@@ -1,6 +1,6 @@
 //! Twenty training steps against PyTorch's, from PyTorch's initial weights: on MNIST (`tests/golden/trajectories.py`), of two small transformers, an encoder
-//! with its decoder and an LSTM on tokens (`tests/golden/transformer.py`, `modern.py`, `seq2seq.py`, `recurrent.py`), and of an autoencoder of waves
-//! (`tests/golden/convolutional.py`).
+//! with its decoder and an LSTM on tokens (`tests/golden/transformer.py`, `modern.py`, `seq2seq.py`, `recurrent.py`), of an autoencoder of waves
+//! (`tests/golden/convolutional.py`), and of two networks against each other (`tests/golden/adversarial.py`).
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -193,6 +193,16 @@ fn an_autoencoder_trains_on_the_cpu_as_in_pytorch() -> Result<()> {
 #[test]
 fn an_autoencoder_trains_on_the_gpu_as_in_pytorch() -> Result<()> {
     follow("convolutional", gpu, GPU)
+}
+
+#[test]
+fn two_networks_play_on_the_cpu_as_in_pytorch() -> Result<()> {
+    follow("adversarial", Cpu::new, CPU)
+}
+
+#[test]
+fn two_networks_play_on_the_gpu_as_in_pytorch() -> Result<()> {
+    follow("adversarial", gpu, GPU)
 }
 
 #[test]

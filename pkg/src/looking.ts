@@ -111,6 +111,14 @@ export abstract class Looking {
   }
 
   /**
+   * `count` examples that the generator of two networks against each other makes, one after another: the same noise each time for a seed. It may be
+   * asked for while training runs.
+   */
+  async sample(count: number, seed = 0): Promise<Float32Array> {
+    return (await this.ask({ type: "sample", count, seed })).buffers[0] as Float32Array;
+  }
+
+  /**
    * The loss on the first 250 examples of a part at points around the present parameters, along two random directions with the scale of the
    * filters. Ask for a few points at a time: the worker does nothing else meanwhile.
    */

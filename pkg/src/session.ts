@@ -182,10 +182,11 @@ export class Session extends Looking {
 
   /**
    * What some layers put out for any number of examples, one array a layer: of each example its values in the shape of the layer's output. A node
-   * within a layer can be named as well: `"multi_head_attention/attention_weights"` has the shares of each head, query and key.
+   * within a layer can be named as well: `"multi_head_attention/attention_weights"` has the shares of each head, query and key. With `from`, `x` is what
+   * that layer puts out, so that the layers behind it can be asked what they make of anything: a decoder of any code.
    */
-  async activations(layers: string[], x: Float32Array): Promise<Float32Array[]> {
-    return (await this.#ask({ type: "activations", layers }, [x])).buffers as Float32Array[];
+  async activations(layers: string[], x: Float32Array, { from }: { from?: string } = {}): Promise<Float32Array[]> {
+    return (await this.#ask({ type: "activations", layers, ...(from === undefined ? {} : { from }) }, [x])).buffers as Float32Array[];
   }
 
   /** Every node of the training graph. */

@@ -3,6 +3,7 @@
 mod join;
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::graph::{Kind, Leaf, NodeId, Phase};
@@ -42,7 +43,7 @@ pub fn backward(graph: &mut Graph, loss: NodeId, wanted: &[NodeId]) -> Result<Ve
     }
     graph.enter_phase(former);
     for (&node, &gradient) in &gradients {
-        graph.set_gradient_of(node, gradient);
+        graph.set_gradient_of(node, gradient, loss);
     }
     Ok(wanted.iter().map(|id| gradients.get(id).copied()).collect())
 }
@@ -68,10 +69,16 @@ pub fn differentiate(graph: &mut Graph, loss: NodeId) -> Result<()> {
 
 /// The same, and the gradients of `others` beside: of an input, to see what in it matters.
 pub fn differentiate_with(graph: &mut Graph, loss: NodeId, others: &[NodeId]) -> Result<()> {
+    let all = 0..graph.variables().len();
+    differentiate_those(graph, loss, all, others)
+}
+
+/// The same, of the trainable ones among some variables alone, in the order of their making: where several losses share a graph, each has its own.
+pub fn differentiate_those(graph: &mut Graph, loss: NodeId, variables: Range<usize>, others: &[NodeId]) -> Result<()> {
     let trainable: Vec<(NodeId, crate::graph::VariableId)> = graph
         .ids()
         .filter_map(|id| match graph.node(id).kind {
-            Kind::Leaf(Leaf::Variable(variable)) => Some((id, variable)),
+            Kind::Leaf(Leaf::Variable(variable)) if variables.contains(&(variable.0 as usize)) => Some((id, variable)),
             _ => None,
         })
         .filter(|&(_, variable)| graph.variable(variable).group == crate::graph::Group::Parameters)

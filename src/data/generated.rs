@@ -1,4 +1,4 @@
-//! Sets that need no download: points of the plane in two classes, and the small examples of the articles.
+//! Sets that need no download: points of the plane in classes, and the small examples of the articles.
 
 use super::tasks::TASKS;
 use super::{Column, DataKind, Dataset, DatasetInfo, Part};
@@ -6,8 +6,17 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::tensor::Rng;
 
 /// Names of the small generated sets.
-const NAMES: &[&str] =
-    &["moons", "circles", "spiral", "xor", "linear-regression", "linear-regression-standardised", "backprop-by-hand", "four-points"];
+const NAMES: &[&str] = &[
+    "moons",
+    "circles",
+    "spiral",
+    "xor",
+    "ring",
+    "linear-regression",
+    "linear-regression-standardised",
+    "backprop-by-hand",
+    "four-points",
+];
 
 /// Appends what is said of every generated set.
 pub(super) fn list(sets: &mut Vec<DatasetInfo>) {
@@ -27,10 +36,11 @@ impl Dataset {
     pub fn generated(name: &str) -> Result<Self> {
         let days = [1.0, 2.0, 3.0, 4.0, 5.0];
         match name {
-            "moons" => Ok(points(name, "Two moons", moon)),
-            "circles" => Ok(points(name, "Two circles", circle)),
-            "spiral" => Ok(points(name, "Two spirals", spiral)),
-            "xor" => Ok(points(name, "Exclusive or", xor)),
+            "moons" => Ok(points(name, "Two moons", 2, moon)),
+            "circles" => Ok(points(name, "Two circles", 2, circle)),
+            "spiral" => Ok(points(name, "Two spirals", 2, spiral)),
+            "xor" => Ok(points(name, "Exclusive or", 2, xor)),
+            "ring" => Ok(points(name, "Eight clusters on a ring", 8, ring)),
             "linear-regression" => Ok(values(name, "A price on five days", &days, 1, &PRICES)),
             "linear-regression-standardised" => {
                 // Mean 3, standard deviation √2.
@@ -41,7 +51,7 @@ impl Dataset {
             "four-points" => {
                 let x = Column::floats(&[2], vec![1.0, 2.0, 2.0, 3.0, 3.0, 4.0, 4.0, 5.0]);
                 let y = Column::bytes(&[], vec![0, 1, 1, 0]);
-                Ok(dataset(name, "Four points", DataKind::Points, Part { x, y, count: 4, step: 1 }, None))
+                Ok(dataset(name, "Four points", DataKind::Points, 2, Part { x, y, count: 4, step: 1 }, None))
             }
             _ => match TASKS.iter().find(|task| task.name == name) {
                 Some(task) => Ok(task.dataset()),
@@ -83,17 +93,23 @@ fn xor(class: usize, _: f32, rng: &mut Rng) -> [f32; 2] {
     [sign * x, if class == 0 { sign * y } else { -sign * y }]
 }
 
+/// Eight normal clusters with standard deviation 0.04 on a circle of radius 1: the toy of the papers on generative models (Metz et al. 2017).
+fn ring(class: usize, _: f32, rng: &mut Rng) -> [f32; 2] {
+    let (sin, cos) = (std::f32::consts::TAU * class as f32 / 8.0).sin_cos();
+    noisy([cos, sin], 0.04, rng)
+}
+
 fn noisy([x, y]: [f32; 2], spread: f32, rng: &mut Rng) -> [f32; 2] {
     [x + spread * rng.normal(), y + spread * rng.normal()]
 }
 
-/// Both classes in equal numbers, in random order.
-fn points(name: &str, title: &str, sampler: Sampler) -> Dataset {
+/// All classes in equal numbers, in random order.
+fn points(name: &str, title: &str, classes: usize, sampler: Sampler) -> Dataset {
     let mut rng = Rng::new(1, 0);
-    let half = POINTS / 2;
+    let each = POINTS / classes;
     let all: Vec<([f32; 2], u8)> = (0..POINTS)
         .map(|i| {
-            let (class, t) = (i % 2, (i / 2) as f32 / (half - 1) as f32);
+            let (class, t) = (i % classes, (i / classes) as f32 / (each - 1) as f32);
             (sampler(class, t, &mut rng), class as u8)
         })
         .collect();
@@ -105,24 +121,23 @@ fn points(name: &str, title: &str, sampler: Sampler) -> Dataset {
         Part { x: Column::floats(&[2], x), y: Column::bytes(&[], y), count: rows.len(), step: 1 }
     };
     let (train, test) = order.split_at(TRAINING_POINTS);
-    dataset(name, title, DataKind::Points, part(train), Some(part(test)))
+    dataset(name, title, DataKind::Points, classes, part(train), Some(part(test)))
 }
 
 /// Examples of `width` numbers each; as many values an example as there are.
 fn values(name: &str, title: &str, x: &[f32], width: usize, y: &[f32]) -> Dataset {
     let count = x.len() / width;
     let part = Part { x: Column::floats(&[width], x.to_vec()), y: Column::floats(&[y.len() / count], y.to_vec()), count, step: 1 };
-    dataset(name, title, DataKind::Values, part, None)
+    dataset(name, title, DataKind::Values, 0, part, None)
 }
 
-fn dataset(name: &str, title: &str, kind: DataKind, train: Part, test: Option<Part>) -> Dataset {
+fn dataset(name: &str, title: &str, kind: DataKind, classes: usize, train: Part, test: Option<Part>) -> Dataset {
     let test = test.unwrap_or_else(|| Part {
         x: Column::floats(&train.x.shape, Vec::new()),
         y: Column::floats(&train.y.shape, Vec::new()),
         count: 0,
         step: 1,
     });
-    let classes = if kind == DataKind::Points { vec!["0".into(), "1".into()] } else { Vec::new() };
     let info = DatasetInfo {
         name: name.into(),
         title: title.into(),
@@ -133,7 +148,7 @@ fn dataset(name: &str, title: &str, kind: DataKind, train: Part, test: Option<Pa
         train: train.count,
         test: test.count,
         shape: train.x.shape.clone(),
-        classes,
+        classes: (0..classes).map(|class| class.to_string()).collect(),
     };
     Dataset { info, train, test, documents: None }
 }

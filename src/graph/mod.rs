@@ -96,7 +96,8 @@ pub struct Graph<O> {
     scalars: Vec<(String, f32)>,
     writes: Vec<(NodeId, Target)>,
     gradients: Vec<(VariableId, NodeId)>,
-    gradient_of: HashMap<NodeId, NodeId>,
+    /// The gradient of each node, and the loss that it is of.
+    gradient_of: HashMap<NodeId, (NodeId, NodeId)>,
     names: HashMap<String, usize>,
     phase: Phase,
     layer: String,
@@ -268,9 +269,15 @@ impl<O: Operation> Graph<O> {
         node
     }
 
-    /// Has `value` written to `target` when the step ends.
+    /// Has `value` written to `target` when the step ends, in place of what was to be written there.
     pub fn write(&mut self, value: NodeId, target: Target) {
+        self.writes.retain(|&(_, other)| other != target);
         self.writes.push((value, target));
+    }
+
+    /// What is to be written to `target`.
+    pub fn written(&self, target: Target) -> Option<NodeId> {
+        self.writes.iter().find(|&&(_, other)| other == target).map(|&(value, _)| value)
     }
 
     /// Records the gradient node of a variable.
@@ -278,14 +285,19 @@ impl<O: Operation> Graph<O> {
         self.gradients.push((variable, gradient));
     }
 
-    /// Records the loss's gradient with respect to any node.
-    pub fn set_gradient_of(&mut self, node: NodeId, gradient: NodeId) {
-        self.gradient_of.insert(node, gradient);
+    /// Records the gradient of `loss` with respect to any node. Where there are several losses, a node keeps the first one's.
+    pub fn set_gradient_of(&mut self, node: NodeId, gradient: NodeId, loss: NodeId) {
+        self.gradient_of.entry(node).or_insert((gradient, loss));
     }
 
     /// The loss's gradient with respect to a node, once autograd has run; none where the loss does not depend on it or nobody needed it.
     pub fn gradient_of(&self, node: NodeId) -> Option<NodeId> {
-        self.gradient_of.get(&node).copied()
+        self.gradient_of.get(&node).map(|&(gradient, _)| gradient)
+    }
+
+    /// The loss that a node's gradient is of.
+    pub fn loss_of(&self, node: NodeId) -> Option<NodeId> {
+        self.gradient_of.get(&node).map(|&(_, loss)| loss)
     }
 
     /// Gives a node a better name than its operation's, unique within the graph.

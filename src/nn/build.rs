@@ -1,5 +1,6 @@
 //! From a spec to a graph.
 
+use super::adversarial::Game;
 use super::layers::Build;
 use super::loss::Scores;
 use super::spec::INPUT;
@@ -12,6 +13,9 @@ use crate::tensor::{Meta, Shape};
 
 /// Most cells of a batch, and of all parameters together: 2 GiB, the largest allocation of a 32-bit wasm. The graph checks what it computes.
 const MOST_CELLS: usize = (1 << 29) - 1;
+
+/// The column that stands for what a layer in the middle puts out.
+pub const MIDDLE: usize = 2;
 
 /// What a graph is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,6 +54,8 @@ pub struct Built {
     /// right by itself, taking the likeliest token again and again: up to its first mistake it reads the same tokens either way, and so says
     /// the same.
     pub exact: Option<NodeId>,
+    /// The generator's side, where the loss is adversarial; `loss` is the discriminator's.
+    pub game: Option<Game>,
     /// The layers in order.
     pub layers: Vec<BuiltLayer>,
 }
@@ -78,28 +84,48 @@ pub struct BuiltLayer {
 /// Builds a model for batches of that size, and with a loss the labels' column and the loss too. Variables, their order and their names do not
 /// depend on batch, mode or loss, so that all graphs of a spec share one set of parameters.
 pub fn build(spec: &ModelSpec, batch: usize, mode: Mode, loss: Option<&LossSpec>) -> Result<Built> {
+    build_from(spec, batch, mode, loss, None)
+}
+
+/// The same; but the layer `from` puts out column [`MIDDLE`], whatever it reads, so that one can see what the layers behind it make of any values.
+pub fn build_from(spec: &ModelSpec, batch: usize, mode: Mode, loss: Option<&LossSpec>, from: Option<&str>) -> Result<Built> {
     if spec.layers.is_empty() {
         return Err(out_of_range("layers", "at least one layer", "none").at("layers"));
     }
-    let names = names(spec);
+    let adversarial = loss.and_then(LossSpec::adversarial);
+    let unrolled = adversarial.map(|adversarial| adversarial.unroll(spec)).transpose()?;
+    let own = spec.layers.len();
+    let spec = unrolled.as_ref().unwrap_or(spec);
     let mut assembly = Assembly::new(spec, batch, mode, loss.is_some())?;
-    for (layer, name) in spec.layers.iter().zip(&names) {
+    for (layer, name) in spec.layers.iter().zip(&names(spec)) {
         assembly.layer(layer, name)?;
+        if from == Some(name.as_str()) {
+            assembly.put_in();
+        }
+        if adversarial.is_some_and(|adversarial| adversarial.generator == *name) {
+            assembly.before = Some((assembly.graph.variables().len(), assembly.penalties.len()));
+        }
     }
     if mode == Mode::Train && loss.is_some() && assembly.graph.flat_len(Group::Parameters) == 0 {
         return Err(out_of_range("layers", "at least one layer with parameters that are trained", "none").at("layers"));
     }
+    let output = assembly.layers[own - 1].output;
     // Hidden tokens are what such a model is asked about, where it answers for each of them.
-    let hidden = assembly.hidden.filter(|&hidden| assembly.graph.shape(assembly.output).starts_with(assembly.graph.shape(hidden)));
-    let Assembly { mut graph, x, output, penalties, masks, layers, .. } = assembly;
-    let counted = hidden.or_else(|| mask_of(&masks, output));
-    let scores = match loss {
-        Some(loss) => Some(loss.build(&mut graph, x, output, counted, &penalties)?),
-        None => None,
+    let hidden = assembly.hidden.filter(|&hidden| assembly.graph.shape(output).starts_with(assembly.graph.shape(hidden)));
+    let counted = hidden.or_else(|| mask_of(&assembly.masks, output));
+    let (scores, game) = match (loss, adversarial) {
+        (_, Some(adversarial)) => {
+            let generated = assembly.output;
+            let (scores, game) = adversarial.build(&mut assembly, output, generated)?;
+            (scores, Some(game))
+        }
+        (Some(loss), None) => (loss.build(&mut assembly.graph, assembly.x, output, counted, &assembly.penalties)?, None),
+        (None, None) => (Scores::default(), None),
     };
+    let Assembly { graph, x, layers, .. } = assembly;
     let logits = super::loss::before_last(&graph, output).map_or(output, |(logits, _)| logits);
-    let Scores { y, loss, losses, correct_each, correct, exact } = scores.unwrap_or_default();
-    Ok(Built { mode, graph, x, y, logits, output, loss, losses, correct_each, correct, exact, layers })
+    let Scores { y, loss, losses, correct_each, correct, exact } = scores;
+    Ok(Built { mode, graph, x, y, logits, output, loss, losses, correct_each, correct, exact, game, layers })
 }
 
 /// A model being built, layer by layer.
@@ -109,7 +135,9 @@ pub(super) struct Assembly {
     output: NodeId,
     mode: Mode,
     penalise: bool,
-    penalties: Vec<NodeId>,
+    pub penalties: Vec<NodeId>,
+    /// Variables and penalties that there were when the generator ended.
+    pub before: Option<(usize, usize)>,
     /// Values with the mask of their time steps.
     masks: Vec<(NodeId, NodeId)>,
     /// 1 for each token that a layer hid.
@@ -130,7 +158,8 @@ impl Assembly {
         check_shape(&shape, &format!("a batch of {batch} examples")).map_err(|error| error.at("batch_size"))?;
         let mut graph = Graph::default();
         let x = graph.input(0, if spec.reads_tokens() { Meta::index(shape) } else { Meta::f32(shape) });
-        Ok(Self { graph, x, output: x, mode, penalise, penalties: Vec::new(), masks: Vec::new(), hidden: None, layers: Vec::new() })
+        let (penalties, masks) = (Vec::new(), Vec::new());
+        Ok(Self { graph, x, output: x, mode, penalise, penalties, before: None, masks, hidden: None, layers: Vec::new() })
     }
 
     /// Appends a layer. A name that was given must be new.
@@ -187,9 +216,13 @@ impl Assembly {
         }
     }
 
-    /// Which time steps of a value count, if a layer before said so.
-    fn mask_of(&self, value: NodeId) -> Option<NodeId> {
-        self.masks.iter().find(|(known, _)| *known == value).map(|&(_, mask)| mask)
+    /// Has the layer that was appended last put out a column of its own.
+    fn put_in(&mut self) {
+        let meta = self.graph.node(self.output).meta.clone();
+        self.output = self.graph.input(MIDDLE, meta);
+        if let Some(layer) = self.layers.last_mut() {
+            layer.output = self.output;
+        }
     }
 
     /// What a layer reads: as many values as it can take.
@@ -320,7 +353,9 @@ impl LayerCx<'_> {
     pub fn move_average(&mut self, statistic: NodeId, value: NodeId, momentum: f64) -> Result<()> {
         let Kind::Leaf(Leaf::Variable(id)) = self.graph.node(statistic).kind else { return Ok(()) };
         let phase = self.graph.enter_phase(Phase::Update);
-        let moved = self.moved(statistic, value, momentum);
+        // Layers that share it move it one after another.
+        let before = self.graph.written(Target::Variable(id)).unwrap_or(statistic);
+        let moved = self.moved(before, value, momentum);
         self.graph.enter_phase(phase);
         self.graph.write(moved?, Target::Variable(id));
         Ok(())

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use super::adversarial::Adversarial;
 use super::args::names;
 use crate::error::{Error, ErrorCode, Result};
 use crate::fields::{Fields, FromFields, bad_value, deserialize_from_json, out_of_range, spec};
@@ -146,6 +147,7 @@ losses! {
     MeanAbsoluteError "mean_absolute_error" | "mae",
     Huber "huber",
     HalfSumOfSquares "half_sum_of_squares",
+    Adversarial "adversarial",
 }
 
 deserialize_from_json!(LossSpec);
@@ -211,8 +213,17 @@ impl LossSpec {
         match self {
             Self::SparseCategoricalCrossentropy(SparseCategoricalCrossentropy { label_smoothing, .. })
             | Self::CategoricalCrossentropy(CategoricalCrossentropy { label_smoothing, .. })
-            | Self::BinaryCrossentropy(BinaryCrossentropy { label_smoothing, .. }) => *label_smoothing,
+            | Self::BinaryCrossentropy(BinaryCrossentropy { label_smoothing, .. })
+            | Self::Adversarial(Adversarial { label_smoothing, .. }) => *label_smoothing,
             _ => 0.0,
+        }
+    }
+
+    /// The loss of two networks against each other, if it is that.
+    pub fn adversarial(&self) -> Option<&Adversarial> {
+        match self {
+            Self::Adversarial(adversarial) => Some(adversarial),
+            _ => None,
         }
     }
 
@@ -220,6 +231,8 @@ impl LossSpec {
     pub fn target(&self) -> Target {
         match self {
             Self::CategoricalCrossentropy(_) => Target::Labels,
+            // No labels: the data are what is to be generated.
+            Self::Adversarial(_) => Target::Input,
             Self::SparseCategoricalCrossentropy(SparseCategoricalCrossentropy { target, .. })
             | Self::BinaryCrossentropy(BinaryCrossentropy { target, .. })
             | Self::MeanSquaredError(MeanSquaredError { target, .. })
@@ -242,7 +255,9 @@ impl LossSpec {
             Self::SparseCategoricalCrossentropy(SparseCategoricalCrossentropy { from_logits, .. })
             | Self::CategoricalCrossentropy(CategoricalCrossentropy { from_logits, .. })
             | Self::BinaryCrossentropy(BinaryCrossentropy { from_logits, .. }) => *from_logits,
-            Self::MeanSquaredError(_) | Self::MeanAbsoluteError(_) | Self::Huber(_) | Self::HalfSumOfSquares(_) => false,
+            Self::MeanSquaredError(_) | Self::MeanAbsoluteError(_) | Self::Huber(_) | Self::HalfSumOfSquares(_) | Self::Adversarial(_) => {
+                false
+            }
         }
     }
 
@@ -384,6 +399,8 @@ impl LossSpec {
                 let square = graph.mul(error, error)?;
                 graph.scale(square, 0.5)
             }
+            // It compares two answers, not an output with a target: `Adversarial::build`.
+            Self::Adversarial(_) => Err(out_of_range("loss", "one with a target", self.name()).at("loss")),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Models: specs with Keras's names, the layers, the losses, and the graphs that they make. Knows graphs and operations, never a backend.
 
+mod adversarial;
 mod args;
 mod build;
 mod describe;
@@ -10,8 +11,9 @@ mod spec;
 mod vocabulary;
 mod weights;
 
+pub use adversarial::{Adversarial, Game};
 pub use args::{Activation, Interpolation, Margins, Padding, Pair, SequencePadding};
-pub use build::{Built, BuiltLayer, Mode, build};
+pub use build::{Built, BuiltLayer, MIDDLE, Mode, build, build_from};
 pub use describe::{LayerDescription, ModelDescription, describe};
 pub use layers::UNMASKED;
 pub use loss::{LossSpec, Reduction, Target};

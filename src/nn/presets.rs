@@ -1,6 +1,7 @@
 //! Ready-made models with their data and training settings, as data.
 
 mod bert;
+mod games;
 mod seq2seq;
 
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,8 @@ pub fn presets() -> Vec<Preset> {
         mnist_cnn_small(),
         cifar10_cnn(),
         autoencoder(),
+        games::gan_mnist(),
+        games::gan_2d(),
         newsgroups_tfidf(),
         newsgroups_cnn(),
         sentiment("sentiment-rnn", SimpleRNN::new(32).into()),

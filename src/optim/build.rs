@@ -5,16 +5,75 @@ use crate::error::Result;
 use crate::graph::{Group, NodeId, Phase, Target};
 use crate::ops::Graph;
 
+/// A stretch of the flat vectors that an optimizer of its own updates.
+pub struct Share<'a> {
+    /// It.
+    pub optimizer: &'a OptimizerSpec,
+    /// What stands behind the names of its scalars, to tell them from another's: `"learning_rate:generator"`.
+    pub suffix: &'a str,
+    /// Where the stretch ends; it begins where the one before it does.
+    pub end: usize,
+}
+
 /// Appends the update of all parameters: reads the flat parameters, gradients and slots, and writes parameters and slots. Every variable
 /// must have been declared. Numbers that may change from step to step are the graph's scalars (see [`scalars_at`]).
 pub fn append(graph: &mut Graph, spec: &OptimizerSpec) -> Result<()> {
-    spec.check()?;
+    append_shares(graph, &[Share { optimizer: spec, suffix: "", end: graph.flat_len(Group::Parameters) }])
+}
+
+/// The same by several optimizers, each for its share; together they are the whole. A limit on the gradient's norm is one on the share's.
+pub fn append_shares(graph: &mut Graph, shares: &[Share]) -> Result<()> {
+    shares.iter().try_for_each(|share| share.optimizer.check())?;
     let phase = graph.enter_phase(Phase::Update);
     let layer = graph.enter_layer("");
-    let built = update(graph, spec);
+    let built = updates(graph, shares);
     graph.enter_phase(phase);
     graph.enter_layer(layer);
     built
+}
+
+fn updates(graph: &mut Graph, shares: &[Share]) -> Result<()> {
+    let starts = std::iter::once(0).chain(shares.iter().map(|share| share.end));
+    let parts: Vec<Part> =
+        starts.zip(shares).map(|(start, &Share { optimizer, suffix, end })| Part { optimizer, suffix, start, end }).collect();
+    let updated = parts.iter().map(|part| update(graph, part)).collect::<Result<Vec<_>>>()?;
+    for group in [Group::Slot(0), Group::Slot(1), Group::Parameters] {
+        let of = |updated: &Vec<(Group, NodeId)>| updated.iter().find(|(of, _)| *of == group).map(|&(_, node)| node);
+        let new: Vec<Option<NodeId>> = updated.iter().map(of).collect();
+        let whole = match new[..] {
+            [only] => only,
+            _ if new.iter().all(Option::is_none) => None,
+            _ => {
+                // What an optimizer does not remember stays.
+                let kept = |(new, part): (&Option<NodeId>, &Part)| new.map_or_else(|| part.of(graph, group), Ok);
+                let pieces = new.iter().zip(&parts).map(kept).collect::<Result<Vec<_>>>()?;
+                Some(graph.concat(&pieces, 0)?)
+            }
+        };
+        if let Some(whole) = whole {
+            graph.write(whole, Target::Flat(group));
+        }
+    }
+    Ok(())
+}
+
+/// A share, with where it begins.
+struct Part<'a> {
+    optimizer: &'a OptimizerSpec,
+    suffix: &'a str,
+    start: usize,
+    end: usize,
+}
+
+impl Part<'_> {
+    /// The share of a flat vector.
+    fn of(&self, graph: &mut Graph, group: Group) -> Result<NodeId> {
+        let whole = graph.flat(group);
+        match self.start == 0 && self.end == graph.flat_len(group) {
+            true => Ok(whole),
+            false => graph.slice_axis(whole, 0, self.start, self.end),
+        }
+    }
 }
 
 /// The value of each scalar of the optimizer at a step; the first step is 0.
@@ -30,16 +89,19 @@ pub fn scalars_at(spec: &OptimizerSpec, step: usize) -> Vec<(&'static str, f32)>
     scalars
 }
 
-fn update(graph: &mut Graph, spec: &OptimizerSpec) -> Result<()> {
+/// The new values of the share of each flat vector that changes.
+fn update(graph: &mut Graph, part: &Part) -> Result<Vec<(Group, NodeId)>> {
+    let spec = part.optimizer;
     let first = scalars_at(spec, 0);
     let scalar = |graph: &mut Graph, name: &str| {
         let value = first.iter().find(|(known, _)| *known == name).map_or(0.0, |(_, value)| *value);
-        graph.scalar(name, value)
+        graph.scalar(&format!("{name}{}", part.suffix), value)
     };
+    let mut updated = Vec::new();
     let learning_rate = scalar(graph, "learning_rate");
-    let gradient = graph.flat(Group::Gradients);
+    let gradient = part.of(graph, Group::Gradients)?;
     let gradient = clip(graph, spec, gradient)?;
-    let mut parameters = graph.flat(Group::Parameters);
+    let mut parameters = part.of(graph, Group::Parameters)?;
     if spec.weight_decay().is_some() {
         let decay = scalar(graph, "weight_decay");
         let decay = graph.mul(parameters, decay)?;
@@ -53,10 +115,10 @@ fn update(graph: &mut Graph, spec: &OptimizerSpec) -> Result<()> {
                 graph.sub(parameters, step)?
             } else {
                 let momentum = scalar(graph, "momentum");
-                let m = graph.flat(Group::Slot(0));
+                let m = part.of(graph, Group::Slot(0))?;
                 let kept = graph.mul(m, momentum)?;
                 let m = graph.sub(kept, step)?;
-                graph.write(m, Target::Flat(Group::Slot(0)));
+                updated.push((Group::Slot(0), m));
                 if sgd.nesterov {
                     let ahead = graph.mul(m, momentum)?;
                     let ahead = graph.sub(ahead, step)?;
@@ -68,11 +130,11 @@ fn update(graph: &mut Graph, spec: &OptimizerSpec) -> Result<()> {
         }
         OptimizerSpec::RmsProp(rmsprop) => {
             let square = graph.mul(gradient, gradient)?;
-            let v = graph.flat(Group::Slot(1));
+            let v = part.of(graph, Group::Slot(1))?;
             let kept = graph.scale(v, rmsprop.rho as f32)?;
             let fresh = graph.scale(square, (1.0 - rmsprop.rho) as f32)?;
             let v = graph.add(kept, fresh)?;
-            graph.write(v, Target::Flat(Group::Slot(1)));
+            updated.push((Group::Slot(1), v));
             let epsilon = graph.constant(rmsprop.epsilon as f32);
             let shifted = graph.add(v, epsilon)?;
             let root = graph.sqrt(shifted)?;
@@ -82,17 +144,18 @@ fn update(graph: &mut Graph, spec: &OptimizerSpec) -> Result<()> {
                 graph.sub(parameters, step)?
             } else {
                 let momentum = scalar(graph, "momentum");
-                let m = graph.flat(Group::Slot(0));
+                let m = part.of(graph, Group::Slot(0))?;
                 let kept = graph.mul(m, momentum)?;
                 let m = graph.add(kept, step)?;
-                graph.write(m, Target::Flat(Group::Slot(0)));
+                updated.push((Group::Slot(0), m));
                 graph.sub(parameters, m)?
             }
         }
         OptimizerSpec::Adam(Adam { beta_1, beta_2, epsilon, .. }) | OptimizerSpec::AdamW(AdamW { beta_1, beta_2, epsilon, .. }) => {
             let square = graph.mul(gradient, gradient)?;
-            let m = approach(graph, Group::Slot(0), gradient, *beta_1)?;
-            let v = approach(graph, Group::Slot(1), square, *beta_2)?;
+            let m = approach(graph, part, Group::Slot(0), gradient, *beta_1)?;
+            let v = approach(graph, part, Group::Slot(1), square, *beta_2)?;
+            updated.extend([(Group::Slot(0), m), (Group::Slot(1), v)]);
             let root = graph.sqrt(v)?;
             let epsilon = graph.constant(*epsilon as f32);
             let root = graph.add(root, epsilon)?;
@@ -104,18 +167,17 @@ fn update(graph: &mut Graph, spec: &OptimizerSpec) -> Result<()> {
         }
     };
     graph.rename(new, "updated_parameters");
-    graph.write(new, Target::Flat(Group::Parameters));
-    Ok(())
+    updated.push((Group::Parameters, new));
+    Ok(updated)
 }
 
 /// A running mean in a slot: s ← s + (x − s)(1 − β).
-fn approach(graph: &mut Graph, slot: Group, x: NodeId, beta: f64) -> Result<NodeId> {
-    let s = graph.flat(slot);
+fn approach(graph: &mut Graph, part: &Part, slot: Group, x: NodeId, beta: f64) -> Result<NodeId> {
+    let s = part.of(graph, slot)?;
     let distance = graph.sub(x, s)?;
-    let part = graph.scale(distance, (1.0 - beta) as f32)?;
-    let s = graph.add(s, part)?;
+    let fresh = graph.scale(distance, (1.0 - beta) as f32)?;
+    let s = graph.add(s, fresh)?;
     graph.rename(s, &format!("updated_{}", slot.name()));
-    graph.write(s, Target::Flat(slot));
     Ok(s)
 }
 

@@ -5,6 +5,6 @@ mod build;
 mod schedule;
 mod spec;
 
-pub use build::{append, scalars_at};
+pub use build::{Share, append, append_shares, scalars_at};
 pub use schedule::{ConstantRate, CosineDecay, ExponentialDecay, LearningRate, PiecewiseConstantDecay};
 pub use spec::{Adam, AdamW, OptimizerSpec, RmsProp, Sgd};

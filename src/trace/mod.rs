@@ -193,6 +193,7 @@ impl<B: Backend> Trace<B> {
             let weight = self.gradient_of.get(&id).is_some_and(|of| of.iter().any(|of| role_of(graph, *of) == Role::Parameter));
             let follows = match &node.kind {
                 Kind::Leaf(leaf) => matches!(leaf, Leaf::Input(_)),
+                Kind::Op(Op::RandomUniform(_)) => true,
                 // Between sequences of each example and examples of each time step.
                 Kind::Op(Op::Transpose(transpose)) if transpose.perm == [1, 0, 2] => !batched[node.inputs[0].index()],
                 Kind::Op(_) => node.inputs.iter().any(|input| batched[input.index()] || graph.shape(*input).numel() == 1),

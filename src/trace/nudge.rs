@@ -17,6 +17,11 @@ const BEND: f64 = 0.01;
 /// Forward values by node, in double precision.
 type Values = HashMap<NodeId, Vec<f64>>;
 
+/// The value of a scalar.
+fn only(values: &Values, node: NodeId) -> f64 {
+    values.get(&node).and_then(|values| values.first()).copied().unwrap_or(f64::NAN)
+}
+
 impl<B: Backend> Trace<B> {
     /// The loss with an element moved by ±ε, beside the gradient that the engine computed for it.
     pub async fn nudge(&mut self, backend: &B, node: usize, element: usize, epsilon: Option<f64>) -> Result<Nudge> {
@@ -29,11 +34,13 @@ impl<B: Backend> Trace<B> {
         if let Some(epsilon) = epsilon.filter(|&epsilon| epsilon <= 0.0 || !epsilon.is_finite()) {
             return Err(bad(epsilon));
         }
+        // Where several losses share the graph, the one that the gradient is of.
+        let loss = graph.loss_of(id).unwrap_or(self.loss);
         let gradient = match graph.gradient_of(id).filter(|&gradient| self.is_known(gradient)) {
             Some(gradient) => self.value(backend, gradient).await?.get(element).map(|&value| f64::from(value)),
             None => None,
         };
-        let needed = self.needed_for_loss();
+        let needed = self.needed_for(loss);
         let mut base = Values::new();
         for &leaf in &needed {
             if !matches!(self.plan.graph.node(leaf).kind, Kind::Op(_)) {
@@ -45,13 +52,13 @@ impl<B: Backend> Trace<B> {
         let value = base.get(&id).and_then(|values| values.get(element)).copied();
         let value = value.ok_or_else(|| refused("nudge", "the loss does not depend on this value in the forward pass"))?;
         let epsilon = epsilon.unwrap_or(EPSILON * value.abs().max(1.0));
-        let at = self.loss_of(&base);
+        let at = only(&base, loss);
         let moved = |by: f64| {
             let mut own = base.get(&id).cloned().unwrap_or_default();
             own[element] += by;
             let mut values = Values::from([(id, own)]);
             self.forward(&needed, &base, &mut values, Some(id));
-            if values.contains_key(&self.loss) { self.loss_of(&values) } else { at }
+            if values.contains_key(&loss) { only(&values, loss) } else { at }
         };
         let (below, above) = (moved(-epsilon), moved(epsilon));
         let slope = (above - below) / (2.0 * epsilon);
@@ -60,21 +67,17 @@ impl<B: Backend> Trace<B> {
         Ok(Nudge { gradient, slope, epsilon, below, at, above, kink })
     }
 
-    fn loss_of(&self, values: &Values) -> f64 {
-        values.get(&self.loss).and_then(|values| values.first()).copied().unwrap_or(f64::NAN)
-    }
-
-    /// Nodes that the loss is computed from, inputs first.
-    fn needed_for_loss(&self) -> Vec<NodeId> {
+    /// Nodes that a loss is computed from, inputs first.
+    fn needed_for(&self, loss: NodeId) -> Vec<NodeId> {
         let graph = &self.plan.graph;
-        let mut needed = vec![false; self.loss.index() + 1];
-        needed[self.loss.index()] = true;
-        for id in (0..=self.loss.0).rev().map(NodeId) {
+        let mut needed = vec![false; loss.index() + 1];
+        needed[loss.index()] = true;
+        for id in (0..=loss.0).rev().map(NodeId) {
             if needed[id.index()] {
                 graph.node(id).inputs.iter().for_each(|input| needed[input.index()] = true);
             }
         }
-        (0..=self.loss.0).map(NodeId).filter(|id| needed[id.index()]).collect()
+        (0..=loss.0).map(NodeId).filter(|id| needed[id.index()]).collect()
     }
 
     /// Computes the ops among `nodes` into `values`: all of them, or those that `moved` has a part in; what is not there is in `base`.

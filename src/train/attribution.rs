@@ -132,7 +132,7 @@ impl<B: Backend> Session<B> {
     }
 
     async fn probe(&mut self, batch: usize, pick: Pick, at: impl Fn(&Built) -> Result<NodeId>) -> Result<Probe<B>> {
-        let mut built = nn::build(&self.settings.model, batch, nn::Mode::Infer, None)?;
+        let mut built = self.settings.forward(batch, None)?;
         let at = at(&built)?;
         let shape = built.graph.shape(built.logits).clone();
         let axes: Vec<usize> = (0..shape.rank()).collect();

@@ -1,6 +1,7 @@
 //! Loss, accuracy, confusion and misclassified examples over a part of the data, a batch at a time.
 
 use super::Session;
+use super::step::StepMetrics;
 use crate::backend::{Backend, Feed};
 use crate::data::{Part, Split};
 use crate::error::{Error, ErrorCode, Result};
@@ -225,9 +226,8 @@ impl<B: Backend> Session<B> {
         };
         self.infer.insert(batch, compiled);
         ran?;
-        let metrics = drained.await?;
-        let loss = metrics.first().copied().unwrap_or(f32::NAN);
-        Ok(Forward { predictions: predictions?, loss, correct: metrics.get(1).copied(), exact: metrics.get(2).copied() })
+        let StepMetrics { loss, correct, exact, .. } = StepMetrics::of(&drained.await?, batch);
+        Ok(Forward { predictions: predictions?, loss, correct, exact })
     }
 
     /// Examples `first..first + most` of those of class `truth` that were taken for `prediction` when the part was last evaluated; an error

@@ -7,11 +7,10 @@ use super::session::Compiled;
 use crate::backend::{Backend, StepData};
 use crate::error::Result;
 use crate::graph::{Group, Kind, Leaf, NodeId, Target};
-use crate::nn::BuiltLayer;
+use crate::nn::{Built, BuiltLayer};
 use crate::ops::eval::evaluate;
 use crate::ops::pointwise::Pointwise;
 use crate::ops::{CpuCx, Graph, Op};
-use crate::optim;
 
 /// Bins of a histogram: odd, so that 0 lies in the middle of one.
 const BINS: usize = 41;
@@ -237,7 +236,7 @@ impl<B: Backend> Session<B> {
         for group in [Group::Parameters].into_iter().chain((0..self.slots).map(Group::Slot)) {
             flats.insert(group, self.backend.read(group).await?);
         }
-        let updated = self.updated(graph, &flats)?;
+        let updated = self.updated(&compiled.built, &flats)?;
         let examined = self.parameters().map(|variable| {
             let range = variable.offset..variable.offset + variable.shape.numel();
             let (values, gradient) = (&flats[&Group::Parameters][range.clone()], &flats[&Group::Gradients][range.clone()]);
@@ -259,12 +258,12 @@ impl<B: Backend> Session<B> {
 
     /// The parameters after a step with these gradients and slots, computed here from the optimizer's own nodes, so that nothing has to be
     /// put back.
-    fn updated(&self, trained: &Graph, flats: &BTreeMap<Group, Vec<f32>>) -> Result<Vec<f32>> {
+    fn updated(&self, trained: &Built, flats: &BTreeMap<Group, Vec<f32>>) -> Result<Vec<f32>> {
         let mut graph = Graph::default();
-        for variable in trained.variables() {
+        for variable in trained.graph.variables() {
             graph.declare(&variable.name, variable.shape.clone(), variable.group, variable.init.clone());
         }
-        optim::append(&mut graph, &self.settings.optimizer)?;
+        self.settings.append_update(&mut graph, trained.game)?;
         let scalars = self.scalars(&graph);
         let mut values = evaluate(&graph, &mut CpuCx::default(), |_, leaf| match leaf {
             Leaf::Flat(group) => flats.get(group).cloned().unwrap_or_default(),

@@ -20,6 +20,7 @@ mod session;
 mod snapshot;
 mod step;
 mod team;
+mod update;
 mod walk;
 mod watch;
 

@@ -12,14 +12,13 @@ use super::step::metrics;
 use super::team::Team;
 use super::walk::Walk;
 use super::watch::Watch;
-use crate::autograd::differentiate;
 use crate::backend::{Backend, Column, Feed, StepData};
 use crate::data::{self, Dataset, Part, Split, validation_start};
 use crate::error::{Error, ErrorCode, Result};
 use crate::graph::{Group, Kind, NodeId, Target};
 use crate::nn::{self, Built, LossSpec, ModelSpec};
 use crate::ops::{Graph, Op};
-use crate::optim::{self, OptimizerSpec};
+use crate::optim::OptimizerSpec;
 use crate::plan::{Mode, Plan};
 
 /// What a session is made of.
@@ -198,10 +197,7 @@ impl<B: Backend> Session<B> {
     pub(super) fn training_graph(&self, batch: usize) -> Result<Built> {
         let settings = &self.settings;
         let mut built = nn::build(&settings.model, batch, nn::Mode::Train, Some(&settings.loss))?;
-        if let Some(loss) = built.loss {
-            differentiate(&mut built.graph, loss)?;
-            optim::append(&mut built.graph, &settings.optimizer)?;
-        }
+        settings.complete(&mut built, &[])?;
         Ok(built)
     }
 
@@ -334,12 +330,12 @@ impl<B: Backend> Session<B> {
         self.train.get(&self.settings.batch_size)
     }
 
-    /// Changes a hyper-parameter from the next step on: `"learning_rate"` (which ends a schedule), `"momentum"`, `"weight_decay"`, or
-    /// `"dropout"`, which stands for every dropout layer's.
+    /// Changes a hyper-parameter from the next step on: `"learning_rate"` (which ends a schedule), `"learning_rate:generator"` where the generator has
+    /// an optimizer of its own, `"momentum"`, `"weight_decay"`, or `"dropout"`, which stands for every dropout layer's.
     pub fn set_hyper(&mut self, name: &str, value: f32) -> Result<()> {
         let (sound, range) = match name {
             "momentum" | "dropout" => ((0.0..1.0).contains(&value), "at least 0 and less than 1"),
-            "learning_rate" | "weight_decay" => (value.is_finite() && value >= 0.0, "a number of at least 0"),
+            "learning_rate" | "learning_rate:generator" | "weight_decay" => (value.is_finite() && value >= 0.0, "a number of at least 0"),
             _ => return Err(Error::new(ErrorCode::UnknownName, &[("kind", &"hyper-parameter"), ("got", &name)])),
         };
         if !sound {
@@ -363,10 +359,11 @@ impl<B: Backend> Session<B> {
 
     /// Values of a graph's scalars at the present step.
     pub(super) fn scalars(&self, graph: &Graph) -> Vec<f32> {
-        let computed = optim::scalars_at(&self.settings.optimizer, self.step);
+        let computed = self.settings.scalars_at(self.step);
         let value = |(name, initial): &(String, f32)| {
-            let key = name.split(':').next().unwrap_or(name);
-            let known = computed.iter().find(|(known, _)| *known == name.as_str()).map(|&(_, value)| value);
+            // A rate of dropout stands for every layer's.
+            let key = if name.starts_with("dropout:") { "dropout" } else { name };
+            let known = computed.iter().find(|(known, _)| known == name).map(|&(_, value)| value);
             self.overrides.get(key).copied().or(known).unwrap_or(*initial)
         };
         graph.scalars().iter().map(value).collect()

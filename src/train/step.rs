@@ -20,8 +20,31 @@ pub struct StepMetrics {
     pub correct: Option<f32>,
     /// Examples that were answered right at every position, where answers are sequences with an end.
     pub exact: Option<f32>,
+    /// In a game, where `loss` is the discriminator's: the generator's loss, and the mean answers to the data and to what was generated.
+    pub game: Option<[f32; 3]>,
     /// Examples in the batch.
     pub examples: usize,
+}
+
+impl StepMetrics {
+    /// From the values of [`metrics`].
+    pub(super) fn of(values: &[f32], examples: usize) -> Self {
+        let loss = values.first().copied().unwrap_or(f32::NAN);
+        match *values {
+            [_, generator, real, fake] => Self { loss, correct: None, exact: None, game: Some([generator, real, fake]), examples },
+            _ => Self { loss, correct: values.get(1).copied(), exact: values.get(2).copied(), game: None, examples },
+        }
+    }
+
+    /// Share of right answers over some steps, and share of the examples that were answered right everywhere.
+    pub fn shares(metrics: &[Self]) -> [Option<f32>; 2] {
+        let examples: usize = metrics.iter().map(|metrics| metrics.examples).sum();
+        let share = |of: fn(&Self) -> Option<f32>| {
+            let right: Option<f32> = metrics.iter().map(of).sum();
+            right.filter(|_| examples > 0).map(|right| right / examples as f32)
+        };
+        [share(|metrics| metrics.correct), share(|metrics| metrics.exact)]
+    }
 }
 
 /// Metrics of steps that were submitted: waiting for them does not hold the session.
@@ -165,27 +188,11 @@ impl<B: Backend> Session<B> {
     }
 }
 
-/// The nodes whose values are kept for every step: the loss, and the numbers of right answers where there are such.
+/// The nodes whose values are kept for every step: the loss, and the numbers of right answers where there are such; in a game what
+/// [`StepMetrics::game`] holds.
 pub(super) fn metrics(built: &Built) -> Vec<NodeId> {
-    built.loss.into_iter().chain(built.correct).chain(built.exact).collect()
-}
-
-impl StepMetrics {
-    /// Of the values of these nodes in one step.
-    pub(super) fn of(values: &[f32], examples: usize) -> Self {
-        let at = |place: usize| values.get(place).copied();
-        Self { loss: at(0).unwrap_or_default(), correct: at(1), exact: at(2), examples }
-    }
-
-    /// Share of right answers over some steps, and share of the examples that were answered right everywhere.
-    pub fn shares(metrics: &[Self]) -> [Option<f32>; 2] {
-        let examples: usize = metrics.iter().map(|metrics| metrics.examples).sum();
-        let share = |of: fn(&Self) -> Option<f32>| {
-            let right: Option<f32> = metrics.iter().map(of).sum();
-            right.filter(|_| examples > 0).map(|right| right / examples as f32)
-        };
-        [share(|metrics| metrics.correct), share(|metrics| metrics.exact)]
-    }
+    let game = built.game.into_iter().flat_map(|game| [game.loss, game.answers[0], game.answers[1]]);
+    built.loss.into_iter().chain(built.correct).chain(built.exact).chain(game).collect()
 }
 
 impl Pending {

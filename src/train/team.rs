@@ -61,10 +61,13 @@ fn share(rows: usize, size: usize, rank: usize) -> Range<usize> {
     rows * rank / size..rows * (rank + 1) / size
 }
 
+/// Numbers of a step's metrics.
+const METRICS: usize = 5;
+
 /// Length of the longest vector that a team of this plan sums.
 fn longest(plan: &Plan) -> usize {
     let flat = |group| plan.graph.flat_len(group);
-    flat(Group::Gradients).max(flat(Group::Statistics)).max(2 * RING)
+    flat(Group::Gradients).max(flat(Group::Statistics)).max(METRICS * RING)
 }
 
 /// The first step of a training plan that reads the gradients: before it they are made, from it on they are used.
@@ -150,8 +153,10 @@ impl<B: Backend> Session<B> {
                 break;
             }
         }
-        let parts =
-            taken.iter().zip(&weights).flat_map(|(of, weight)| [of.loss * weight, of.correct.unwrap_or(0.0), of.exact.unwrap_or(0.0)]);
+        let parts = taken.iter().zip(&weights).flat_map(|(of, weight)| {
+            let game = of.game.unwrap_or_default().map(|mean| mean * weight);
+            [of.loss * weight, of.correct.unwrap_or(0.0), of.exact.unwrap_or(0.0), game[0], game[1], game[2]]
+        });
         let mut sums: Vec<f32> = parts.collect();
         if let Some(team) = &mut self.team
             && !taken.is_empty()
@@ -159,8 +164,9 @@ impl<B: Backend> Session<B> {
             // If the others are gone by now, this worker's share stands for the batch.
             match team.sum(&mut sums) {
                 Ok(()) => {
-                    for (of, sums) in taken.iter_mut().zip(sums.chunks_exact(3)) {
-                        (of.loss, of.correct, of.exact) = (sums[0], of.correct.map(|_| sums[1]), of.exact.map(|_| sums[2]));
+                    for (of, &[loss, correct, exact, generator, real, fake]) in taken.iter_mut().zip(sums.as_chunks().0) {
+                        (of.loss, of.correct, of.exact) = (loss, of.correct.map(|_| correct), of.exact.map(|_| exact));
+                        of.game = of.game.map(|_| [generator, real, fake]);
                     }
                 }
                 Err(_) => self.set_team(None),
@@ -184,9 +190,9 @@ impl<B: Backend> Session<B> {
         self.last_rows = rows;
         let done = self.step_apart(&mut compiled, &data, weight).await;
         self.train.insert(size, compiled);
-        let Some(values) = done? else { return Ok(None) };
+        let Some(metrics) = done? else { return Ok(None) };
         self.step += 1;
-        Ok(Some((StepMetrics::of(&values, whole), weight)))
+        Ok(Some((StepMetrics::of(&metrics, whole), weight)))
     }
 
     /// The metrics of the step; none if the team broke before the update.

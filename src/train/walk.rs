@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::Session;
 use super::session::{TEST, TRAIN};
-use crate::autograd::differentiate_with;
 use crate::backend::{Backend, Feed};
 use crate::data::Split;
 use crate::error::{Error, ErrorCode, Result};
@@ -178,8 +177,8 @@ impl<B: Backend> Session<B> {
         let batch = rows.len().max(1);
         let mut built = crate::nn::build(&self.settings.model, batch, crate::nn::Mode::Train, Some(&self.settings.loss))?;
         let loss = built.loss.ok_or_else(|| Error::new(ErrorCode::WrongState, &[("what", &"walk"), ("reason", &"there is no loss")]))?;
-        differentiate_with(&mut built.graph, loss, &[built.x])?;
-        crate::optim::append(&mut built.graph, &self.settings.optimizer)?;
+        let input = built.x;
+        self.settings.complete(&mut built, &[input])?;
         let (feed, inputs) = match &subject {
             Subject::Pinned { label } => (Feed::Kept, vec![self.example(&x)?, self.target(&built, &x, label.unwrap_or(0.0))?]),
             Subject::Batch | Subject::Example { .. } => (Feed::Rows { part, rows: rows.clone() }, Vec::new()),

@@ -3,10 +3,9 @@
 use super::Session;
 use super::inspect::find;
 use super::session::Compiled;
-use crate::backend::{Backend, Feed};
+use crate::backend::{Backend, Feed, StepData};
 use crate::error::{Error, ErrorCode, Result};
 use crate::graph::{Group, Initializer, Kind, Leaf, Target, VariableId};
-use crate::nn;
 use crate::plan::Mode;
 use crate::tensor::Shape;
 
@@ -34,7 +33,7 @@ const OUTPUT: &str = "output";
 impl<B: Backend> Session<B> {
     /// Chooses what to watch: layers by name (their outputs) and parameters (`"conv2d.kernel"`). Nothing is computed until [`Session::look`].
     pub async fn watch(&mut self, names: &[String]) -> Result<()> {
-        let mut built = nn::build(&self.settings.model, 1, nn::Mode::Infer, None)?;
+        let mut built = self.settings.forward(1, None)?;
         let mut parts = Vec::new();
         built.graph.enter_layer("");
         for name in names.iter().map(String::as_str).chain([OUTPUT]) {
@@ -77,7 +76,8 @@ impl<B: Backend> Session<B> {
     }
 
     fn run_watch(&mut self, watch: &mut Watch<B>, x: &[f32]) -> Result<()> {
-        let data = self.step_data(&watch.compiled.built, Feed::Kept);
+        // The same noise in every frame.
+        let data = StepData { step: 0, ..self.step_data(&watch.compiled.built, Feed::Kept) };
         self.backend.write_input(&mut watch.compiled.exec, 0, x)?;
         self.backend.run(&mut watch.compiled.exec, &data, 0..watch.compiled.plan.steps.len())
     }

@@ -189,8 +189,12 @@ impl Desk {
                 let outputs = self.session()?.predict(&floats(&buffers.get(0))).await?;
                 Ok((JsValue::NULL, vec![Buffer::Floats(outputs)]))
             }
-            Request::Activations { layers } => {
-                let outputs = self.session()?.activations(&layers, &floats(&buffers.get(0))).await?;
+            Request::Sample { count, seed } => {
+                let examples = self.session()?.sample(count, seed).await?;
+                Ok((JsValue::NULL, vec![Buffer::Floats(examples)]))
+            }
+            Request::Activations { layers, from } => {
+                let outputs = self.session()?.activations(&layers, &floats(&buffers.get(0)), from.as_deref()).await?;
                 Ok((JsValue::NULL, outputs.into_iter().map(Buffer::Floats).collect()))
             }
             Request::Walk { walk, number } => self.walk(walk, number, buffers).await,
@@ -241,6 +245,7 @@ impl Desk {
                 let session = self.session()?;
                 let changes = [
                     ("learning_rate", hyper.learning_rate),
+                    ("learning_rate:generator", hyper.generator_learning_rate),
                     ("momentum", hyper.momentum),
                     ("weight_decay", hyper.weight_decay),
                     ("dropout", hyper.dropout),

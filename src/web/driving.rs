@@ -10,7 +10,7 @@ use futures_channel::oneshot;
 use super::answer::{Desk, info};
 use super::js::{Buffer, now, to_js};
 use super::live;
-use super::protocol::{Event, TrainOptions, TrainResult};
+use super::protocol::{Event, Standing, TrainOptions, TrainResult};
 use crate::backend::cpu::Cpu;
 use crate::backend::{Backend, Device};
 use crate::error::{Error, ErrorCode, Result};
@@ -173,12 +173,18 @@ impl Desk {
         // What the page hears of is what was waited for; some steps more are on their way.
         let in_flight = training.run.in_flight();
         let [accuracy, exact] = StepMetrics::shares(&metrics);
+        let games: Option<Vec<[f32; 3]>> = metrics.iter().map(|metric| metric.game).collect();
+        let game = games.map(|games| {
+            let mean = |of: usize| games.iter().map(|game| game[of]).sum::<f32>() / games.len() as f32;
+            Standing { generator_loss: mean(0), real: mean(1), fake: mean(2) }
+        });
         let event = Event::Progress {
             step: session.step_count() - in_flight.min(session.step_count()),
             epoch: (session.epochs_done() - in_flight as f32 / session.steps_per_epoch().max(1) as f32).max(0.0),
             steps_per_epoch: session.steps_per_epoch(),
             accuracy,
             exact,
+            game,
             learning_rate: session.learning_rate(),
             examples_per_second: training.rate,
             seconds_left: training.run.steps_left() as f32 * (examples as f32 / metrics.len() as f32) / training.rate,

@@ -41,7 +41,7 @@ fn stays_in_step(request: &WalkRequest) -> bool {
 pub(super) fn only_looks(request: &Request) -> bool {
     use Request::{
         Activations, Attribute, Backends, Cell, Datasets, Describe, Documents, Evaluate, Examples, Frame, Generate, GetParameter, Guess,
-        Health, Landscape, Memory, Nodes, Parameters, Pin, Predict, Presets, Rates, Read, Scratch, Snapshot, Stop, Train, Watch,
+        Health, Landscape, Memory, Nodes, Parameters, Pin, Predict, Presets, Rates, Read, Sample, Scratch, Snapshot, Stop, Train, Watch,
     };
     matches!(
         request,
@@ -54,6 +54,7 @@ pub(super) fn only_looks(request: &Request) -> bool {
             | GetParameter { .. }
             | Evaluate { .. }
             | Predict
+            | Sample { .. }
             | Activations { .. }
             | Scratch { .. }
             | Cell { .. }

@@ -114,6 +114,24 @@ impl Conv2D {
     }
 }
 
+impl Conv2DTranspose {
+    /// With Keras's defaults.
+    pub fn new(filters: usize, kernel_size: usize, activation: Activation) -> Self {
+        Self {
+            filters,
+            kernel_size: kernel_size.into(),
+            strides: 1.into(),
+            padding: Padding::Valid,
+            activation,
+            use_bias: true,
+            kernel_initializer: Init(Initializer::GlorotUniform),
+            bias_initializer: Init(Initializer::Zeros),
+            kernel_regularizer: None,
+            bias_regularizer: None,
+        }
+    }
+}
+
 /// Checks the numbers of a convolution over that many channels.
 fn check(filters: usize, [rows, cols]: [usize; 2], channels: usize, Conv2d { stride, dilation, groups, .. }: &Conv2d) -> Result<()> {
     positive(&[

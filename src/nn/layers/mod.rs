@@ -9,6 +9,7 @@ mod dropout;
 mod embedding;
 mod mask;
 mod merge;
+mod noise;
 mod norm;
 mod pool;
 mod position;
@@ -28,6 +29,7 @@ pub use dropout::Dropout;
 pub use embedding::{Embedding, PositionEmbedding, ReversibleEmbedding};
 pub use mask::{MaskedLMMaskGenerator, UNMASKED};
 pub use merge::{Add, Multiply};
+pub use noise::RandomUniform;
 pub use norm::{BatchNormalization, LayerNormalization, RMSNormalization};
 pub use pool::{
     AveragePooling1D, AveragePooling2D, GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalMaxPooling1D, GlobalMaxPooling2D,
@@ -139,6 +141,7 @@ layers! {
     ZeroPadding2D "ZeroPadding2D" "zero_padding2d" (ZeroPadding2D),
     UpSampling2D "UpSampling2D" "up_sampling2d" (UpSampling2D),
     Dropout "Dropout" "dropout" (Dropout),
+    RandomUniform "RandomUniform" "random_uniform" (RandomUniform),
     BatchNormalization "BatchNormalization" "batch_normalization" (BatchNormalization),
     LayerNormalization "LayerNormalization" "layer_normalization" (LayerNormalization),
     RMSNormalization "RMSNormalization" "rms_normalization" (RMSNormalization),

@@ -104,5 +104,7 @@ pub(super) fn seq2seq() -> Preset {
         batch_size: 64,
         epochs: 3,
         validation_split: 0.0,
+        train_examples: None,
+        vocabulary: None,
     }
 }

@@ -147,6 +147,8 @@ asked! {
     pub struct Hyper {
         /// Learning rate.
         pub learning_rate: Option<f32>,
+        /// That of a generator with an optimizer of its own.
+        pub generator_learning_rate: Option<f32>,
         /// SGD's momentum.
         pub momentum: Option<f32>,
         /// AdamW's decay.
@@ -319,10 +321,19 @@ asked! {
         },
         /// -> null. Buffers in: `x`, any number of examples; out: outputs.
         Predict,
+        /// What the generator makes of the noise of a seed -> null. Buffers: one example after another.
+        Sample {
+            /// How many examples.
+            count: usize,
+            /// Of the noise.
+            seed: u32,
+        },
         /// What some layers put out -> null. Buffers in: `x`, any number of examples; out: one a layer.
         Activations {
             /// Their names.
             layers: Vec<String>,
+            /// The layer that `x` stands for the output of, where it is no examples.
+            from: Option<String>,
         },
         /// -> `NodeInfo[]`.
         Nodes,
@@ -414,6 +425,17 @@ asked! {
 }
 
 wire! {
+    /// How the generator stands against the discriminator: means over the steps since the last event.
+    #[derive(Copy)]
+    pub struct Standing {
+        /// The generator's loss.
+        pub generator_loss: f32,
+        /// The discriminator's answer to the data, the probability that they are real.
+        pub real: f32,
+        /// Its answer to what was generated.
+        pub fake: f32,
+    }
+
     /// What the worker says unasked.
     #[serde(tag = "type", rename_all_fields = "camelCase")]
     pub enum Event {
@@ -429,6 +451,8 @@ wire! {
             accuracy: Option<f32>,
             /// Share of the examples that were right everywhere, where answers are sequences with an end.
             exact: Option<f32>,
+            /// How the generator stood, where two networks play; the losses are the discriminator's.
+            game: Option<Standing>,
             /// Learning rate of the last step.
             learning_rate: f32,
             /// Speed now.

@@ -64,9 +64,37 @@ export const lessons: Lessons = {
     ],
     next: [
       { text: "Train, and watch beside the digit what comes back of it." },
+      { text: "Move over the plane below the curves: between two digits lies what the network takes for half of each." },
       { text: "Draw a digit of your own, and something that is no digit." },
       { text: "Widen the layer latent from 2 to 16: how much sharper does it get? Without activations: how much worse?" },
       { text: "Clothing instead of digits.", address: "#/autoencoder?data=fashion-mnist" },
+    ],
+  },
+  "gan-mnist": {
+    title: "Two networks against each other: digits from noise",
+    text: [
+      "The generator makes a picture of 64 random numbers and never sees a digit. The discriminator sees both kinds and says which is real. Each learns from the other's mistakes: what the discriminator answers is what the generator is judged by.",
+      "One step is one forward pass with two losses. The gradient of the discriminator's loss goes to the discriminator's weights only, that of the generator's through the discriminator, whose weights stay, to the generator's. Step through it: the backward lane has both.",
+      "Neither loss says how good the digits are: as one network gets better, the other's task gets harder. Look at the pictures instead.",
+    ],
+    next: [
+      { text: "Train. The first shapes come within a few hundred steps; the preset's epochs take some minutes on a CPU." },
+      { text: "Move the slider under the pictures back in time." },
+      { text: "Watch how sure the discriminator is of data and of generated pictures: a half and a half would be a draw." },
+      { text: "Clothing instead of digits.", address: "#/gan-mnist?data=fashion-mnist" },
+    ],
+  },
+  "gan-2d": {
+    title: "Two networks against each other, in the plane",
+    text: [
+      "The data are points in eight clusters on a ring. The generator bends noise into points of the plane, the discriminator draws a border between the two kinds: the colour of the plane is its answer.",
+      "The generator only has to make points that are taken for real. Making all of them in one cluster does that as well, until the discriminator notices, and then it moves on to the next: mode collapse. Here it can be seen with bare eyes.",
+    ],
+    next: [
+      { text: "Train, and count the clusters that are reached." },
+      { text: "Build with another seed: it ends elsewhere." },
+      { text: "Other data: two moons.", address: "#/gan-2d?data=moons" },
+      { text: "Step through one batch: two losses, two gradients, one update." },
     ],
   },
   "gpt-char": {

@@ -199,6 +199,7 @@ export const walk = {
   "teach.binary": "Computed from the logit, so that no logarithm of 0 can occur.",
   "teach.dropout": "A random share is set to 0, and the rest scaled up, so that the mean stays.",
   "teach.maskTokens": "Of the words that were drawn to be hidden, most become [MASK], some any other word, and some stay: the network cannot rely on what it sees there.",
+  "teach.noise": "A random number, drawn anew at every step: noise that the generator makes an example of. No gradient flows to it.",
   "teach.masked": "What dropout masked had no effect, so its gradient is 0.",
   "teach.reshape": "The same numbers in another shape.",
   "teach.broadcast": "One number stands for many; going back, their gradients are added.",

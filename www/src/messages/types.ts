@@ -27,7 +27,7 @@ export type HintTexts = Readonly<Record<Hint, string>>;
 
 /** Presets that the page teaches something about. */
 export type Taught =
-  | "welcome" | "mnist-cnn" | "mnist-cnn-small" | "cifar10-cnn" | "autoencoder" | "newsgroups-tfidf" | "newsgroups-cnn" | "sentiment-rnn" | "sentiment-lstm" | "sentiment-gru" | "gpt-char" | "seq2seq" | "bert-mini" | "bert-mini-sentiment" | "backprop-by-hand" | "sigmoid-2-2-1" | "linear-regression";
+  | "welcome" | "mnist-cnn" | "mnist-cnn-small" | "cifar10-cnn" | "autoencoder" | "gan-mnist" | "gan-2d" | "newsgroups-tfidf" | "newsgroups-cnn" | "sentiment-rnn" | "sentiment-lstm" | "sentiment-gru" | "gpt-char" | "seq2seq" | "bert-mini" | "bert-mini-sentiment" | "backprop-by-hand" | "sigmoid-2-2-1" | "linear-regression";
 
 /** What the page says about a preset. */
 export interface Lesson {

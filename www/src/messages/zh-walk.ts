@@ -190,6 +190,7 @@ export const walk = {
   "teach.binary": "直接由 logit 计算，因此不会出现 0 的对数。",
   "teach.dropout": "随机地把一部分置为 0，其余放大，使均值不变。",
   "teach.maskTokens": "抽中要遮住的词，多数换成 [MASK]，少数换成任意别的词，还有一些保持原样：网络不能全信它在那里看到的。",
+  "teach.noise": "每一步重新抽取的随机数：生成器用来造出样本的噪声。梯度不会流向它。",
   "teach.masked": "被 dropout 遮住的没有起作用，所以梯度为 0。",
   "teach.reshape": "同样的数，换了形状。",
   "teach.broadcast": "一个数代表许多个；反向时把它们的梯度相加。",

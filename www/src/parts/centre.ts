@@ -6,6 +6,7 @@ import { zoom } from "../state/cell.js";
 import { build, cancelLoading } from "../state/engine.js";
 import { filtersOf, kernelOf, ON_LAYER } from "../state/pictures.js";
 import { goTo } from "../state/route.js";
+import { bottleneck } from "../state/latent.js";
 import { guesses } from "../state/spec.js";
 import * as store from "../state/store.js";
 import { onPlane } from "../state/plane.js";
@@ -113,6 +114,8 @@ class Centre extends View {
       <gs-cards></gs-cards>
       ${this.#small()}
       ${store.isWelcome.value ? nothing : html`<gs-curves></gs-curves>`}
+      ${store.isGame.value ? (void import("./game.js"), html`<gs-game></gs-game>`) : nothing}
+      ${bottleneck.value ? (void import("./latent.js"), html`<gs-latent></gs-latent>`) : nothing}
       ${isText() ? (void import("./writing.js"), html`<gs-writing></gs-writing>`) : isPairs() ? (void import("./pairs.js"), html`<gs-translating></gs-translating>`) : nothing}
       ${guesses(built.setup.model) && store.isDocuments.value ? (void import("./guesses.js"), html`<gs-guesses></gs-guesses>`) : nothing}
       ${store.isWelcome.value ? nothing : this.#layer(tiny)}

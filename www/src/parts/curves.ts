@@ -10,7 +10,7 @@ import { t } from "../messages/index.js";
 import type { PlainKey } from "../messages/types.js";
 import { compare, comparisons, forgetComparison } from "../state/comparisons.js";
 import type { Line as Curved, Lines } from "../state/history.js";
-import { built, dataset, history, session, target } from "../state/store.js";
+import { built, dataset, history, isGame, session, target } from "../state/store.js";
 import { icons } from "./icons.js";
 
 interface Line {
@@ -57,6 +57,23 @@ const KINDS = {
       { text: "split.train", colour: "ink", trace: (of) => of.exact },
       { text: "split.validation", colour: "validation", dots: true, trace: (of) => of.validationExact },
       { text: "split.test", colour: "test", dots: true, trace: (of) => of.testExact },
+    ],
+  },
+  game: {
+    title: "game.losses",
+    format: (value) => fixed(value, 4),
+    lines: [
+      { text: "game.discriminator", colour: "ink", trace: (of) => of.loss },
+      { text: "game.generator", colour: "validation", trace: (of) => of.generatorLoss },
+    ],
+  },
+  answers: {
+    title: "game.answers",
+    format: (value) => percent(value),
+    most: 1,
+    lines: [
+      { text: "game.real", colour: "ink", trace: (of) => of.real },
+      { text: "game.fake", colour: "validation", trace: (of) => of.fake },
     ],
   },
   rate: { title: "curves.rate", format: general, lines: [{ text: "curves.rate", colour: "ink", trace: (of) => of.rate }] },
@@ -176,7 +193,10 @@ class Curves extends View {
     const loss = built.value?.setup.loss;
     const ofItself = loss !== undefined && "target" in loss && loss.target === "input";
     const classified = of.accuracy.x.length > 0 || (!ofItself && (session.value?.info.classes.length ?? 0) > 0);
-    const kinds = (Object.keys(KINDS) as (keyof typeof KINDS)[]).filter((kind) => kind === "exact" ? of.exact.x.length > 0 || dataset.value?.kind === "pairs" : kind !== "accuracy" || classified);
+    const shown: Partial<Record<keyof typeof KINDS, boolean>> = {
+      loss: !isGame.value, game: isGame.value, answers: isGame.value, accuracy: classified && !isGame.value, exact: of.exact.x.length > 0 || dataset.value?.kind === "pairs",
+    };
+    const kinds = (Object.keys(KINDS) as (keyof typeof KINDS)[]).filter((kind) => shown[kind] ?? true);
     return html`<section class="curves" aria-label=${t("curves.title")}>
       ${repeat(kinds, (kind) => kind, (kind) => {
         const { title, lines, format }: Kind = KINDS[kind];

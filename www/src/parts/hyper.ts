@@ -40,12 +40,16 @@ class HyperParameters extends View {
     const now = store.progress.value?.learningRate;
     // What an optimizer began without it has no memory for, and cannot be given while it trains.
     const decay = typeof optimizer.weight_decay === "number" ? optimizer.weight_decay : optimizer.type === "AdamW" ? 0.004 : undefined;
+    const generator = setup.loss.type === "adversarial" ? setup.loss.generator_optimizer : undefined;
     const dropout = setup.model.layers.find(({ type }) => type === "Dropout") as unknown as Spec | undefined;
     return html`<section class="hyper">
       <h2>${t("hyper.title")}</h2>
       ${scheduleOf(setup.optimizer) && moved.learningRate === undefined
         ? html`<p class="slider"><span>${t("hyper.rate")}</span><output>${general(now ?? rate)}</output><small>${t("hyper.scheduled")}</small></p>`
         : this.#slider("learningRate", t("hyper.rate"), rate, 0, 120, 1, fromSlider, toSlider(rate))}
+      ${generator && !scheduleOf(generator)
+        ? this.#slider("generatorLearningRate", t("hyper.generatorRate"), moved.generatorLearningRate ?? rateOf(generator), 0, 120, 1, fromSlider, toSlider(moved.generatorLearningRate ?? rateOf(generator)))
+        : nothing}
       ${typeof optimizer.momentum === "number" ? this.#slider("momentum", t("hyper.momentum"), moved.momentum ?? optimizer.momentum, 0, 0.99, 0.01) : nothing}
       ${decay !== undefined ? this.#slider("weightDecay", t("hyper.decay"), moved.weightDecay ?? decay, 0, 0.1, 0.001) : nothing}
       ${dropout ? this.#slider("dropout", t("hyper.dropout"), moved.dropout ?? Number(dropout.rate ?? 0), 0, 0.9, 0.05) : nothing}

@@ -8,6 +8,7 @@ import { css, diverging, palette } from "../lib/palette.js";
 import { t } from "../messages/index.js";
 import { gridOver, points, pointsOf } from "../state/plane.js";
 import * as store from "../state/store.js";
+import { CLASSES } from "./classes.js";
 import { LiveView } from "./live.js";
 
 /** Cells of the picture along each side. */
@@ -25,9 +26,6 @@ const readOutputs = latest(async () => {
     // The session ended meanwhile, and says so itself.
   }
 });
-
-/** Colours of classes where there are more than two. */
-const CLASSES = [[33, 102, 197], [217, 95, 14], [13, 128, 118], [168, 50, 130], [150, 120, 20], [90, 90, 200], [120, 60, 30], [60, 140, 60], [200, 60, 80], [100, 110, 120]] as const;
 
 class Plane extends Drawing {
   protected override reads(): string {

@@ -8,7 +8,7 @@ const BY_OP: Readonly<Record<string, PlainKey>> = {
   conv2d: "teach.conv", conv2d_input_grad: "teach.convInput", conv2d_kernel_grad: "teach.convKernel",
   max_pool2d: "teach.maxPool", max_pool2d_grad: "teach.maxPoolGrad",
   softmax: "teach.softmax", softmax_cross_entropy: "teach.crossEntropy", softmax_cross_entropy_grad: "teach.pMinusY",
-  relu: "teach.relu", dropout: "teach.dropout", mask_tokens: "teach.maskTokens", reshape: "teach.reshape", broadcast_to: "teach.broadcast",
+  relu: "teach.relu", dropout: "teach.dropout", mask_tokens: "teach.maskTokens", random_uniform: "teach.noise", reshape: "teach.reshape", broadcast_to: "teach.broadcast",
   normalize: "teach.normalize", mean: "teach.mean", binary_cross_entropy_with_logits: "teach.binary",
 };
 

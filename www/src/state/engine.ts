@@ -157,7 +157,7 @@ export async function adopt(session: Session, setup: store.Setup): Promise<void>
 function listen(session: Session): void {
   const mine = <T>(handler: (event: T) => void) => (event: T): void => void (store.session.value === session && handler(event));
   session.on("progress", mine((event) => {
-    store.history.value.of.progress(event.epoch, event.stepsPerEpoch, event.losses, event.accuracy, event.exact, event.learningRate);
+    store.history.value.of.progress(event);
     store.history.value = { of: store.history.value.of, version: store.history.value.version + 1 };
     store.progress.value = event;
     store.weights.value++;

@@ -1,4 +1,4 @@
-import type { Evaluation } from "gradscope";
+import type { Evaluation, Progress } from "gradscope";
 
 /** A curve of at most about a thousand points: older ones are averaged in pairs as new ones come. */
 export class Trace {
@@ -38,6 +38,7 @@ export type Line = Readonly<Record<"x" | "y", readonly number[]>>;
 
 const TRACES = [
   "loss", "accuracy", "exact", "rate", "validationLoss", "validationAccuracy", "validationExact", "testLoss", "testAccuracy", "testExact",
+  "generatorLoss", "real", "fake",
 ] as const;
 /** The curves of a run. */
 export type Lines = Readonly<Record<(typeof TRACES)[number], Line>>;
@@ -64,6 +65,10 @@ export class History {
   readonly testExact = new Trace(400);
   readonly testLoss = new Trace(400);
   readonly testAccuracy = new Trace(400);
+  /** In a game, where `loss` is the discriminator's: the generator's, and the answers to the data and to what was generated. */
+  readonly generatorLoss = new Trace();
+  readonly real = new Trace();
+  readonly fake = new Trace();
   /** The last hundred epochs. */
   readonly epochs: EpochRow[] = [];
   #lossSum = 0;
@@ -83,7 +88,12 @@ export class History {
     return Object.fromEntries(TRACES.map((name) => [name, { x: [...this[name].x], y: [...this[name].y] }])) as unknown as Lines;
   }
 
-  progress(epoch: number, stepsPerEpoch: number, losses: Float32Array, accuracy: number | undefined, exact: number | null | undefined, rate: number): void {
+  progress({ epoch, stepsPerEpoch, losses, accuracy, exact, learningRate: rate, game }: Progress): void {
+    if (game) {
+      this.generatorLoss.push(epoch, game.generatorLoss);
+      this.real.push(epoch, game.real);
+      this.fake.push(epoch, game.fake);
+    }
     losses.forEach((loss, k) => {
       this.loss.push(epoch - (losses.length - 1 - k) / stepsPerEpoch, loss);
       this.#lossSum += loss;

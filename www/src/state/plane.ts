@@ -19,11 +19,11 @@ export interface Points {
 
 export const points = signal<Points | undefined>(undefined);
 
-/** Whether the network's input is a point of the plane, and all that it computes are vectors. */
+/** Whether the network's input is a point of the plane, and all that it computes of it are vectors. */
 export const onPlane = computed(() => {
   const [axes, ...more] = store.built.value?.setup.model.input ?? [];
   const vectors = store.built.value?.description.layers.every(({ outputShape }) => outputShape?.length === 1);
-  return axes === 2 && more.length === 0 && store.dataset.value?.kind === "points" && vectors === true;
+  return axes === 2 && more.length === 0 && store.dataset.value?.kind === "points" && vectors === true && !store.isGame.value;
 });
 
 function boundsOf(x: Float32Array, axes: number): Bounds {

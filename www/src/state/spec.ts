@@ -31,6 +31,7 @@ const epsilon: Field = { key: "epsilon", kind: "number", least: 0, most: 1, step
 const pooling: readonly Field[] = [whole("pool_size", 2), whole("strides", undefined), padding];
 const convolution: readonly Field[] = [whole("filters", 32), whole("kernel_size", 3), whole("strides", 1), padding, activation, bias];
 
+const bound = (key: Argument, fallback: number): Field => ({ key, kind: "number", least: -1000, most: 1000, step: 0.1, fallback });
 const tanh: Field = { ...activation, fallback: "tanh" };
 const sigmoid: Field = { key: "recurrent_activation", kind: "choice", of: ACTIVATIONS, fallback: "sigmoid" };
 const recurrent: readonly Field[] = [flag("return_sequences"), flag("go_backwards"), bias];
@@ -62,6 +63,7 @@ export const LAYER_FIELDS: Readonly<Record<LayerSpec["type"], readonly Field[]>>
   Activation: [{ ...activation, fallback: "relu" }],
   LeakyReLU: [{ key: "negative_slope", kind: "number", least: 0, most: 1, step: 0.05, fallback: 0.3 }],
   Reshape: [{ key: "target_shape", kind: "list", whole: true }],
+  RandomUniform: [{ key: "shape", kind: "list", whole: true }, bound("minval", -1), bound("maxval", 1)],
   ZeroPadding2D: [whole("padding", 1)],
   Cropping1D: [{ key: "cropping", kind: "list", whole: true }],
   SimpleRNN: [whole("units", undefined), tanh, ...recurrent],
@@ -110,6 +112,7 @@ const NEW_LAYER: Partial<Record<LayerSpec["type"], object>> = {
   Activation: { activation: "relu" },
   Reshape: { target_shape: [1] },
   Cropping1D: { cropping: [1, 1] },
+  RandomUniform: { shape: [16] },
   SimpleRNN: { units: 32 },
   LSTM: { units: 32 },
   GRU: { units: 32 },
@@ -166,7 +169,7 @@ export function summary(layer: LayerSpec): string {
   if (/^(Max|Average)Pooling/.test(spec.type)) parts.push(size(spec.pool_size ?? 2, flat));
   for (const key of ["rate", "mode", "height_factor", "width_factor", "factor", "stddev"]) if (spec[key] !== undefined) parts.push(String(spec[key]));
   if (spec.cropping !== undefined) parts.push(`−${[spec.cropping].flat().join(" −")}`);
-  if (Array.isArray(spec.target_shape)) parts.push(spec.target_shape.join("×"));
+  for (const of of [spec.target_shape, spec.shape]) if (Array.isArray(of)) parts.push(of.join("×"));
   if (spec.padding === "same" || spec.padding === "causal") parts.push(spec.padding);
   if (typeof spec.activation === "string" && spec.activation !== "linear") parts.push(spec.activation);
   if (layer.inputs) parts.push(`← ${layer.inputs.join(" + ")}`);

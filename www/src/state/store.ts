@@ -86,7 +86,7 @@ export const carried = signal<{ name: string; bytes: Uint8Array } | undefined>(u
 /** What came of the weights that the session began with or took over. */
 export const loaded = signal<(LoadReport & { from: string }) | undefined>(undefined);
 /** Rates that were moved by hand since the session was built. */
-export const hyper = signal<{ learningRate?: number; momentum?: number; weightDecay?: number; dropout?: number }>({});
+export const hyper = signal<{ learningRate?: number; generatorLearningRate?: number; momentum?: number; weightDecay?: number; dropout?: number }>({});
 
 /** Changes whenever the session's weights may have: by training, by walking, by hand. */
 export const weights = signal(0);
@@ -100,8 +100,11 @@ export const helpOpen = signal(false);
 
 export const busy = computed(() => status.value === "training" || status.value === "evaluating" || status.value === "loading");
 export const dataset = computed(() => datasets.value.find(({ name }) => name === (built.value ?? { setup: setup.value }).setup?.data));
-/** Names of the classes: the data set's own, or numbers where examples came without any and the loss is one of classes. */
+/** Whether the network is two that play against each other. */
+export const isGame = computed(() => built.value?.setup.loss.type === "adversarial");
+/** Names of the classes: the data set's own, or numbers where examples came without any and the loss is one of classes; none in a game. */
 export const classes = computed((): readonly string[] => {
+  if (isGame.value) return [];
   const info = session.value?.info;
   if (!info || info.classes.length) return info?.classes.map(phrase) ?? [];
   const count = /categorical/.test(built.value?.setup.loss.type ?? "") ? (info.outputShape.at(-1) ?? 0) : 0;

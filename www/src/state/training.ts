@@ -82,8 +82,8 @@ async function train(how: { epochs: number } | { steps: number }): Promise<void>
   stop = new AbortController();
   store.status.value = "training";
   if (store.notice.value?.kind === "error") store.notice.value = undefined;
-  // Evaluating after each of a thousand epochs over four examples would be most of the work.
-  const evaluate = session.info.trainingExamples >= 200;
+  // Evaluating after each of a thousand epochs over four examples would be most of the work; and the losses of a game say nothing on other data.
+  const evaluate = session.info.trainingExamples >= 200 && !store.isGame.value;
   try {
     const earlyStopping = store.setup.value?.patience;
     await session.train({ ...how, evaluate, signal: stop.signal, ...(earlyStopping ? { earlyStopping } : {}) });

@@ -135,8 +135,8 @@ function look(opened: Walk): void {
     info.value = opened.info;
     state.value = opened.info.state;
     // Going back over a change of hyper-parameters takes it back: the controls say what holds.
-    const { learning_rate, momentum, weight_decay, dropout } = opened.info.state.hyper;
-    const rates = { learningRate: learning_rate, momentum, weightDecay: weight_decay, dropout };
+    const { learning_rate, "learning_rate:generator": generatorLearningRate, momentum, weight_decay, dropout } = opened.info.state.hyper;
+    const rates = { learningRate: learning_rate, generatorLearningRate, momentum, weightDecay: weight_decay, dropout };
     if (!store.scratchOpen.peek()) store.hyper.value = Object.fromEntries(Object.entries(rates).filter(([, rate]) => rate !== undefined));
     goal.value = undefined;
     furthest.value = Math.max(furthest.peek(), opened.info.state.step);
