@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { bmp, gb18030, tar, utf16 } from "./own-files.mjs";
+import { engineTest } from "./engine.mjs";
 import { npm, pageTest } from "./support.mjs";
 
 const { zipSync } = npm("fflate");
@@ -43,6 +44,41 @@ async function train(page, title) {
   await page.getByText(/Epoch 1 · batch 1 of|^1 of [0-9,]+ epochs done/).waitFor({ timeout: 30_000 });
   assert.match(await page.locator(".stats dd").first().innerText(), /^[0-9]+\.[0-9]{4}$/);
 }
+
+engineTest(
+  "through the package: images as bytes, of an odd size, are the same numbers on every backend, and documents have their test part",
+  {},
+  {},
+  async ({ gradscope }) => {
+    const [count, cells] = [40, 5 * 5 * 3];
+    const x = Uint8Array.from({ length: count * cells }, (_, k) => (k * 37 + (Math.floor(k / cells) % 2) * 90) % 256);
+    const data = { x, y: Float32Array.from({ length: count }, (_, k) => k % 2), shape: [count, 5, 5, 3], scale: 1 / 255, classes: ["even", "odd"], testExamples: 10 };
+    const model = { input: [5, 5, 3], layers: [{ type: "Conv2D", filters: 4, kernel_size: 3, activation: "relu" }, { type: "Flatten" }, { type: "Dense", units: 2, activation: "softmax" }] };
+    const runs = [];
+    for (const how of [{ backend: "cpu" }, { backend: "webgpu" }, { backend: "cpu", workers: 2 }, { backend: "cpu", data: { ...data, x: Float32Array.from(x, (byte) => byte / 255) } }]) {
+      const session = await gradscope.createSession({ model, data, batchSize: 8, seed: 3, ...how });
+      const { losses } = await session.train({ steps: 5 });
+      const { confusion } = await session.evaluate("test");
+      runs.push({ losses: [...losses], tested: confusion.flat().reduce((a, b) => a + b), classes: session.info.classes });
+      await session.dispose();
+    }
+    const texts = Array.from({ length: 12 }, (_, k) => `${k % 2 ? "moon" : "car"}\nnumber ${k}`);
+    const reader = { input: [4], layers: [{ type: "Embedding", input_dim: 20, output_dim: 4 }, { type: "GlobalAveragePooling1D" }, { type: "Dense", units: 2, activation: "softmax" }] };
+    const session = await gradscope.createSession({ model: reader, data: { texts, labels: texts.map((_, k) => k % 2), classes: ["cars", "space"], testExamples: 4 }, backend: "cpu" });
+    await session.train({ steps: 2 });
+    const [last] = await session.documents("test", [3]);
+    const { trainingExamples, testExamples } = session.info;
+    await session.dispose();
+    return { runs, last: last.pieces.map(({ text }) => text).join(""), trainingExamples, testExamples };
+  },
+  ({ runs, last, trainingExamples, testExamples }) => {
+    for (const { losses, tested, classes } of runs) {
+      assert.deepEqual([tested, classes], [10, ["even", "odd"]]);
+      losses.forEach((loss, k) => assert.ok(Math.abs(loss - runs[0].losses[k]) < 1e-4 * Math.abs(loss), `${losses} and ${runs[0].losses}`));
+    }
+    assert.deepEqual([last, trainingExamples, testExamples], ["moon number 11", 8, 4]);
+  },
+);
 
 /** 60 plants of three kinds, told apart by two numbers and a colour. */
 function plants() {

@@ -92,6 +92,8 @@ function forgetLooks(): void {
 /** Opens a session of another setup; the one that is open stays until that has worked. */
 export async function openInstead(wanted: store.Setup): Promise<void> {
   const session = await create(wanted);
+  // Whatever was being opened is not wanted any more.
+  cancelLoading();
   await close();
   forgetLooks();
   store.setup.value = wanted;
