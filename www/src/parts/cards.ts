@@ -3,6 +3,7 @@ import { Drawing } from "../lib/drawing.js";
 import { drawImage } from "../lib/draw.js";
 import { general, shape } from "../lib/format.js";
 import { css, diverging, palette } from "../lib/palette.js";
+import { shortName } from "../lib/text.js";
 import { WideView } from "../lib/view.js";
 import { t } from "../messages/index.js";
 import { ON_CARD } from "../state/pictures.js";

@@ -3,6 +3,7 @@ import { html, nothing, svg } from "lit";
 import { general } from "../lib/format.js";
 import { latest } from "../lib/latest.js";
 import { css, diverging, palette } from "../lib/palette.js";
+import { shortName } from "../lib/text.js";
 import { t } from "../messages/index.js";
 import { lookAt } from "../state/cell.js";
 import { kernelOf } from "../state/pictures.js";
