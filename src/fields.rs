@@ -50,18 +50,29 @@ impl<'a> Fields<'a> {
     pub fn required<T: FromValue>(&mut self, key: &'static str) -> Result<T> {
         match self.optional(key)? {
             Some(value) => Ok(value),
-            None => {
-                let name = format!("{}'s {key}", self.what);
-                Err(Error::new(ErrorCode::BadValue, &[("name", &name), ("expected", &"given"), ("got", &"missing")]).at(self.place(key)))
-            }
+            None => Err(self.missing(key)),
         }
+    }
+
+    #[inline(never)]
+    fn missing(&self, key: &str) -> Error {
+        let name = format!("{}'s {key}", self.what);
+        Error::new(ErrorCode::BadValue, &[("name", &name), ("expected", &"given"), ("got", &"missing")]).at(self.place(key))
     }
 
     /// The value under `key`, if it is there.
     pub fn optional<T: FromValue>(&mut self, key: &'static str) -> Result<Option<T>> {
+        match self.ask(key) {
+            Some((value, place)) => T::from_value(value, key, &place).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// A key's value and place, if it is there: apart from what is made for every type anew.
+    #[inline(never)]
+    fn ask(&mut self, key: &'static str) -> Option<(&'a Value, String)> {
         self.asked.push(key);
-        let place = self.place(key);
-        self.map.get(key).map(|value| T::from_value(value, key, &place)).transpose()
+        self.map.get(key).map(|value| (value, self.place(key)))
     }
 
     /// Refuses keys that nobody asked for.

@@ -65,9 +65,16 @@ impl<'a> Record<'a> {
 
     /// The field that Rust calls so; one that is missing is null.
     pub fn field<T: FromValue>(&self, field: &str) -> Result<T> {
+        let (value, key, place) = self.find(field);
+        T::from_value(value, &key, &place)
+    }
+
+    /// A field's value, key and place: apart from what is made for every type anew.
+    #[inline(never)]
+    fn find(&self, field: &str) -> (&'a Value, String, String) {
         let key = camel(field);
         let place = if self.at.is_empty() { key.clone() } else { format!("{}.{key}", self.at) };
-        T::from_value(self.value.get(&key).unwrap_or(&Value::Null), &key, &place)
+        (self.value.get(&key).unwrap_or(&Value::Null), key, place)
     }
 
     fn word(&self) -> &str {

@@ -62,8 +62,11 @@ fn reverse(rng: &mut Rng) -> [Vec<u8>; 2] {
 fn sort(rng: &mut Rng) -> [Vec<u8>; 2] {
     let (source, mut target) = (letters(rng), Vec::new());
     for letter in LETTERS {
-        let count = source.iter().filter(|&of| of == letter).count();
-        target.resize(target.len() + count, *letter);
+        for of in &source {
+            if of == letter {
+                target.push(*of);
+            }
+        }
     }
     [source, target]
 }
@@ -74,6 +77,11 @@ fn number(text: &mut Vec<u8>, value: usize, digits: usize) {
         number(text, value / 10, digits.saturating_sub(1));
     }
     text.push(b'0' + (value % 10) as u8);
+}
+
+#[inline(never)]
+fn say(text: &mut Vec<u8>, more: &[u8]) {
+    text.extend_from_slice(more);
 }
 
 /// Two numbers of one to three digits.
@@ -110,45 +118,40 @@ fn date(rng: &mut Rng) -> [Vec<u8>; 2] {
     let (mut source, mut target) = (Vec::new(), Vec::new());
     if form < 2 {
         number(&mut source, day, 1);
-        source.push(b' ');
-        source.extend_from_slice(name);
-        source.push(b' ');
+        say(&mut source, b" ");
+        say(&mut source, name);
+        say(&mut source, b" ");
     } else if form < 4 {
-        source.extend_from_slice(name);
-        source.push(b' ');
+        say(&mut source, name);
+        say(&mut source, b" ");
         number(&mut source, day, 1);
-        source.extend_from_slice(b", ");
+        say(&mut source, b", ");
     } else {
         number(&mut source, day, 2);
-        source.push(b'.');
+        say(&mut source, b".");
         number(&mut source, month, 2);
-        source.push(b'.');
+        say(&mut source, b".");
     }
     number(&mut source, year, 4);
-    for (value, digits) in [(year, 4), (month, 2), (day, 2)] {
-        if !target.is_empty() {
-            target.push(b'-');
-        }
-        number(&mut target, value, digits);
-    }
+    number(&mut target, year, 4);
+    say(&mut target, b"-");
+    number(&mut target, month, 2);
+    say(&mut target, b"-");
+    number(&mut target, day, 2);
     [source, target]
 }
 
 impl Task {
     /// What is said of it; nothing is drawn for that.
     pub fn info(&self) -> DatasetInfo {
-        let mut classes: Vec<String> = Vec::new();
-        SIGNS.iter().for_each(|&sign| classes.push(sign.into()));
-        self.characters.iter().for_each(|&letter| classes.push(char::from(letter).into()));
-        DatasetInfo {
-            kind: DataKind::Pairs,
-            source: "generated".into(),
-            train: COUNTS[0],
-            test: COUNTS[1],
-            shape: vec![self.lengths[0] + self.lengths[1]],
-            classes,
-            ..Dataset::text_info(self.name, self.title)
-        }
+        let mut info = Dataset::text_info(self.name, self.title);
+        info.kind = DataKind::Pairs;
+        info.source.push_str("generated");
+        [info.train, info.test] = COUNTS;
+        info.shape.push(self.lengths[0] + self.lengths[1]);
+        SIGNS.iter().for_each(|&sign| info.classes.push(sign.into()));
+        self.characters.iter().for_each(|&letter| info.classes.push(char::from(letter).into()));
+        info
     }
 
     /// Draws pairs until both parts are full. Which part a pair belongs to is decided by its source, so that no source is in both.
@@ -164,7 +167,8 @@ impl Task {
             if y.len() == COUNTS[part] * target {
                 continue;
             }
-            given.iter_mut().chain(&mut wanted).for_each(|letter| *letter = self.token(*letter));
+            self.encode(&mut given);
+            self.encode(&mut wanted);
             put(x, &given, source);
             x.push(START as u8);
             put(x, &wanted, target - 1);
@@ -181,9 +185,13 @@ impl Task {
         Dataset { info: self.info(), train: part(train), test: part(test), documents: None }
     }
 
-    fn token(&self, letter: u8) -> u8 {
-        let place = self.characters.iter().position(|&known| known == letter);
-        place.map_or(PADDING as u8, |place| (place + SIGNS.len()) as u8)
+    /// Letters become their tokens.
+    #[inline(never)]
+    fn encode(&self, text: &mut [u8]) {
+        for letter in text {
+            let place = self.characters.iter().position(|known| known == letter);
+            *letter = place.map_or(PADDING as u8, |place| (place + SIGNS.len()) as u8);
+        }
     }
 }
 

@@ -438,9 +438,9 @@ impl LossSpec {
 
 /// Each element times its position's share, `[N, T]`.
 fn counted(graph: &mut Graph, each: NodeId, share: NodeId) -> Result<NodeId> {
-    let missing = graph.shape(each).rank().saturating_sub(graph.shape(share).rank());
-    let shape: Shape = graph.shape(share).iter().copied().chain(std::iter::repeat_n(1, missing)).collect();
-    let share = if missing > 0 { graph.reshape(share, shape)? } else { share };
+    let mut shape = graph.shape(share).to_vec();
+    shape.resize(graph.shape(each).rank(), 1);
+    let share = if shape[..] == graph.shape(share)[..] { share } else { graph.reshape(share, shape)? };
     graph.mul(each, share)
 }
 

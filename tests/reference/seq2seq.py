@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import nn
 
 LETTERS, LONGEST, WIDTH, HEADS, BATCH = 26, 10, 64, 4, 64
-EXAMPLES, EPOCHS = 40_000, 5
+EXAMPLES, EPOCHS = 40_000, 3
 PADDING, START, END, FIRST = 0, 1, 2, 3
 
 

@@ -83,7 +83,7 @@ impl Build for Cropping1D {
         let Pair([first, last]) = self.cropping;
         match first.checked_add(last) {
             Some(cut) if cut < length => {}
-            _ => return Err(out_of_range("cropping", &format!("together less than the length of {length}"), format!("{first} + {last}"))),
+            _ => return Err(out_of_range("cropping", "together less than the length", first.saturating_add(last))),
         }
         if let Some(mask) = cx.mask {
             cx.mask = Some(cx.graph.slice_axis(mask, 1, first, length - last)?);

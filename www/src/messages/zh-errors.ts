@@ -285,7 +285,7 @@ export const words: Readonly<Record<string, string>> = {
   "Letters, to be sorted": "字母，要排序",
   "Sums of two numbers": "两数之和",
   "Dates, to be written as ISO 8601": "日期，要改写成 ISO 8601",
-  "together less than the length of #": "合计小于长度 #",
+  "together less than the length": "合计小于序列长度",
   "at least one character": "至少一个字符",
   "source": "源文本",
   "translate": "作答",
