@@ -1,9 +1,8 @@
 //! Going on with a text: a model that tells of every position what comes next is asked for what comes after the last, again and again.
 
 use super::Session;
-use super::evaluate::Forward;
 use super::session::bad;
-use crate::backend::{Backend, Feed};
+use crate::backend::Backend;
 use crate::error::{Error, ErrorCode, Result};
 use crate::tensor::{DType, Rng, falling_order};
 
@@ -188,11 +187,7 @@ impl<B: Backend> Session<B> {
     async fn next_logits(&mut self, tokens: &[u32], context: usize, vocabulary: usize) -> Result<Vec<f32>> {
         let window = &tokens[tokens.len().saturating_sub(context)..];
         let x: Vec<f32> = window.iter().map(|&token| token as f32).chain(std::iter::repeat(0.0)).take(context).collect();
-        self.inference(1).await?;
-        if let Some(compiled) = self.infer.get_mut(&1) {
-            self.backend.write_input(&mut compiled.exec, 0, &x)?;
-        }
-        let Forward { predictions, .. } = self.forward(1, Feed::Kept, true).await?;
+        let predictions = self.predict(&x).await?;
         self.logits_at(&predictions, vocabulary, window.len() - 1)
     }
 

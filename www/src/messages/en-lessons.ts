@@ -86,11 +86,11 @@ export const lessons: Lessons = {
   "bert-mini": {
     title: "A small BERT: guessing hidden words",
     text: [
-      "Of each film review the network sees the first 64 words, 15 % of them hidden, and learns to say which they are. Nobody has to label anything: the text is its own answer.",
-      "Two blocks of attention with four heads look both ways, but not at padding. Of the hidden words 80 % become [MASK], 10 % any other word, 10 % stay; only they count in the loss. About 425,000 parameters, of which the table of words, which also gives the scores, has 320,000.",
+      "Of each film review the network sees the first 64 words that say something (stop words are left out), 40 % of them hidden, and learns to say which they are. Nobody has to label anything: the text is its own answer.",
+      "Two blocks of attention with four heads look both ways, but not at padding. Of the hidden words 80 % become [MASK], 10 % any other word, 10 % stay; only they count in the loss. BERT itself hides 15 %; in so short a training more is learned where more is asked. About 297,000 parameters, of which the table of words, which also gives the scores, has 192,000.",
     ],
     next: [
-      { text: "Train: some minutes on a CPU. Below the curves, hide words of your own and see the guesses." },
+      { text: "Train: about five minutes on a CPU. Below the curves, hide words of your own and see the guesses." },
       { text: "Then, under Weights, go on with opinions: the encoder takes along what it has learned.", address: "#/bert-mini-sentiment" },
     ],
   },
