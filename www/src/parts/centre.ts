@@ -107,12 +107,12 @@ class Centre extends View {
       return html`${store.isWelcome.value ? this.#title() : nothing}<gs-stepper></gs-stepper>${window ? html`<gs-window></gs-window>` : nothing}`;
     }
     // The opening page shows neither: loaded when wanted.
-    if (!store.isWelcome.value) void import("./curves.js");
+    if (!store.isWelcome.value) void Promise.all([import("./curves.js"), import("./transfer.js")]);
     return html`
       ${this.#title()}
       <gs-cards></gs-cards>
       ${this.#small()}
-      ${store.isWelcome.value ? nothing : html`<gs-curves></gs-curves>`}
+      ${store.isWelcome.value ? nothing : html`<gs-curves></gs-curves><gs-transfer></gs-transfer>`}
       ${isText() ? (void import("./writing.js"), html`<gs-writing></gs-writing>`) : nothing}
       ${guesses(built.setup.model) && store.isDocuments.value ? (void import("./guesses.js"), html`<gs-guesses></gs-guesses>`) : nothing}
       ${store.isWelcome.value ? nothing : this.#layer(tiny)}

@@ -77,7 +77,7 @@ class Transfer extends View {
         void this.#read(event.dataTransfer?.files);
       }}>
       <h2>${t("transfer.title")}</h2>
-      ${others.map((name) => html`<button class="wide" ?disabled=${busy} title=${t("transfer.goOnWhy")} @click=${() => carry(() => goTo(name))}>${t("transfer.goOn", { name: titled(name) })}</button>`)}
+      ${others.map((name) => html`<button ?disabled=${busy} title=${t("transfer.goOnWhy")} @click=${() => carry(() => goTo(name))}>${t("transfer.goOn", { name: titled(name) })}</button>`)}
       <div class="buttons">
         <button ?disabled=${busy} title=${t("transfer.keepWhy")} @click=${() => keep()}>${t("transfer.keep")}</button>
         <button ?disabled=${busy} @click=${() => this.#download()}>${t("transfer.download")}</button>
