@@ -163,7 +163,7 @@ fn recurrent_layers_tell_opinions_apart() {
     assert!(lstm > 0.7 && rnn > 0.6, "LSTM {lstm}, RNN {rnn}");
 }
 
-/// The encoder of `bert-mini` learns to guess hidden words of 18,000 reviews; then 1,000 labelled ones say what is an opinion. The same net from scratch
+/// The encoder of `bert-mini` learns to guess hidden words of 18,000 reviews; then 500 labelled ones say what is an opinion. The same net from scratch
 /// sees those alone.
 #[test]
 #[ignore = "needs a set that the first command does not install, and minutes"]

@@ -2,7 +2,7 @@
 
     python tests/reference/bert_mini.py [SEED]    # after `cargo xtask data reviews-en`
 
-prints the masked-token loss and accuracy over the validation part after pre-training, and the sentiment's accuracy over the test part, trained on 1,000 labelled
+prints the masked-token loss and accuracy over the validation part after pre-training, and the sentiment's accuracy over the test part, trained on 500 labelled
 reviews from the pre-trained encoder and from scratch: what `tests/accuracy.rs` is to be compared with.
 """
 
@@ -22,7 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 WORDS, CONTEXT, WIDTH, HEADS, BLOCKS = 3000, 64, 64, 4, 2
 PADDING, UNKNOWN, MASK = 0, 1, WORDS
 HIDDEN, BATCH, EPOCHS, RATE = 0.4, 32, 3, 3e-3
-LABELLED, FINE_BATCH, FINE_EPOCHS, FINE_RATE = 1000, 32, 6, 5e-4
+LABELLED, FINE_BATCH, FINE_EPOCHS, FINE_RATE = 500, 32, 6, 5e-4
 LETTERS = r"[^\W_]+"
 WORD = re.compile(rf"{LETTERS}(?:['’]{LETTERS})*")
 
