@@ -133,7 +133,7 @@ export async function resolve(
   }
   const spec = typeof model === "string" ? preset!.model : model;
   const data = options.data ?? preset?.data;
-  const documents = options.documents ?? (preset?.vocabulary ? { vocabulary: preset.vocabulary } : undefined);
+  const documents = options.documents ?? (preset && { ...(preset.vocabulary ? { vocabulary: preset.vocabulary } : {}), ...(preset.stopWords ? { stopWords: true } : {}) });
   const trainExamples = options.trainExamples ?? preset?.trainExamples;
   const request: SessionOptions = {
     model: spec,

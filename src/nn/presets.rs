@@ -41,6 +41,8 @@ pub struct Preset {
     pub validation_split: f32,
     /// Words of documents that the data know, where the embedding has rows for more tokens than these.
     pub vocabulary: Option<usize>,
+    /// Whether frequent words that say little are left out of documents.
+    pub stop_words: bool,
     /// Most examples that are trained on; all if none.
     pub train_examples: Option<usize>,
 }
@@ -116,6 +118,7 @@ fn mnist_cnn() -> Preset {
         epochs: 5,
         validation_split: 0.0,
         vocabulary: None,
+        stop_words: false,
         train_examples: None,
     }
 }
@@ -132,6 +135,7 @@ fn mnist_cnn_small() -> Preset {
         epochs: 5,
         validation_split: 0.2,
         vocabulary: None,
+        stop_words: false,
         train_examples: None,
     }
 }
@@ -151,6 +155,7 @@ fn cifar10_cnn() -> Preset {
         epochs: 10,
         validation_split: 0.0,
         vocabulary: None,
+        stop_words: false,
         train_examples: None,
     }
 }
@@ -180,6 +185,7 @@ fn autoencoder() -> Preset {
         epochs: 10,
         validation_split: 0.0,
         vocabulary: None,
+        stop_words: false,
         train_examples: None,
     }
 }
@@ -207,7 +213,7 @@ fn gpt_char() -> Preset {
     ];
     let mut from = "embedded".to_owned();
     for number in 1..=BLOCKS {
-        from = block(&mut layers, number, &from, [WIDTH, BLOCKS], true);
+        from = block(&mut layers, number, &from, WIDTH, [normal(0.02), normal(0.02 / ((2 * BLOCKS) as f64).sqrt())], true);
     }
     layers.push(LayerSpec::from(layer_norm()).named("norm"));
     let output = Dense { kernel_initializer: normal(0.02), use_bias: false, ..Dense::new(VOCABULARY, Activation::Linear) };
@@ -230,31 +236,32 @@ fn gpt_char() -> Preset {
         epochs: 1,
         validation_split: TEXT_VALIDATION,
         vocabulary: None,
+        stop_words: false,
         train_examples: None,
     }
 }
 
-/// Attention of 4 heads and two dense layers, each behind a norm and beside a path that leads around it: one of `blocks` such blocks. Gives the name of
-/// what comes out.
-fn block(layers: &mut Vec<LayerSpec>, number: usize, from: &str, [width, blocks]: [usize; 2], causal: bool) -> String {
-    let residual = 0.02 / ((2 * blocks) as f64).sqrt();
+/// Attention of 4 heads and two dense layers, each behind a norm and beside a path that leads around it. Kernels begin as `kernels` says, those before a
+/// sum as the second. Gives the name of what comes out.
+fn block(layers: &mut Vec<LayerSpec>, number: usize, from: &str, width: usize, kernels: [Init; 2], causal: bool) -> String {
+    let [kernel, residual] = kernels;
     let name = |part: &str| format!("block_{number}_{part}");
     let (attention, joined, contract, out) = (name("attention"), name("attended"), name("contract"), name("out"));
     let heads = MultiHeadAttention {
         use_causal_mask: causal,
-        kernel_initializer: normal(0.02),
-        output_initializer: Some(normal(residual)),
+        kernel_initializer: kernel.clone(),
+        output_initializer: Some(residual.clone()),
         ..MultiHeadAttention::new(4, width / 4)
     };
-    let product = |units: usize, activation: Activation, stddev: f64| -> Layer {
-        Dense { kernel_initializer: normal(stddev), ..Dense::new(units, activation) }.into()
+    let product = |units: usize, activation: Activation, kernel_initializer: Init| -> Layer {
+        Dense { kernel_initializer, ..Dense::new(units, activation) }.into()
     };
     layers.extend([
         LayerSpec::from(layer_norm()).named(&name("norm_1")),
         LayerSpec::from(Layer::from(heads)).named(&attention),
         LayerSpec::from(Layer::from(Add {})).named(&joined).reading(&[from, &attention]),
         LayerSpec::from(layer_norm()).named(&name("norm_2")),
-        LayerSpec::from(product(4 * width, Activation::Gelu, 0.02)).named(&name("expand")),
+        LayerSpec::from(product(4 * width, Activation::Gelu, kernel)).named(&name("expand")),
         LayerSpec::from(product(width, Activation::Linear, residual)).named(&contract),
         LayerSpec::from(Layer::from(Add {})).named(&out).reading(&[&joined, &contract]),
     ]);
@@ -282,6 +289,7 @@ fn newsgroups_tfidf() -> Preset {
         epochs: 10,
         validation_split: 0.2,
         vocabulary: None,
+        stop_words: false,
         train_examples: None,
     }
 }
@@ -311,6 +319,7 @@ fn newsgroups_cnn() -> Preset {
         epochs: 10,
         validation_split: 0.2,
         vocabulary: None,
+        stop_words: false,
         train_examples: None,
     }
 }
@@ -327,6 +336,7 @@ fn sentiment(name: &str, recurrent: Layer) -> Preset {
         epochs: 3,
         validation_split: 0.1,
         vocabulary: None,
+        stop_words: false,
         train_examples: None,
     }
 }
@@ -346,6 +356,7 @@ fn backprop_by_hand() -> Preset {
         epochs: 1000,
         validation_split: 0.0,
         vocabulary: None,
+        stop_words: false,
         train_examples: None,
     }
 }
@@ -361,6 +372,7 @@ fn sigmoid_2_2_1() -> Preset {
         epochs: 1000,
         validation_split: 0.0,
         vocabulary: None,
+        stop_words: false,
         train_examples: None,
     }
 }
@@ -380,6 +392,7 @@ fn linear_regression() -> Preset {
         epochs: 100,
         validation_split: 0.0,
         vocabulary: None,
+        stop_words: false,
         train_examples: None,
     }
 }

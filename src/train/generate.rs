@@ -2,9 +2,8 @@
 //! and again.
 
 use super::Session;
-use super::evaluate::Forward;
 use super::session::bad;
-use crate::backend::{Backend, Feed};
+use crate::backend::Backend;
 use crate::data::{DataKind, END};
 use crate::error::{Error, ErrorCode, Result};
 use crate::tensor::{DType, Meta, Rng, falling_order};
@@ -216,11 +215,7 @@ impl<B: Backend> Session<B> {
 
     /// Logits (or logarithms of probabilities) at a position of one example.
     async fn logits(&mut self, x: &[f32], position: usize, vocabulary: usize) -> Result<Vec<f32>> {
-        self.inference(1).await?;
-        if let Some(compiled) = self.infer.get_mut(&1) {
-            self.backend.write_input(&mut compiled.exec, 0, x)?;
-        }
-        let Forward { predictions, .. } = self.forward(1, Feed::Kept, true).await?;
+        let predictions = self.predict(x).await?;
         self.logits_at(&predictions, vocabulary, position)
     }
 

@@ -13,20 +13,12 @@ wire! {
     pub struct LoadReport {
         /// Variables of the model that have new values now: `"embedding.embeddings"`.
         pub taken: Vec<String>,
-        /// What the file holds and the model has no room for.
-        pub left: Vec<LeftOut>,
+        /// Tensors of the file that no variable of the model is called like.
+        pub unknown: Vec<String>,
+        /// Tensors of the file whose variable has another shape, or that are not of 32-bit floats.
+        pub misshapen: Vec<String>,
         /// Variables of the model that the file says nothing of, and that stay as they were.
         pub missing: Vec<String>,
-    }
-
-    /// A tensor that was not taken.
-    pub struct LeftOut {
-        /// Its name in the file.
-        pub name: String,
-        /// Its shape there.
-        pub shape: Vec<usize>,
-        /// The shape that the model's variable of that name has, if there is one.
-        pub wanted: Option<Vec<usize>>,
     }
 }
 
@@ -39,18 +31,17 @@ impl<B: Backend> Session<B> {
         let variables = self.variables().to_vec();
         let mut report = LoadReport::default();
         for (name, tensor) in file.iter().filter(|(name, _)| !name.starts_with(OPTIMIZER)) {
-            match variables.iter().find(|variable| variable.name == name) {
+            let list = match variables.iter().find(|variable| variable.name == name) {
                 Some(variable) if tensor.shape() == &variable.shape[..] && tensor.dtype() == Dtype::F32 => {
                     self.backend.write(variable.group, variable.offset, &cells(tensor.data()))?;
-                    report.taken.push(name.to_owned());
+                    &mut report.taken
                 }
-                other => {
-                    let wanted = other.map(|variable| variable.shape.to_vec());
-                    report.left.push(LeftOut { name: name.to_owned(), shape: tensor.shape().to_vec(), wanted });
-                }
-            }
+                Some(_) => &mut report.misshapen,
+                None => &mut report.unknown,
+            };
+            list.push(name.to_owned());
         }
-        let is_missing = |name: &&String| !report.taken.contains(name);
+        let is_missing = |name: &&String| !report.taken.contains(name) && !report.misshapen.contains(name);
         report.missing = variables.iter().map(|variable| &variable.name).filter(is_missing).cloned().collect();
         self.history.changed = true;
         self.team_is_behind = true;

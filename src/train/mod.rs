@@ -29,7 +29,7 @@ pub use evaluate::{Answered, Cell, Evaluation, Evaluator};
 pub use generate::{Candidate, GenerateOptions, Generated};
 pub use health::{Distribution, HealthReport, LayerHealth, ParameterHealth};
 pub use journey::Journey;
-pub use load::{LeftOut, LoadReport};
+pub use load::LoadReport;
 pub use program::ProgramWalk;
 pub use run::{EpochEnd, Run, RunOptions, RunResult, Status};
 pub use session::{Compiled, Session, Settings};

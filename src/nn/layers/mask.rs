@@ -57,11 +57,28 @@ impl MaskedLMMaskGenerator {
         }
     }
 
-    /// The first random token: behind those that are not selectable, where these are the first.
-    fn first(&self) -> usize {
+    /// How many tokens are not selectable, if they are the first ones.
+    fn lowest(&self) -> Option<usize> {
         let first = self.unselectable_token_ids.len();
         let lowest = (0..first).all(|token| self.unselectable_token_ids.contains(&token));
-        if lowest && first < self.vocabulary_size { first } else { 0 }
+        (lowest && (1..self.vocabulary_size).contains(&first)).then_some(first)
+    }
+
+    /// 1 for each token that may be hidden.
+    fn words(&self, cx: &mut LayerCx, x: NodeId) -> Result<NodeId> {
+        if let Some(first) = self.lowest() {
+            let last = cx.graph.constant((first - 1) as f32);
+            return cx.graph.greater(x, last);
+        }
+        let one = cx.graph.constant(1.0);
+        let shape = cx.graph.shape(x).clone();
+        let mut words = cx.graph.broadcast_to(one, shape)?;
+        for &token in &self.unselectable_token_ids {
+            let token = cx.graph.constant(token as f32);
+            let is_token = cx.graph.equal(x, token)?;
+            words = cx.graph.sub(words, is_token)?;
+        }
+        Ok(words)
     }
 }
 
@@ -76,13 +93,7 @@ impl Build for MaskedLMMaskGenerator {
         if cx.graph.node(x).meta.dtype != DType::Index || shape.rank() != 2 {
             return Err(bad_input("MaskedLMMaskGenerator", "tokens, which only the model's input is", &shape));
         }
-        let one = cx.graph.constant(1.0);
-        let mut words = cx.graph.broadcast_to(one, shape)?;
-        for &token in &self.unselectable_token_ids {
-            let token = cx.graph.constant(token as f32);
-            let is_token = cx.graph.equal(x, token)?;
-            words = cx.graph.sub(words, is_token)?;
-        }
+        let words = self.words(cx, x)?;
         cx.name(words, "words");
         let unmasked = cx.graph.scalar(&format!("{UNMASKED}:{}", cx.name), (1.0 - self.mask_selection_rate) as f32);
         let drawn = cx.graph.dropout(words, unmasked)?;
@@ -96,7 +107,7 @@ impl Build for MaskedLMMaskGenerator {
             mask: self.mask_token_id,
             mask_rate: self.mask_token_rate as f32,
             random_rate: self.random_token_rate as f32,
-            first: self.first(),
+            first: self.lowest().unwrap_or(0),
             vocabulary: self.vocabulary_size,
         };
         cx.graph.mask_tokens(x, hidden, mask)

@@ -10,7 +10,7 @@ const WIDTH: usize = 64;
 const CONTEXT: usize = 64;
 const BLOCKS: usize = 2;
 /// Tokens of the data: padding, unknown, and the most frequent words.
-const VOCABULARY: usize = 5000;
+const VOCABULARY: usize = 3000;
 /// The token of a hidden word, one behind them.
 const MASK: usize = VOCABULARY;
 
@@ -27,7 +27,8 @@ fn table(reverse: bool) -> Layer {
     .into()
 }
 
-/// Two pre-LN blocks of 4 heads over 64 words, which look both ways but not at padding: 424,640 parameters, of which the table has 320,064.
+/// Two pre-LN blocks of 4 heads over 64 words, which look both ways but not at padding. Kernels begin about 1 / √64 large, so that a
+/// word sees the others from the first step on: with GPT's 0.02, at this width, it takes long to begin. In all 296,256 parameters, of which the table has 192,064.
 fn encoder(layers: &mut Vec<LayerSpec>) {
     layers.extend([
         LayerSpec::from(table(false)).named("tokens"),
@@ -36,19 +37,24 @@ fn encoder(layers: &mut Vec<LayerSpec>) {
     ]);
     let mut from = "embedded".to_owned();
     for number in 1..=BLOCKS {
-        from = block(layers, number, &from, [WIDTH, BLOCKS], false);
+        from = block(layers, number, &from, WIDTH, [normal(0.125), normal(0.1)], false);
     }
     layers.push(LayerSpec::from(layer_norm()).named("norm"));
 }
 
-/// Masked-token pre-training on the reviews' own texts; nobody has labelled anything.
+/// Masked-token pre-training on the reviews' own texts, without stop words; nobody has labelled anything. Of the known words 40 % are hidden instead of BERT's
+/// 15 %: so short a training learns more where more is asked of it (Wettig et al. 2023).
 pub(super) fn bert_mini() -> Preset {
-    let mask = MaskedLMMaskGenerator { unselectable_token_ids: vec![0, 1], ..MaskedLMMaskGenerator::new(VOCABULARY, MASK) };
+    let mask = MaskedLMMaskGenerator {
+        mask_selection_rate: 0.4,
+        unselectable_token_ids: vec![0, 1],
+        ..MaskedLMMaskGenerator::new(VOCABULARY, MASK)
+    };
     let mut layers = vec![LayerSpec::from(Layer::from(mask)).named("mask")];
     encoder(&mut layers);
     layers.push(LayerSpec::from(table(true)).named("guess").sharing("tokens"));
     let loss = SparseCategoricalCrossentropy { from_logits: true, target: Target::Input, ..SparseCategoricalCrossentropy::default() };
-    let rate = CosineDecay { initial_learning_rate: 0.0, decay_steps: 2715, alpha: 0.1, warmup_target: Some(2e-3), warmup_steps: 100 };
+    let rate = CosineDecay { initial_learning_rate: 0.0, decay_steps: 1589, alpha: 0.1, warmup_target: Some(3e-3), warmup_steps: 100 };
     let optimizer = AdamW {
         learning_rate: LearningRate::Cosine(rate),
         beta_2: 0.99,
@@ -63,14 +69,15 @@ pub(super) fn bert_mini() -> Preset {
         loss: LossSpec::SparseCategoricalCrossentropy(loss),
         optimizer: optimizer.into(),
         batch_size: 32,
-        epochs: 5,
+        epochs: 3,
         validation_split: 0.1,
         vocabulary: None,
+        stop_words: true,
         train_examples: None,
     }
 }
 
-/// The mean of what the encoder makes of a review's words, and one number of it, from 1,000 labelled reviews: little without pre-training.
+/// The mean of what the encoder makes of a review's words, and one number of it, from 500 labelled reviews: less without pre-training.
 pub(super) fn bert_mini_sentiment() -> Preset {
     let mut layers = Vec::new();
     encoder(&mut layers);
@@ -83,9 +90,10 @@ pub(super) fn bert_mini_sentiment() -> Preset {
         loss: LossSpec::BinaryCrossentropy(BinaryCrossentropy::default()),
         optimizer: Adam { learning_rate: 5e-4.into(), ..Adam::default() }.into(),
         batch_size: 32,
-        epochs: 10,
+        epochs: 6,
         validation_split: 0.1,
         vocabulary: Some(VOCABULARY),
-        train_examples: Some(1000),
+        stop_words: true,
+        train_examples: Some(500),
     }
 }

@@ -113,22 +113,19 @@ impl OpDef for MaskTokens {
 
     /// The random token is the first plus as many as u has passed of the equal parts of its range.
     fn explain(&self, _: &[&Meta], out: usize) -> Expr {
-        let number = |number: f32| Expr::Constant(f64::from(number));
         let u = Expr::Random { stream: self.stream, index: out };
-        let not = |expr: Expr| Expr::call(Pointwise::Sub, [Expr::Constant(1.0), expr]);
-        let below = |bound: f32| Expr::call(Pointwise::Greater, [number(bound), u.clone()]);
-        let (masked, changed) = (below(self.mask_rate), below(self.mask_rate + self.random_rate));
-        let hidden = Expr::call(Pointwise::Greater, [Expr::element(1, out), Expr::Constant(0.5)]);
-        let part = |k: usize| {
-            let bound = f64::from(self.mask_rate) + f64::from(self.random_rate) * k as f64 / self.choices() as f64;
-            Expr::call(Pointwise::Greater, [u.clone(), Expr::Constant(bound)])
-        };
-        let random = std::iter::once(Expr::Constant(self.first as f64)).chain((1..self.choices()).map(part)).collect();
-        let kept = not(Expr::Product(vec![hidden.clone(), changed.clone()]));
+        let above = |expr: &Expr, bound: f64| Expr::call(Pointwise::Greater, [expr.clone(), Expr::Constant(bound)]);
+        let not = |expr: &Expr| Expr::call(Pointwise::Sub, [Expr::Constant(1.0), expr.clone()]);
+        let (mask, random) = (f64::from(self.mask_rate), f64::from(self.random_rate));
+        let hidden = above(&Expr::element(1, out), 0.5);
+        let (beyond_mask, beyond_random) = (above(&u, mask), above(&u, f64::from(self.mask_rate + self.random_rate)));
+        let parts = (1..self.choices()).map(|k| above(&u, mask + random * k as f64 / self.choices() as f64));
+        let token = Expr::Sum(std::iter::once(Expr::Constant(self.first as f64)).chain(parts).collect());
+        let kept = not(&Expr::Product(vec![hidden.clone(), not(&beyond_random)]));
         Expr::Sum(vec![
             Expr::Product(vec![kept, Expr::element(0, out)]),
-            Expr::Product(vec![hidden.clone(), masked.clone(), Expr::Constant(self.mask as f64)]),
-            Expr::Product(vec![hidden, changed, not(masked), Expr::Sum(random)]),
+            Expr::Product(vec![hidden.clone(), not(&beyond_mask), Expr::Constant(self.mask as f64)]),
+            Expr::Product(vec![hidden, beyond_mask, not(&beyond_random), token]),
         ])
     }
 

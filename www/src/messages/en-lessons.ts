@@ -131,23 +131,23 @@ export const lessons: Lessons = {
   "bert-mini": {
     title: "A small BERT: guessing hidden words",
     text: [
-      "Of each film review the network sees the first 64 words, 15 % of them hidden, and learns to say which they are. Nobody has to label anything: the text is its own answer.",
-      "Two blocks of attention with four heads look both ways, but not at padding. Of the hidden words 80 % become [MASK], 10 % any other word, 10 % stay; only they count in the loss. About 425,000 parameters, of which the table of words, which also gives the scores, has 320,000.",
+      "Of each film review the network sees the first 64 words that say something (stop words are left out), 40 % of them hidden, and learns to say which they are. Nobody has to label anything: the text is its own answer.",
+      "Two blocks of attention with four heads look both ways, but not at padding. Of the hidden words 80 % become [MASK], 10 % any other word, 10 % stay; only they count in the loss. BERT itself hides 15 %; in so short a training more is learned where more is asked. About 296,000 parameters, of which the table of words, which also gives the scores, has 192,000.",
     ],
     next: [
-      { text: "Train: some minutes on a CPU. Below the curves, hide words of your own and see the guesses." },
+      { text: "Train: about five minutes on a CPU. Below the curves, hide words of your own and see the guesses." },
       { text: "Then, under Weights, go on with opinions: the encoder takes along what it has learned.", address: "#/bert-mini-sentiment" },
     ],
   },
   "bert-mini-sentiment": {
     title: "BERT on opinions: fine-tuning",
     text: [
-      "The same encoder, the mean of what it makes of the words, and one number of it: good or bad. Only 1,000 reviews are labelled.",
-      "From scratch, 1,000 reviews are too few to learn what words mean. With the weights of the pre-trained encoder, that is known before the first label.",
+      "The same encoder, the mean of what it makes of the words, and one number of it: good or bad. Only 500 reviews are labelled.",
+      "From scratch, 500 reviews are too few to learn what words mean. With the weights of the pre-trained encoder, that is known before the first label.",
     ],
     next: [
       { text: "Train from scratch, and keep the run as a comparison." },
-      { text: "Open the pre-training, train it, go on with its weights here, and train on the same 1,000 reviews.", address: "#/bert-mini" },
+      { text: "Open the pre-training, train it, go on with its weights here, and train on the same 500 reviews.", address: "#/bert-mini" },
       { text: "Shut the locks of the encoder's layers: then only the last layer learns, and the stepper shows that no gradient flows into the others." },
       { text: "Under Optimizer, label more reviews: with 18,000 of them, does pre-training still pay?", address: "#/bert-mini-sentiment?train_examples=18000" },
     ],

@@ -108,12 +108,12 @@ class Centre extends View {
       return html`${store.isWelcome.value ? this.#title() : nothing}<gs-stepper></gs-stepper>${window ? html`<gs-window></gs-window>` : nothing}`;
     }
     // The opening page shows neither: loaded when wanted.
-    if (!store.isWelcome.value) void import("./curves.js");
+    if (!store.isWelcome.value) void Promise.all([import("./curves.js"), import("./transfer.js")]);
     return html`
       ${this.#title()}
       <gs-cards></gs-cards>
       ${this.#small()}
-      ${store.isWelcome.value ? nothing : html`<gs-curves></gs-curves>`}
+      ${store.isWelcome.value ? nothing : html`<gs-curves></gs-curves><gs-transfer></gs-transfer>`}
       ${store.isGame.value ? (void import("./game.js"), html`<gs-game></gs-game>`) : nothing}
       ${bottleneck.value ? (void import("./latent.js"), html`<gs-latent></gs-latent>`) : nothing}
       ${isText() ? (void import("./writing.js"), html`<gs-writing></gs-writing>`) : isPairs() ? (void import("./pairs.js"), html`<gs-translating></gs-translating>`) : nothing}

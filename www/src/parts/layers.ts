@@ -135,12 +135,11 @@ class Layers extends View {
     const on = known !== undefined && known.name === lookedAt();
     const fields = layerFields(layer);
     return html`<li class="layer ${on ? "on" : ""} ${known?.error ? "wrong" : ""} ${this.#dragged === k ? "dragged" : ""}" @keydown=${(event: KeyboardEvent) => this.#keys(event, k)}>
-      <span class="grip" @pointerdown=${(event: PointerEvent) => this.#grab(event, k)} title=${t("layers.drag")}>${icons.grip}</span>
+      <span class="handles"><span class="grip" @pointerdown=${(event: PointerEvent) => this.#grab(event, k)} title=${t("layers.drag")}>${icons.grip}</span>${this.#lock(layer, k, (known?.parameters ?? 0) + (known?.frozen ?? 0))}</span>
       <button class="layer-name" aria-expanded=${open} @click=${toggle}>
         <b>${layer.type}</b> <small>${summary(layer)}</small>
       </button>
       <span class="layer-shape">${shape(known?.outputShape)}<small>${known?.frozen ? t("layers.frozen", { n: known.frozen }) : known?.parameters ? t("layers.parameters", { n: known.parameters }) : nothing}</small></span>
-      ${this.#lock(layer, k, (known?.parameters ?? 0) + (known?.frozen ?? 0))}
       ${known?.error ? html`<p class="why" role="alert">${errorText({ code: known.error.code, args: known.error.args as Record<string, string> })}</p>` : nothing}
       ${open
         ? html`<div class="layer-form">
@@ -171,7 +170,6 @@ class Layers extends View {
           select.value = "";
         }}><option value="" hidden></option>${Object.keys(LAYER_FIELDS).map((type) => html`<option>${type}</option>`)}</select></label>
       ${store.dirty.value ? pendingChange() : nothing}
-      ${store.isWelcome.value ? nothing : (void import("./transfer.js"), html`<gs-transfer></gs-transfer>`)}
     </section>`;
   }
 }

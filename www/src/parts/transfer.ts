@@ -1,6 +1,5 @@
 import { html, nothing } from "lit";
 import style from "../../styles/transfer.css";
-import { shape } from "../lib/format.js";
 import { adopt } from "../lib/style.js";
 import { View } from "../lib/view.js";
 import { lesson, t } from "../messages/index.js";
@@ -59,13 +58,12 @@ class Transfer extends View {
   #report() {
     const report = store.loaded.value;
     if (!report) return nothing;
-    const { taken, left, missing, from } = report;
+    const { taken, unknown, misshapen, missing, from } = report;
     const names = (text: string, list: readonly string[]) => (list.length ? html`<details><summary>${text}</summary><ul class="mono">${list.map((name) => html`<li>${name}</li>`)}</ul></details>` : nothing);
-    const why = ({ name, shape: its, wanted }: (typeof left)[number]): string =>
-      wanted ? t("transfer.shape", { name, shape: shape(its) || "1", wanted: shape(wanted) || "1" }) : t("transfer.unknown", { name });
     return html`<div class="report" role="status"><p>${taken.length ? t("transfer.from", { name: titled(from) }) : t("transfer.nothing", { name: titled(from) })}</p>
       ${names(t("transfer.taken", { n: taken.length }), taken)}
-      ${names(t("transfer.left", { n: left.length }), left.map(why))}
+      ${names(t("transfer.misshapen", { n: misshapen.length }), misshapen)}
+      ${names(t("transfer.unknown", { n: unknown.length }), unknown)}
       ${names(t("transfer.missing", { n: missing.length }), missing)}</div>`;
   }
 
@@ -79,7 +77,7 @@ class Transfer extends View {
         void this.#read(event.dataTransfer?.files);
       }}>
       <h2>${t("transfer.title")}</h2>
-      ${others.map((name) => html`<button class="wide" ?disabled=${busy} title=${t("transfer.goOnWhy")} @click=${() => carry(() => goTo(name))}>${t("transfer.goOn", { name: titled(name) })}</button>`)}
+      ${others.map((name) => html`<button ?disabled=${busy} title=${t("transfer.goOnWhy")} @click=${() => carry(() => goTo(name))}>${t("transfer.goOn", { name: titled(name) })}</button>`)}
       <div class="buttons">
         <button ?disabled=${busy} title=${t("transfer.keepWhy")} @click=${() => keep()}>${t("transfer.keep")}</button>
         <button ?disabled=${busy} @click=${() => this.#download()}>${t("transfer.download")}</button>

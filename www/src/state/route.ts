@@ -19,10 +19,10 @@ interface Address {
 
 /** The settings that a preset begins with. */
 export function setupOf(preset: Preset): store.Setup {
-  const { name, model, data, loss, optimizer, batchSize, epochs, validationSplit, vocabulary, trainExamples } = preset;
+  const { name, model, data, loss, optimizer, batchSize, epochs, validationSplit, vocabulary, stopWords, trainExamples } = preset;
   // What one trains on stays as it was chosen.
   const { backend, workers } = store.setup.value ?? { backend: "auto", workers: 1 };
-  return { preset: name, model, data, loss, optimizer, batchSize, epochs, validationSplit, trainExamples: trainExamples ?? undefined, documents: vocabulary ? { vocabulary } : undefined, seed: 0, backend, workers };
+  return { preset: name, model, data, loss, optimizer, batchSize, epochs, validationSplit, trainExamples: trainExamples ?? undefined, documents: vocabulary || stopWords ? { ...(vocabulary ? { vocabulary } : {}), ...(stopWords ? { stopWords } : {}) } : undefined, seed: 0, backend, workers };
 }
 
 /** Reads `#/mnist-cnn?seed=3&learning_rate=0.01`: what is understood is used, and the first thing that is not is named. */
