@@ -1,7 +1,7 @@
 //! From a spec to a graph.
 
 use super::adversarial::Game;
-use super::layers::Build;
+use super::layers::{Build, Layer};
 use super::loss::Scores;
 use super::spec::INPUT;
 use super::{Init, LayerSpec, LossSpec, ModelSpec, Regularizer};
@@ -82,23 +82,24 @@ pub fn build_from(spec: &ModelSpec, batch: usize, mode: Mode, loss: Option<&Loss
         return Err(out_of_range("layers", "at least one layer", "none").at("layers"));
     }
     let adversarial = loss.and_then(LossSpec::adversarial);
-    let unrolled = adversarial.map(|adversarial| adversarial.unroll(spec)).transpose()?;
-    let own = spec.layers.len();
-    let spec = unrolled.as_ref().unwrap_or(spec);
+    let parts = match adversarial {
+        Some(adversarial) => adversarial.unroll(spec)?,
+        None => spec.layers.iter().zip(&names(spec)).map(|(layer, name)| Part::of(layer, name)).collect(),
+    };
     let mut assembly = Assembly::new(spec, batch, mode, loss.is_some())?;
-    for (layer, name) in spec.layers.iter().zip(&names(spec)) {
-        assembly.layer(layer, name)?;
-        if from == Some(name.as_str()) {
+    for part in &parts {
+        assembly.layer(part)?;
+        if from == Some(part.name.as_str()) {
             assembly.put_in();
         }
-        if adversarial.is_some_and(|adversarial| adversarial.generator == *name) {
+        if adversarial.is_some_and(|adversarial| adversarial.generator == part.name) {
             assembly.before = Some((assembly.graph.variables().len(), assembly.penalties.len()));
         }
     }
     if mode == Mode::Train && loss.is_some() && assembly.graph.flat_len(Group::Parameters) == 0 {
         return Err(out_of_range("layers", "at least one layer with parameters", "none").at("layers"));
     }
-    let output = assembly.layers[own - 1].output;
+    let output = assembly.layers[spec.layers.len() - 1].output;
     let (scores, game) = match (loss, adversarial) {
         (_, Some(adversarial)) => {
             let generated = assembly.output;
@@ -112,6 +113,23 @@ pub fn build_from(spec: &ModelSpec, batch: usize, mode: Mode, loss: Option<&Loss
     let logits = super::loss::before_last(&graph, output).map_or(output, |(logits, _)| logits);
     let Scores { y, loss, losses, correct_each, correct } = scores;
     Ok(Built { graph, x, y, logits, output, loss, losses, correct_each, correct, game, layers })
+}
+
+/// A layer in its place in a graph.
+pub(super) struct Part<'a> {
+    pub layer: &'a Layer,
+    pub name: String,
+    /// What it reads; the layer before it if nothing is said.
+    pub inputs: Option<Vec<String>>,
+    /// Whose variables it has.
+    pub shares: Option<String>,
+}
+
+impl<'a> Part<'a> {
+    /// As the spec says.
+    pub fn of(spec: &'a LayerSpec, name: &str) -> Self {
+        Self { layer: &spec.layer, name: name.to_owned(), inputs: spec.inputs.clone(), shares: spec.shares.clone() }
+    }
 }
 
 /// A model being built, layer by layer.
@@ -146,7 +164,8 @@ impl Assembly {
     }
 
     /// Appends a layer. A name that was given must be new.
-    pub fn layer(&mut self, spec: &LayerSpec, name: &str) -> Result<()> {
+    pub fn layer(&mut self, spec: &Part) -> Result<()> {
+        let name = spec.name.as_str();
         let place = |error: Error| error.at(name);
         if self.layers.iter().any(|layer| layer.name == name) || name.is_empty() || name == INPUT || name.contains(['/', '.']) {
             return Err(place(out_of_range("name", "unique, without / and ., and not input", name)));
@@ -194,7 +213,7 @@ impl Assembly {
     }
 
     /// What a layer reads: as many values as it can take.
-    fn inputs(&self, spec: &LayerSpec) -> Result<Vec<NodeId>> {
+    fn inputs(&self, spec: &Part) -> Result<Vec<NodeId>> {
         let inputs = match &spec.inputs {
             Some(names) => names.iter().map(|name| self.output_of(name)).collect::<Result<Vec<_>>>()?,
             None => vec![self.output],
