@@ -2,10 +2,10 @@
 //! real (Goodfellow et al. 2014). A spec is one chain, noise to generator to discriminator; here the discriminator is put a second time, with
 //! the same variables, on the data, and both losses are made. A training step computes both gradients from this one forward pass.
 
-use super::build::{Assembly, names};
+use super::build::{Assembly, Part, names};
 use super::loss::{self, Last, Scores};
 use super::spec::INPUT;
-use super::{LayerSpec, ModelSpec, Reduction};
+use super::{ModelSpec, Reduction};
 use crate::error::{Error, ErrorCode, Result};
 use crate::fields::spec;
 use crate::graph::{Group, NodeId};
@@ -61,30 +61,27 @@ impl Adversarial {
     }
 
     /// The layers with the discriminator twice: on the data under its own names, and on what was generated with the same variables.
-    pub(super) fn unroll(&self, spec: &ModelSpec) -> Result<ModelSpec> {
+    pub(super) fn unroll<'a>(&self, spec: &'a ModelSpec) -> Result<Vec<Part<'a>>> {
         let names = names(spec);
         let end = names.iter().position(|name| *name == self.generator).map(|last| last + 1);
         let end = end.filter(|&end| end < names.len()).ok_or_else(|| {
             let kind = "layer before the last one";
             Error::new(ErrorCode::UnknownName, &[("kind", &kind), ("got", &self.generator)]).at("loss.generator")
         })?;
-        let named = |k: usize| spec.layers[k].clone().named(&names[k]);
-        let rename = |layer: &LayerSpec, first: bool, to: &dyn Fn(&str) -> String| match &layer.inputs {
-            Some(inputs) => Some(inputs.iter().map(|input| to(input)).collect()),
-            None => first.then(|| vec![to(&self.generator)]),
-        };
-        let judged = |name: &str| names[end..].iter().any(|of| of == name);
-        let real = |name: &str| if name == self.generator { INPUT.to_owned() } else { name.to_owned() };
-        let fake = |name: &str| if judged(name) { copy_of(name) } else { name.to_owned() };
-        let on_data = (end..names.len()).map(|k| LayerSpec { inputs: rename(&spec.layers[k], k == end, &real), ..named(k) });
-        let on_generated = (end..names.len()).map(|k| LayerSpec {
-            name: Some(copy_of(&names[k])),
-            inputs: rename(&spec.layers[k], k == end, &fake),
-            shares: Some(spec.layers[k].shares.clone().unwrap_or_else(|| names[k].clone())),
-            ..LayerSpec::from(spec.layers[k].layer.clone())
-        });
-        let layers = (0..end).map(named).chain(on_data).chain(on_generated).collect();
-        Ok(ModelSpec { input: spec.input.clone(), layers })
+        let fake = |name: &String| if names[end..].contains(name) { copy_of(name) } else { name.clone() };
+        let real = |name: &String| if *name == self.generator { INPUT.to_owned() } else { name.clone() };
+        let mut parts: Vec<Part> = spec.layers.iter().zip(&names).map(|(layer, name)| Part::of(layer, name)).collect();
+        for k in end..names.len() {
+            let inputs = match &spec.layers[k].inputs {
+                None if k == end => Some(vec![self.generator.clone()]),
+                inputs => inputs.clone(),
+            };
+            let shares = spec.layers[k].shares.as_ref().unwrap_or(&names[k]).clone();
+            let copied = inputs.as_ref().map(|inputs| inputs.iter().map(fake).collect());
+            parts.push(Part { layer: &spec.layers[k].layer, name: copy_of(&names[k]), inputs: copied, shares: Some(shares), trainable: true });
+            parts[k].inputs = inputs.map(|inputs| inputs.iter().map(real).collect());
+        }
+        Ok(parts)
     }
 
     /// Appends both losses. `real` and `fake` are the discriminator's outputs; the first of the penalties are the generator's.

@@ -1,7 +1,7 @@
 //! From a spec to a graph.
 
 use super::adversarial::Game;
-use super::layers::Build;
+use super::layers::{Build, Layer};
 use super::loss::Scores;
 use super::spec::INPUT;
 use super::{Init, LayerSpec, LossSpec, ModelSpec, Regularizer};
@@ -93,23 +93,24 @@ pub fn build_from(spec: &ModelSpec, batch: usize, mode: Mode, loss: Option<&Loss
         return Err(out_of_range("layers", "at least one layer", "none").at("layers"));
     }
     let adversarial = loss.and_then(LossSpec::adversarial);
-    let unrolled = adversarial.map(|adversarial| adversarial.unroll(spec)).transpose()?;
-    let own = spec.layers.len();
-    let spec = unrolled.as_ref().unwrap_or(spec);
+    let parts = match adversarial {
+        Some(adversarial) => adversarial.unroll(spec)?,
+        None => spec.layers.iter().zip(&names(spec)).map(|(layer, name)| Part::of(layer, name)).collect(),
+    };
     let mut assembly = Assembly::new(spec, batch, mode, loss.is_some())?;
-    for (layer, name) in spec.layers.iter().zip(&names(spec)) {
-        assembly.layer(layer, name)?;
-        if from == Some(name.as_str()) {
+    for part in &parts {
+        assembly.layer(part)?;
+        if from == Some(part.name.as_str()) {
             assembly.put_in();
         }
-        if adversarial.is_some_and(|adversarial| adversarial.generator == *name) {
+        if adversarial.is_some_and(|adversarial| adversarial.generator == part.name) {
             assembly.before = Some((assembly.graph.variables().len(), assembly.penalties.len()));
         }
     }
     if mode == Mode::Train && loss.is_some() && assembly.graph.flat_len(Group::Parameters) == 0 {
         return Err(out_of_range("layers", "at least one layer with parameters that are trained", "none").at("layers"));
     }
-    let output = assembly.layers[own - 1].output;
+    let output = assembly.layers[spec.layers.len() - 1].output;
     // Hidden tokens are what such a model is asked about, where it answers for each of them.
     let hidden = assembly.hidden.filter(|&hidden| assembly.graph.shape(output).starts_with(assembly.graph.shape(hidden)));
     let counted = hidden.or_else(|| mask_of(&assembly.masks, output));
@@ -126,6 +127,26 @@ pub fn build_from(spec: &ModelSpec, batch: usize, mode: Mode, loss: Option<&Loss
     let logits = super::loss::before_last(&graph, output).map_or(output, |(logits, _)| logits);
     let Scores { y, loss, losses, correct_each, correct, exact } = scores;
     Ok(Built { mode, graph, x, y, logits, output, loss, losses, correct_each, correct, exact, game, layers })
+}
+
+/// A layer in its place in a graph.
+pub(super) struct Part<'a> {
+    pub layer: &'a Layer,
+    pub name: String,
+    /// What it reads; the layer before it if nothing is said.
+    pub inputs: Option<Vec<String>>,
+    /// Whose variables it has.
+    pub shares: Option<String>,
+    /// Whether its variables are trained.
+    pub trainable: bool,
+}
+
+impl<'a> Part<'a> {
+    /// As the spec says.
+    pub fn of(spec: &'a LayerSpec, name: &str) -> Self {
+        let LayerSpec { layer, inputs, shares, trainable, .. } = spec;
+        Self { layer, name: name.to_owned(), inputs: inputs.clone(), shares: shares.clone(), trainable: *trainable }
+    }
 }
 
 /// A model being built, layer by layer.
@@ -163,7 +184,8 @@ impl Assembly {
     }
 
     /// Appends a layer. A name that was given must be new.
-    pub fn layer(&mut self, spec: &LayerSpec, name: &str) -> Result<()> {
+    pub fn layer(&mut self, spec: &Part) -> Result<()> {
+        let name = spec.name.as_str();
         let place = |error: Error| error.at(name);
         if self.layers.iter().any(|layer| layer.name == name) || name.is_empty() || name == INPUT || name.contains(['/', '.']) {
             return Err(place(out_of_range("name", "unique, without / and ., and not input", name)));
@@ -206,7 +228,7 @@ impl Assembly {
     }
 
     /// Whether a layer's variables are trained. Those that it shares are as the layer says whose they are.
-    fn trainable(&self, spec: &LayerSpec) -> Result<bool> {
+    fn trainable(&self, spec: &Part) -> Result<bool> {
         let Some(shared) = &spec.shares else { return Ok(spec.trainable) };
         self.output_of(shared)?;
         let owner = self.layers.iter().find(|layer| layer.name == *shared).is_none_or(|layer| layer.trainable);
@@ -226,7 +248,7 @@ impl Assembly {
     }
 
     /// What a layer reads: as many values as it can take.
-    fn inputs(&self, spec: &LayerSpec) -> Result<Vec<NodeId>> {
+    fn inputs(&self, spec: &Part) -> Result<Vec<NodeId>> {
         let inputs = match &spec.inputs {
             Some(names) => names.iter().map(|name| self.output_of(name)).collect::<Result<Vec<_>>>()?,
             None => vec![self.output],

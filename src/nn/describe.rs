@@ -1,6 +1,6 @@
 //! A spec looked at without building a session: what the editor shows.
 
-use super::build::{Assembly, Mode, names};
+use super::build::{Assembly, Mode, Part, names};
 use super::{LossSpec, ModelSpec};
 use crate::error::{Error, Result};
 use crate::graph::{Kind, Phase};
@@ -42,7 +42,7 @@ pub fn describe(spec: &ModelSpec) -> Result<ModelDescription> {
     let mut layers = Vec::with_capacity(spec.layers.len());
     let mut possible = true;
     for (layer, name) in spec.layers.iter().zip(names(spec)) {
-        let error = if possible { assembly.layer(layer, &name).err() } else { None };
+        let error = if possible { assembly.layer(&Part::of(layer, &name)).err() } else { None };
         possible &= error.is_none();
         let built = assembly.layers.last().filter(|_| possible);
         layers.push(LayerDescription {

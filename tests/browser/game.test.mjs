@@ -54,7 +54,7 @@ engineTest(
 /** Trains for about so long, then waits until it stands still. */
 async function trainFor(page, milliseconds) {
   await page.getByRole("button", { name: "Train", exact: true }).click();
-  await page.getByText(/Epoch \d+ · batch \d+/).waitFor({ timeout: 60_000 });
+  await page.getByText(/Epoch \d+ · batch \d+|\d+ of [\d,]+ epochs done/).first().waitFor({ timeout: 60_000 });
   await page.waitForTimeout(milliseconds);
   await page.getByRole("button", { name: "Pause" }).click();
   await page.getByRole("button", { name: "Train on" }).waitFor();

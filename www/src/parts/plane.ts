@@ -65,7 +65,7 @@ class Plane extends Drawing {
     data.labels.forEach((label, k) => {
       context.beginPath();
       context.arc(((data.x[2 * k]! - x0) / (x1 - x0)) * width, ((y1 - data.x[2 * k + 1]!) / (y1 - y0)) * height, radius, 0, 7);
-      context.fillStyle = classes > 2 ? css(CLASSES[label % CLASSES.length]!) : css(label > 0.5 ? positive : negative);
+      context.fillStyle = classes > 2 ? css(CLASSES[label % CLASSES.length]!) : css(label > 0.5 || store.isGame.peek() ? positive : negative);
       context.fill();
       context.lineWidth = 1.25;
       context.strokeStyle = css(zero);
