@@ -67,6 +67,7 @@ pub(super) fn gan_mnist() -> Preset {
         epochs: 2,
         validation_split: 0.0,
         train_examples: None,
+        stop_words: false,
         vocabulary: None,
     }
 }
@@ -86,6 +87,7 @@ pub(super) fn gan_2d() -> Preset {
         epochs: 1000,
         validation_split: 0.0,
         train_examples: None,
+        stop_words: false,
         vocabulary: None,
     }
 }

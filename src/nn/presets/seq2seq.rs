@@ -105,6 +105,7 @@ pub(super) fn seq2seq() -> Preset {
         epochs: 3,
         validation_split: 0.0,
         train_examples: None,
+        stop_words: false,
         vocabulary: None,
     }
 }
