@@ -17,16 +17,23 @@ const DIST: &str = "pkg/dist";
 /// the second where `WebAssembly.validate` accepts it.
 struct Variant {
     name: &'static str,
-    /// Added to the flags of `.cargo/config.toml`, for this crate alone: the variants share the compiled dependencies.
-    rustflags: &'static [&'static str],
+    /// Where its compiled crates are kept: those of other instructions would take their places.
+    target: &'static str,
+    /// A setting of Cargo's that adds to the flags of `.cargo/config.toml`.
+    config: &'static str,
     features: &'static str,
     optimizer: &'static [&'static str],
 }
 
-const BASE: Variant = Variant { name: "base", rustflags: &[], features: "", optimizer: &[] };
+const BASE: Variant = Variant { name: "base", target: "wasm", config: "", features: "", optimizer: &[] };
 
-const RELAXED: Variant =
-    Variant { name: "relaxed", rustflags: &["-C", "target-feature=+relaxed-simd"], features: "", optimizer: &["--enable-relaxed-simd"] };
+const RELAXED: Variant = Variant {
+    name: "relaxed",
+    target: "wasm-relaxed",
+    config: r#"target.wasm32-unknown-unknown.rustflags=["-C", "target-feature=+relaxed-simd"]"#,
+    features: "",
+    optimizer: &["--enable-relaxed-simd"],
+};
 
 /// What the browser tests load: both variants with the suites that run over every kernel and every op.
 const SELFTESTS: [Variant; 2] = [
@@ -113,17 +120,20 @@ fn build_core(project: &Project, variant: &Variant, folder: &Path) -> Result<()>
     let stem = format!("gradscope_{}", variant.name);
     let outputs = [folder.join(format!("{stem}.js")), folder.join(format!("{stem}_bg.wasm"))];
     let inputs = core_inputs(project)?
-        .setting(&variant.rustflags.join(" "))
+        .setting(variant.config)
         .setting(variant.features)
         .setting(&[OPTIMIZER, variant.optimizer].concat().join(" "));
     stage(project, &format!("wasm core, {}", variant.name), inputs, &outputs, || {
-        let target = project.target.join("wasm");
+        let target = project.target.join(variant.target);
         let mut cargo = project.command("cargo");
         cargo.args(["rustc", "--release", "--lib", "--crate-type", "cdylib", "--package", "gradscope"]);
         cargo.args(["--target", WASM, "--features", variant.features]).arg("--target-dir").arg(&target);
         // RUSTFLAGS would replace the flags of the configuration, which the core needs.
         cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
-        run(cargo.arg("--").args(variant.rustflags))?;
+        if !variant.config.is_empty() {
+            cargo.args(["--config", variant.config]);
+        }
+        run(&mut cargo)?;
         let compiled = target.join(WASM).join("release/gradscope.wasm");
 
         let bound = target.join("bound");

@@ -9,7 +9,7 @@ fn mask(set: bool) -> f32 {
 /// Four f32 lanes.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
-pub(in crate::simd) struct V([f32; 4]);
+pub(crate) struct V([f32; 4]);
 
 #[allow(missing_docs)]
 impl V {

@@ -12,7 +12,7 @@ macro_rules! sse2 {
 /// Four f32 lanes.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
-pub(in crate::simd) struct V(__m128);
+pub(crate) struct V(__m128);
 
 #[allow(missing_docs)]
 impl V {

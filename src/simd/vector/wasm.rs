@@ -5,7 +5,7 @@ use core::arch::wasm32::*;
 /// Four f32 lanes.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
-pub(in crate::simd) struct V(v128);
+pub(crate) struct V(v128);
 
 #[allow(missing_docs)]
 impl V {
