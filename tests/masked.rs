@@ -161,7 +161,7 @@ fn padding_is_not_seen() -> Result<()> {
 fn reviews() -> Result<Rc<Dataset>> {
     let info = DatasetInfo { classes: vec!["bad".into(), "good".into()], ..Dataset::text_info("reviews", "Reviews") };
     let line = |k: usize| {
-        let kind = if k % 2 == 0 { "dull and slow" } else { "bright and quick" };
+        let kind = if k.is_multiple_of(2) { "dull and slow" } else { "bright and quick" };
         (k % 2, format!("the film number {} was {kind}", ["one", "two", "three", "four", "five"][k % 5]))
     };
     let corpus = |range: std::ops::Range<usize>| {
