@@ -68,7 +68,7 @@ fn mnist_cnn_has_keras_parameters() {
 
 #[test]
 fn every_preset_builds_and_survives_json() {
-    assert_eq!(presets().len(), 12);
+    assert_eq!(presets().len(), 13);
     for preset in presets() {
         for mode in [Mode::Train, Mode::Infer] {
             let built = build(&preset.model, preset.batch_size, mode, Some(&preset.loss)).expect("a graph");
