@@ -162,7 +162,7 @@ impl Task {
         while (0..2).any(|part| columns[part][1].len() < COUNTS[part] * target) {
             let [mut given, mut wanted] = (self.draw)(&mut Rng::new(1, number));
             number += 1;
-            let part = usize::from(hash(&given) % PARTS == 0);
+            let part = usize::from(hash(&given).is_multiple_of(PARTS));
             let [x, y] = &mut columns[part];
             if y.len() == COUNTS[part] * target {
                 continue;

@@ -121,7 +121,7 @@ impl<B: Backend> Session<B> {
     /// Goes on with `prompt`. The model sees the last tokens, as many as its input holds; fewer than that stand at its beginning, with what a
     /// causal model does not see behind them. An empty prompt begins with token 0: in a text mostly the end of a line.
     pub async fn generate(&mut self, prompt: &[u32], options: &GenerateOptions) -> Result<Vec<Generated>> {
-        self.write(None, if prompt.is_empty() { &[0] } else { prompt }, options).await
+        self.write(None, prompt, options).await
     }
 
     /// Answers `source` after what the answer is so far, up to its end ([`END`], which is the last token then) or as long as a target can be. An
@@ -134,7 +134,7 @@ impl<B: Backend> Session<B> {
     pub async fn write(&mut self, source: Option<&str>, so_far: &[u32], options: &GenerateOptions) -> Result<Vec<Generated>> {
         options.check()?;
         let (context, vocabulary) = self.language_model(source.is_some())?;
-        let mut tokens = so_far.to_vec();
+        let mut tokens = if so_far.is_empty() && source.is_none() { vec![0] } else { so_far.to_vec() };
         if let Some(&token) = tokens.iter().find(|&&token| token as usize >= vocabulary) {
             let index = 0;
             return Err(Error::new(ErrorCode::TokenOutOfRange, &[("token", &token), ("index", &index), ("vocabulary", &vocabulary)]));

@@ -200,13 +200,10 @@ impl Desk {
             Request::Walk { walk, number } => self.walk(walk, number, buffers).await,
             Request::Generate { prompt, source, options } => {
                 let session = self.session()?;
-                let mut tokens = match prompt {
+                let tokens = match prompt {
                     Some(text) => session.data().encode(&text)?,
                     None => floats(&buffers.get(0)).into_iter().map(|token| token as u32).collect(),
                 };
-                if tokens.is_empty() && source.is_none() {
-                    tokens.push(0);
-                }
                 plain(to_js(&session.write(source.as_deref(), &tokens, &options).await?))
             }
             Request::Guess { split, index, hidden, candidates } => {
