@@ -35,7 +35,7 @@ fn model() -> ModelSpec {
 
 fn settings(model: ModelSpec, loss: &Value) -> Settings {
     let optimizer = OptimizerSpec::from_json(&json!({ "type": "Adam", "learning_rate": 0.01 })).expect("an optimizer");
-    Settings { model, loss: LossSpec::from_json(loss).expect("a loss"), optimizer, batch_size: 6, seed: 1, validation_split: 0.0 }
+    Settings { model, loss: LossSpec::from_json(loss).expect("a loss"), optimizer, batch_size: 6, seed: 1, validation_split: 0.0, train_examples: None }
 }
 
 fn plain() -> Value {
@@ -288,6 +288,7 @@ fn the_game_in_the_plane_reaches_the_ring() -> Result<()> {
             batch_size: preset.batch_size,
             seed,
             validation_split: 0.0,
+            train_examples: None,
         };
         let clock = std::time::Instant::now();
         pollster::block_on(async {

@@ -109,6 +109,7 @@ fn what_was_brought_trains_and_is_evaluated() {
         batch_size: 2,
         seed: 1,
         validation_split: 0.0,
+        train_examples: None,
     };
     let data = Rc::new(pictures(named(&["cat", "dog"], 2)).expect("pictures"));
     let mut session = block_on(Session::new(Cpu::new(), settings, data)).expect("a session");

@@ -95,7 +95,7 @@ fn some(set: &Dataset, train: usize, test: usize) -> Dataset {
 
 fn settings(model: ModelSpec) -> Settings {
     let nn::Preset { loss, optimizer, batch_size, .. } = preset("seq2seq").expect("a preset");
-    Settings { model, loss, optimizer, batch_size, seed: 1, validation_split: 0.0 }
+    Settings { model, loss, optimizer, batch_size, seed: 1, validation_split: 0.0, train_examples: None }
 }
 
 fn session(settings: Settings, data: Dataset) -> Session<Device> {
