@@ -125,7 +125,7 @@ fn what_the_generator_makes_is_taken_for_digits() {
         Ok::<_, gradscope::error::Error>(())
     })
     .expect("training");
-    // After 600 steps it was 0.76.
+    // After 600 steps it was 0.71; where the rates fell faster 0.76.
     assert!(sure >= 0.7 && digits.iter().all(|&count| count >= 10), "confidence {sure}, digits {digits:?}");
 }
 
