@@ -35,7 +35,15 @@ fn model() -> ModelSpec {
 
 fn settings(model: ModelSpec, loss: &Value) -> Settings {
     let optimizer = OptimizerSpec::from_json(&json!({ "type": "Adam", "learning_rate": 0.01 })).expect("an optimizer");
-    Settings { model, loss: LossSpec::from_json(loss).expect("a loss"), optimizer, batch_size: 6, seed: 1, validation_split: 0.0, train_examples: None }
+    Settings {
+        model,
+        loss: LossSpec::from_json(loss).expect("a loss"),
+        optimizer,
+        batch_size: 6,
+        seed: 1,
+        validation_split: 0.0,
+        train_examples: None,
+    }
 }
 
 fn plain() -> Value {

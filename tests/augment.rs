@@ -52,7 +52,8 @@ fn predictions_see_the_images_as_they_are() {
 #[test]
 fn a_mirrored_image_is_the_same_pixels() {
     let mirrored = |across: bool, down: bool| -> Vec<f64> {
-        let from = |k: usize| (if down { SIDE - 1 - k / SIDE } else { k / SIDE }) * SIDE + if across { SIDE - 1 - k % SIDE } else { k % SIDE };
+        let from =
+            |k: usize| (if down { SIDE - 1 - k / SIDE } else { k / SIDE }) * SIDE + if across { SIDE - 1 - k % SIDE } else { k % SIDE };
         (0..SIDE * SIDE).map(|k| image()[from(k)]).collect()
     };
     for (mode, allowed) in [
@@ -74,7 +75,8 @@ fn a_mirrored_image_is_the_same_pixels() {
 fn shifts_keep_what_stays_inside() {
     let layer = json!({ "type": "RandomTranslation", "height_factor": 0.0, "width_factor": 0.2, "fill_mode": "constant" });
     let seen = augmented(&layer, &image(), Mode::Train, 1);
-    let middle = |image: &[f64]| image.iter().enumerate().map(|(k, value)| (k % SIDE) as f64 * value).sum::<f64>() / image.iter().sum::<f64>();
+    let middle =
+        |image: &[f64]| image.iter().enumerate().map(|(k, value)| (k % SIDE) as f64 * value).sum::<f64>() / image.iter().sum::<f64>();
     let shifts: Vec<f64> = seen.iter().map(|seen| middle(seen) - middle(&image())).collect();
     for (seen, shift) in seen.iter().zip(&shifts) {
         // Up to one pixel, the width of the border: nothing is lost, and each row is its own shifted by as much.
@@ -102,7 +104,10 @@ fn turns_and_zooms_keep_the_centre() {
     let ramp: Vec<f64> = (0..SIDE * SIDE).map(|k| (k / SIDE) as f64).collect();
     for seen in augmented(&json!({ "type": "RandomRotation", "factor": 0.05, "fill_mode": "constant" }), &ramp, Mode::Train, 2) {
         let (down, across) = (seen[17] - seen[12], seen[13] - seen[12]);
-        assert!((down * down + across * across - 1.0).abs() < 1e-4 && across.abs() <= (0.1 * std::f64::consts::PI).sin() + 1e-4, "{down}, {across}");
+        assert!(
+            (down * down + across * across - 1.0).abs() < 1e-4 && across.abs() <= (0.1 * std::f64::consts::PI).sin() + 1e-4,
+            "{down}, {across}"
+        );
     }
     // Scaled, it rises by the factor.
     for seen in augmented(&json!({ "type": "RandomZoom", "height_factor": 0.4, "fill_mode": "constant" }), &ramp, Mode::Train, 2) {
@@ -130,7 +135,8 @@ fn impossible_augmentation_is_refused() {
         (json!({ "type": "RandomFlip", "mode": "diagonal" }), ErrorCode::UnknownName),
         (json!({ "type": "GaussianNoise", "stddev": -1 }), ErrorCode::BadValue),
     ] {
-        let built = ModelSpec::from_json(&json!({ "input": [4, 4, 1], "layers": [layer] })).and_then(|spec| build(&spec, 1, Mode::Train, None));
+        let built =
+            ModelSpec::from_json(&json!({ "input": [4, 4, 1], "layers": [layer] })).and_then(|spec| build(&spec, 1, Mode::Train, None));
         let error = built.map(|built| built.layers.len()).expect_err("an error");
         assert!(error.code == code, "{layer}: {error}");
     }

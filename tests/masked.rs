@@ -199,7 +199,7 @@ fn hidden_words_are_guessed_from_the_others() -> Result<()> {
     let likeliest: Vec<_> = guesses.iter().map(|guesses| guesses[0].text.as_deref()).collect();
     assert_eq!(likeliest, [Some("was"), Some("and")]);
     assert!(guesses.iter().all(|guesses| guesses.len() == 3 && guesses[0].probability > guesses[1].probability));
-    let outputs = pollster::block_on(session.activations(&["mask".into()], &x))?;
+    let outputs = pollster::block_on(session.activations(&["mask".into()], &x, None))?;
     assert_eq!(outputs[0], x, "nothing is hidden of what is looked at");
     let beyond = pollster::block_on(session.guesses(&x, &[LENGTH], 3)).expect_err("no such word");
     assert_eq!(beyond.code, ErrorCode::BadValue);

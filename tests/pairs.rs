@@ -149,7 +149,7 @@ fn padding_changes_nothing() {
 
     // The shares of padding are 0 to the last bit; those of what is no padding make up 1.
     let x = narrow_session.data().train.x.gather(&[0]);
-    let weights = block_on(narrow_session.activations(&["cross_attention/attention_weights".into()], &x)).expect("weights");
+    let weights = block_on(narrow_session.activations(&["cross_attention/attention_weights".into()], &x, None)).expect("weights");
     for shares in weights[0].chunks(source) {
         let (seen, padding): (Vec<_>, Vec<_>) = shares.iter().zip(&x).partition(|(_, token)| **token != PADDING as f32);
         assert!(padding.iter().all(|(share, _)| **share == 0.0) && !padding.is_empty(), "{shares:?}");

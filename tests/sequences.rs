@@ -97,7 +97,11 @@ fn agree_with_finite_differences(spec: &ModelSpec, fixed: usize) {
     let loss = built.loss.expect("a loss");
     differentiate(&mut built.graph, loss).expect("gradients");
     let all = values(&built, &X, None);
-    assert_eq!(built.graph.gradients().len() + fixed, built.graph.variables().len(), "every parameter has one gradient, the shared one too");
+    assert_eq!(
+        built.graph.gradients().len() + fixed,
+        built.graph.variables().len(),
+        "every parameter has one gradient, the shared one too"
+    );
     for &(variable, gradient) in built.graph.gradients() {
         let variable = built.graph.variable(variable);
         let count = variable.shape.numel();
@@ -174,7 +178,8 @@ fn rotary_positions_are_relative() {
 
 #[test]
 fn sines_have_wavelengths_from_short_to_long() {
-    let built = build(&model(&[3, 5], json!([{ "type": "SinePositionEncoding", "max_wavelength": 32 }])), 2, Mode::Infer, None).expect("a graph");
+    let built =
+        build(&model(&[3, 5], json!([{ "type": "SinePositionEncoding", "max_wavelength": 32 }])), 2, Mode::Infer, None).expect("a graph");
     let got = &values(&built, &[0.0; 30], None)[built.output.index()];
     for (i, got) in got.iter().enumerate() {
         let (t, column) = (i / 5 % 3, i % 5);
@@ -256,9 +261,7 @@ fn impossible_sequences_are_refused() {
     refused(&[4], json!([dense(), { "type": "Embedding", "input_dim": 3, "output_dim": 2 }]), ErrorCode::BadShape, "embedding");
     refused(&[4, 2], json!([{ "type": "PositionEmbedding", "sequence_length": 3 }]), ErrorCode::BadValue, "position_embedding");
     refused(&[4], json!([{ "type": "MultiHeadAttention", "num_heads": 2, "key_dim": 2 }]), ErrorCode::BadShape, "multi_head_attention");
-    let grouped = |kept: usize, dim: usize| {
-        json!([{ "type": "GroupQueryAttention", "head_dim": dim, "num_query_heads": 4, "num_key_value_heads": kept, "rope_max_wavelength": 10 }])
-    };
+    let grouped = |kept: usize, dim: usize| json!([{ "type": "GroupQueryAttention", "head_dim": dim, "num_query_heads": 4, "num_key_value_heads": kept, "rope_max_wavelength": 10 }]);
     refused(&[4, 2], grouped(3, 2), ErrorCode::BadValue, "group_query_attention");
     refused(&[4, 2], grouped(2, 3), ErrorCode::BadValue, "group_query_attention");
     refused(&[4], grouped(2, 2), ErrorCode::BadShape, "group_query_attention");

@@ -78,7 +78,13 @@ impl Adversarial {
             };
             let shares = spec.layers[k].shares.as_ref().unwrap_or(&names[k]).clone();
             let copied = inputs.as_ref().map(|inputs| inputs.iter().map(fake).collect());
-            parts.push(Part { layer: &spec.layers[k].layer, name: copy_of(&names[k]), inputs: copied, shares: Some(shares), trainable: true });
+            parts.push(Part {
+                layer: &spec.layers[k].layer,
+                name: copy_of(&names[k]),
+                inputs: copied,
+                shares: Some(shares),
+                trainable: true,
+            });
             parts[k].inputs = inputs.map(|inputs| inputs.iter().map(real).collect());
         }
         Ok(parts)

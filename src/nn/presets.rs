@@ -7,7 +7,7 @@ mod seq2seq;
 use serde::{Deserialize, Serialize};
 
 use super::layers::{
-    Add, Conv1D, Conv2D, Dense, Embedding, Flatten, GlobalMaxPooling1D, GRU, LSTM, Layer, LayerNormalization, MaxPooling1D, MaxPooling2D,
+    Add, Conv1D, Conv2D, Dense, Embedding, Flatten, GRU, GlobalMaxPooling1D, LSTM, Layer, LayerNormalization, MaxPooling1D, MaxPooling2D,
     MultiHeadAttention, PositionEmbedding, Reshape, SimpleRNN,
 };
 use super::loss::{BinaryCrossentropy, HalfSumOfSquares, MeanSquaredError, Reduction, SparseCategoricalCrossentropy, Target};

@@ -119,10 +119,8 @@ fn core_inputs(project: &Project) -> Result<Inputs> {
 fn build_core(project: &Project, variant: &Variant, folder: &Path) -> Result<()> {
     let stem = format!("gradscope_{}", variant.name);
     let outputs = [folder.join(format!("{stem}.js")), folder.join(format!("{stem}_bg.wasm"))];
-    let inputs = core_inputs(project)?
-        .setting(variant.config)
-        .setting(variant.features)
-        .setting(&[OPTIMIZER, variant.optimizer].concat().join(" "));
+    let inputs =
+        core_inputs(project)?.setting(variant.config).setting(variant.features).setting(&[OPTIMIZER, variant.optimizer].concat().join(" "));
     stage(project, &format!("wasm core, {}", variant.name), inputs, &outputs, || {
         let target = project.target.join(variant.target);
         let mut cargo = project.command("cargo");

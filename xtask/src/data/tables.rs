@@ -47,7 +47,10 @@ fn parts(text: &str) -> Option<[Part; 2]> {
             numbers.iter().zip(&moments).map(|(number, (mean, spread))| ((number - mean) / spread) as f32).collect::<Vec<_>>()
         };
         let labels: Vec<u8> = rows.iter().map(|&(_, class)| class).collect();
-        Part { x: idx::encode_floats(&[rows.len(), columns], &rows.iter().flat_map(standardised).collect::<Vec<_>>()), y: idx::encode(&[rows.len()], &labels) }
+        Part {
+            x: idx::encode_floats(&[rows.len(), columns], &rows.iter().flat_map(standardised).collect::<Vec<_>>()),
+            y: idx::encode(&[rows.len()], &labels),
+        }
     };
     Some([part(train), part(test)])
 }
