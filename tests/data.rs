@@ -202,9 +202,13 @@ fn generated_sets_are_what_they_say() {
             assert!((0..part.x.len()).all(|index| part.x.cell(index).abs() < most));
         }
         if info.kind == DataKind::Points {
-            set.train.check_labels(2).expect("two classes");
-            let ones: f32 = (0..set.train.count).map(|index| set.train.y.cell(index)).sum();
-            assert!((ones / set.train.count as f32 - 0.5).abs() < 0.05, "{}: {ones} of {}", info.name, set.train.count);
+            let classes = info.classes.len();
+            set.train.check_labels(classes).expect("labels of these classes");
+            for class in 0..classes {
+                let count = (0..set.train.count).filter(|&index| set.train.y.cell(index) == class as f32).count();
+                let share = count as f32 / set.train.count as f32;
+                assert!((share * classes as f32 - 1.0).abs() < 0.15, "{}, class {class}: {count} of {}", info.name, set.train.count);
+            }
         }
     }
     assert_eq!(Dataset::generated("suns").expect_err("none").code, ErrorCode::UnknownName);

@@ -88,7 +88,7 @@ impl OpDef for AffineTransform {
                 for (other, weight) in around(row, [height, width], pixel % width, pixel / width) {
                     let (source, target) = if self.adjoint { (pixel, other) } else { (other, pixel) };
                     let from = &from[source * channels..][..channels];
-                    to[target * channels..][..channels].iter_mut().zip(from).for_each(|(to, &from)| *to = *to + weight * from);
+                    to[target * channels..][..channels].iter_mut().zip(from).for_each(|(to, &from)| *to += weight * from);
                 }
             }
         }
