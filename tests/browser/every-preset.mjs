@@ -54,7 +54,7 @@ export function presetTest(name, backend, { timeout = 300_000, data = "" } = {})
     const begun = performance.now();
     await pressUntil(page, { key: "ArrowRight", code: "ArrowRight" }, 1, ops, cursor);
     const each = (performance.now() - begun) / ops;
-    const { loss, shown } = await page.evaluate(() => ({ loss: engine.walk.info.state.loss, shown: document.querySelectorAll(".card, .tensor").length }));
+    const { loss, shown } = await page.evaluate(() => ({ loss: engine.walk.info.state.loss, shown: document.querySelectorAll(".tensor-card").length }));
     assert.ok(Number.isFinite(loss) && forward > 0 && shown > 0, `loss ${loss}, ${shown} cards`);
     console.log(`    losses ${losses[0].toFixed(4)} to ${losses[19].toFixed(4)}; ${ops} ops at ${each.toFixed(0)} ms; the step's loss ${loss.toFixed(4)}`);
   });

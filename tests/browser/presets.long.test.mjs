@@ -7,6 +7,7 @@ import { presetTest, QUICK } from "./every-preset.mjs";
 
 const HEAVY = [
   "mnist-cnn", "mnist-cnn-small", "autoencoder", "cifar10-cnn", "gpt-char", "newsgroups-tfidf", "newsgroups-cnn", "sentiment-rnn", "sentiment-lstm", "sentiment-gru",
+  "seq2seq", "bert-mini", "bert-mini-sentiment", "gan-mnist", "gan-2d",
 ];
 const timeout = 3_600_000;
 const chosen = process.env.PRESETS?.split(",") ?? HEAVY;

@@ -220,7 +220,7 @@ export const lessons: Lessons = {
       "GRU 只保留一个状态，并把新旧混合：h = z h + (1 − z) h̃。门 z 接近 1 时，这个词什么也不改变，梯度原样通过；门 r 决定新状态能看到多少旧状态。",
       "它的权重是 LSTM 的四分之三。判断会因此变差吗？",
     ],
-    claims: [{ what: "测试准确率", article: "–", truth: "GRUACC %" }],
+    claims: [{ what: "测试准确率", article: "–", truth: "82 %" }],
     next: [
       { text: "训练同样的轮数，再与 LSTM 相比。", address: "#/sentiment-lstm" },
       { text: "逐步走过一个词：z 在哪里接近 1？" },
