@@ -64,7 +64,7 @@ pageTest("an impossible layer is explained where it stands, and undone", {}, asy
   await size.fill("9");
   await size.press("Enter");
   await page.locator(".layer.wrong .why").getByText(/does not fit/).waitFor();
-  assert.equal(await page.getByRole("button", { name: "Build it" }).isDisabled(), true);
+  assert.equal(await page.getByRole("button", { name: "Build it", exact: true }).isDisabled(), true);
   await page.getByRole("button", { name: "Undo" }).click();
   await page.locator(".layer.wrong").waitFor({ state: "detached" });
 });

@@ -41,7 +41,7 @@ pageTest("layers edited in mid-step: the walk goes on through the network as it 
   await page.getByRole("button", { name: "Undo" }).click();
   await page.getByText("This step is of the network as it was built.").waitFor({ state: "detached" });
   await setUnits(page, 0, 3);
-  await page.getByRole("button", { name: "Build it" }).click();
+  await page.getByRole("button", { name: "Build it", exact: true }).click();
   await page.locator(".walking").waitFor({ state: "detached" });
   await page.getByText("This step is of the network as it was built.").waitFor({ state: "detached" });
   await page.locator(".card-in").first().waitFor();

@@ -67,7 +67,8 @@ class Stepper extends View {
     if (!cell || !facts) return nothing;
     // The input is shown with the layer that reads it.
     const input = nodes.value[of.x]!;
-    const layer = cell.node === of.x || cell.node === input.gradient ? (of.layers[0]?.name ?? "") : facts.layer;
+    const reader = nodes.value.find(({ inputs, layer }) => layer !== "" && inputs.includes(of.x))?.layer;
+    const layer = cell.node === of.x || cell.node === input.gradient ? (reader ?? "") : facts.layer;
     let shown: number[];
     if (facts.lane === "update") shown = [...new Set([...facts.inputs, cell.node])];
     else {
