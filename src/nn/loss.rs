@@ -5,15 +5,14 @@ use serde_json::Value;
 
 use super::adversarial::Adversarial;
 use super::args::names;
+use super::counted::{counted, exact, share};
+use super::probabilities::{binary_cross_entropy_of_probabilities, clip, cross_entropy_of_probabilities};
 use crate::error::{Error, ErrorCode, Result};
 use crate::fields::{Fields, FromFields, bad_value, deserialize_from_json, out_of_range, spec};
 use crate::graph::{Kind, NodeId};
 use crate::ops::pointwise::Pointwise;
 use crate::ops::{Graph, Op};
 use crate::tensor::{Meta, Shape};
-
-/// Keras's `epsilon()`: probabilities are kept this far from 0 and 1 before a logarithm.
-const EPSILON: f64 = 1e-7;
 
 names! {
     /// What is made of the losses of a batch's examples.
@@ -298,7 +297,7 @@ impl LossSpec {
             (_, Target::Labels) => graph.input(1, Meta::f32(label)),
         };
         let mut each = self.elements(graph, output, y)?;
-        let share = mask.map(|mask| self.share(graph, mask)).transpose()?;
+        let share = mask.map(|mask| share(graph, mask, self.reduction() == Reduction::Sum)).transpose()?;
         if let Some(share) = share {
             each = counted(graph, each, share)?;
         }
@@ -330,19 +329,6 @@ impl LossSpec {
         }
         scores.y = (self.target() == Target::Labels).then_some(y);
         Ok(scores)
-    }
-
-    /// What each position counts: nothing where it is padding, elsewhere so much that a mean over all positions is one over those that count.
-    fn share(&self, graph: &mut Graph, mask: NodeId) -> Result<NodeId> {
-        if self.reduction() == Reduction::Sum {
-            return Ok(mask);
-        }
-        let counted = graph.mean(mask, &[0, 1], false)?;
-        let least = graph.constant(EPSILON as f32);
-        let counted = graph.maximum(counted, least)?;
-        let share = graph.div(mask, counted)?;
-        graph.rename(share, "share_of_each_token");
-        Ok(share)
     }
 
     /// The loss of every element (of every row of classes).
@@ -436,25 +422,6 @@ impl LossSpec {
     }
 }
 
-/// Each element times its position's share, `[N, T]`.
-fn counted(graph: &mut Graph, each: NodeId, share: NodeId) -> Result<NodeId> {
-    let mut shape = graph.shape(share).to_vec();
-    shape.resize(graph.shape(each).rank(), 1);
-    let share = if shape[..] == graph.shape(share)[..] { share } else { graph.reshape(share, shape)? };
-    graph.mul(each, share)
-}
-
-/// How many examples have no wrong answer where it counts: those without a position of `right`, `[N, T]`, that is below the mask's.
-fn exact(graph: &mut Graph, right: NodeId, mask: NodeId) -> Result<NodeId> {
-    let wrong = graph.greater(mask, right)?;
-    let wrong = graph.sum(wrong, &[1], false)?;
-    let none = graph.constant(0.0);
-    let exact = graph.equal(wrong, none)?;
-    let exact = graph.sum(exact, &[0], false)?;
-    graph.rename(exact, "exact");
-    Ok(exact)
-}
-
 /// Mean (or sum) over all axes but the batch.
 fn over_example(graph: &mut Graph, each: NodeId, sum: bool) -> Result<NodeId> {
     let axes: Vec<usize> = (1..graph.shape(each).rank()).collect();
@@ -473,38 +440,4 @@ fn smooth(graph: &mut Graph, y: NodeId, smoothing: f64, shift: f64) -> Result<No
     let kept = graph.scale(y, (1.0 - smoothing) as f32)?;
     let shift = graph.constant(shift as f32);
     graph.add(kept, shift)
-}
-
-/// p within [ε, 1 − ε].
-fn clip(graph: &mut Graph, p: NodeId) -> Result<NodeId> {
-    let low = graph.constant(EPSILON as f32);
-    let high = graph.constant((1.0 - EPSILON) as f32);
-    let above = graph.maximum(p, low)?;
-    graph.minimum(above, high)
-}
-
-/// −Σ y log p with p scaled to a sum of 1 and clipped, as Keras does.
-fn cross_entropy_of_probabilities(graph: &mut Graph, p: NodeId, y: NodeId) -> Result<NodeId> {
-    let axis = graph.shape(p).rank() - 1;
-    let total = graph.sum(p, &[axis], true)?;
-    let p = graph.div(p, total)?;
-    let p = clip(graph, p)?;
-    let log = graph.log(p)?;
-    let terms = graph.mul(y, log)?;
-    let sum = graph.sum(terms, &[axis], false)?;
-    graph.neg(sum)
-}
-
-/// −y log p − (1 − y) log(1 − p) with p clipped, as Keras does.
-fn binary_cross_entropy_of_probabilities(graph: &mut Graph, p: NodeId, y: NodeId) -> Result<NodeId> {
-    let p = clip(graph, p)?;
-    let one = graph.constant(1.0);
-    let log = graph.log(p)?;
-    let yes = graph.mul(y, log)?;
-    let rest = graph.sub(one, p)?;
-    let log = graph.log(rest)?;
-    let others = graph.sub(one, y)?;
-    let no = graph.mul(others, log)?;
-    let sum = graph.add(yes, no)?;
-    graph.neg(sum)
 }

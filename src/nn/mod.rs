@@ -3,10 +3,12 @@
 mod adversarial;
 mod args;
 mod build;
+mod counted;
 mod describe;
 pub mod layers;
 mod loss;
 mod presets;
+mod probabilities;
 mod spec;
 mod vocabulary;
 mod weights;
