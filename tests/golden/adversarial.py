@@ -7,17 +7,14 @@ reads as "y", and the loss in the metadata; "RUN/losses" are the discriminator's
 examples k * batch to (k + 1) * batch, and draws its noise as the crate does.
 """
 
-import datetime
-import json
-import platform
 from types import SimpleNamespace
 
 import numpy as np
-import safetensors.numpy
 import torch
 import torch.nn.functional as F
+from follow import write
 from make import uniform
-from trajectories import HERE, STEPS, keras_epsilon
+from trajectories import STEPS, keras_epsilon
 from transformer import optimizer_of
 
 BATCH, WIDTH, NOISE, HIDDEN = 8, 6, 5, 12
@@ -98,27 +95,8 @@ def main():
     torch.manual_seed(0)
     x = torch.sin(6.3 * torch.rand(STEPS * BATCH, 1) + torch.arange(WIDTH))
     weights = {name: 0.4 * torch.randn(shape) for name, shape in (GENERATOR | DISCRIMINATOR).items()}
-    tensors = {name: weight.numpy().copy() for name, weight in weights.items()}
-    for run, spec in OPTIMIZERS.items():
-        losses, norms = trained(weights, spec, x, torch.float64)
-        single, _ = trained(weights, spec, x, torch.float32)
-        spread = np.max(np.abs(single / losses - 1))
-        print(f"adversarial, {run}: loss {losses[0]:.4f} to {losses[-1]:.4f}; single precision differs by {spread:.1e}")
-        tensors |= {f"{run}/losses": losses.astype(np.float32), f"{run}/norms": norms.astype(np.float32)}
-    tensors |= {"x": x.numpy().copy(), "y": np.zeros(len(x), np.float32)}
-    metadata = {
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "date": datetime.date.today().isoformat(),
-        "model": json.dumps({"input": [WIDTH], "layers": LAYERS}),
-        "loss": json.dumps(LOSS),
-        "optimizers": json.dumps(OPTIMIZERS),
-        "batch_size": str(BATCH),
-    }
-    target = HERE / "adversarial.safetensors"
-    safetensors.numpy.save_file(tensors, target, metadata)
-    print(f"{target.name}: {sum(weight.numel() for weight in weights.values())} parameters, {target.stat().st_size / 1e6:.2f} MB")
+    runs = lambda spec, dtype: trained(weights, spec, x, dtype)
+    write("adversarial", weights, runs, x, np.zeros(len(x)), input=[WIDTH], layers=LAYERS, loss=LOSS, optimizers=OPTIMIZERS, batch=BATCH)
 
 
 if __name__ == "__main__":

@@ -6,15 +6,11 @@ writes tests/golden/convolutional.safetensors, of the form that trajectories.py 
 nothing reads as "y", and the loss in the metadata. Step k trains on examples k * batch to (k + 1) * batch.
 """
 
-import datetime
-import json
-import platform
-
 import numpy as np
-import safetensors.numpy
 import torch
 import torch.nn.functional as F
-from trajectories import HERE, STEPS, keras_epsilon
+from follow import write
+from trajectories import STEPS, keras_epsilon
 from transformer import clip, optimizer_of
 
 BATCH, LENGTH, CHANNELS = 8, 20, 3
@@ -85,27 +81,8 @@ def main():
     phase, pace = 6.3 * torch.rand(STEPS * BATCH, 1, CHANNELS), 0.2 + torch.rand(STEPS * BATCH, 1, CHANNELS)
     x = torch.sin(phase + pace * torch.arange(LENGTH)[:, None])
     weights = {name: 0.3 * torch.randn(shape) for name, shape in SHAPES.items()}
-    tensors = {name: weight.numpy().copy() for name, weight in weights.items()}
-    for run, spec in OPTIMIZERS.items():
-        losses, norms = trained(weights, spec, x, torch.float64)
-        single, _ = trained(weights, spec, x, torch.float32)
-        spread = np.max(np.abs(single / losses - 1))
-        print(f"convolutional, {run}: loss {losses[0]:.4f} to {losses[-1]:.4f}; single precision differs by {spread:.1e}")
-        tensors |= {f"{run}/losses": losses.astype(np.float32), f"{run}/norms": norms.astype(np.float32)}
-    tensors |= {"x": x.numpy().copy(), "y": np.zeros(len(x), np.float32)}
-    metadata = {
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "date": datetime.date.today().isoformat(),
-        "model": json.dumps({"input": [LENGTH, CHANNELS], "layers": LAYERS}),
-        "loss": json.dumps({"type": "mean_squared_error", "target": "input"}),
-        "optimizers": json.dumps(OPTIMIZERS),
-        "batch_size": str(BATCH),
-    }
-    target = HERE / "convolutional.safetensors"
-    safetensors.numpy.save_file(tensors, target, metadata)
-    print(f"{target.name}: {sum(weight.numel() for weight in weights.values())} parameters, {target.stat().st_size / 1e6:.2f} MB")
+    runs = lambda spec, dtype: trained(weights, spec, x, dtype)
+    write("convolutional", weights, runs, x, np.zeros(len(x)), input=[LENGTH, CHANNELS], layers=LAYERS, loss={"type": "mean_squared_error", "target": "input"}, optimizers=OPTIMIZERS, batch=BATCH)
 
 
 if __name__ == "__main__":

@@ -7,15 +7,10 @@ writes tests/golden/modern.safetensors, of the form that transformer.py describe
 against PyTorch's.
 """
 
-import datetime
-import json
-import platform
-
 import numpy as np
-import safetensors.numpy
 import torch
 import torch.nn.functional as F
-from trajectories import HERE
+from follow import write
 from transformer import BATCH, BLOCKS, CONTEXT, NORMAL, OPTIMIZERS, VOCABULARY, WIDTH, named, tokens_of, trained
 
 HEADS, KEPT, WAVELENGTH = 4, 2, 1000.0
@@ -96,27 +91,8 @@ def main():
     torch.manual_seed(0)
     x, y = tokens_of()
     weights = {name: NORMAL * torch.randn(shape) + (1.0 if name.endswith("scale") else 0.0) for name, shape in shapes().items()}
-    tensors = {name: weight.numpy().copy() for name, weight in weights.items()}
-    for run, spec in OPTIMIZERS.items():
-        losses, norms = trained(weights, spec, x, y, torch.float64, forward)
-        single, _ = trained(weights, spec, x, y, torch.float32, forward)
-        spread = np.max(np.abs(single / losses - 1))
-        print(f"modern, {run}: loss {losses[0]:.4f} to {losses[-1]:.4f}; single precision differs by {spread:.1e}")
-        tensors |= {f"{run}/losses": losses.astype(np.float32), f"{run}/norms": norms.astype(np.float32)}
-    tensors |= {"x": x.numpy().astype(np.float32), "y": y.numpy().astype(np.float32)}
-    metadata = {
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "date": datetime.date.today().isoformat(),
-        "model": json.dumps({"input": [CONTEXT], "layers": layers()}),
-        "loss": json.dumps({"type": "sparse_categorical_crossentropy", "from_logits": True}),
-        "optimizers": json.dumps(OPTIMIZERS),
-        "batch_size": str(BATCH),
-    }
-    target = HERE / "modern.safetensors"
-    safetensors.numpy.save_file(tensors, target, metadata)
-    print(f"{target.name}: {sum(weight.numel() for weight in weights.values())} parameters, {target.stat().st_size / 1e6:.2f} MB")
+    runs = lambda spec, dtype: trained(weights, spec, x, y, dtype, forward)
+    write("modern", weights, runs, x, y, input=[CONTEXT], layers=layers(), loss={"type": "sparse_categorical_crossentropy", "from_logits": True}, optimizers=OPTIMIZERS, batch=BATCH)
 
 
 if __name__ == "__main__":

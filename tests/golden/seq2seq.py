@@ -6,15 +6,11 @@ writes tests/golden/seq2seq.safetensors, of the form that trajectories.py descri
 [examples, target]. Step k trains on examples k * batch to (k + 1) * batch. Padding (token 0) is neither looked at nor counted.
 """
 
-import datetime
-import json
-import platform
-
 import numpy as np
-import safetensors.numpy
 import torch
 import torch.nn.functional as F
-from trajectories import HERE, STEPS, keras_epsilon
+from follow import write
+from trajectories import STEPS, keras_epsilon
 from transformer import NORMAL, OPTIMIZERS, clip, named, optimizer_of
 
 BATCH, SOURCE, TARGET, VOCABULARY, WIDTH, HEADS = 8, 7, 8, 20, 32, 4
@@ -152,27 +148,8 @@ def main():
     torch.manual_seed(0)
     x, y = pairs(STEPS * BATCH)
     weights = {name: NORMAL * torch.randn(shape) + (1.0 if name.endswith("gamma") else 0.0) for name, shape in shapes().items()}
-    tensors = {name: weight.numpy().copy() for name, weight in weights.items()}
-    for run, spec in OPTIMIZERS.items():
-        losses, norms = trained(weights, spec, x, y, torch.float64)
-        single, _ = trained(weights, spec, x, y, torch.float32)
-        spread = np.max(np.abs(single / losses - 1))
-        print(f"seq2seq, {run}: loss {losses[0]:.4f} to {losses[-1]:.4f}; single precision differs by {spread:.1e}")
-        tensors |= {f"{run}/losses": losses.astype(np.float32), f"{run}/norms": norms.astype(np.float32)}
-    tensors |= {"x": x.numpy().astype(np.float32), "y": y.numpy().astype(np.float32)}
-    metadata = {
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "date": datetime.date.today().isoformat(),
-        "model": json.dumps({"input": [SOURCE + TARGET], "layers": layers()}),
-        "loss": json.dumps({"type": "sparse_categorical_crossentropy", "from_logits": True}),
-        "optimizers": json.dumps(OPTIMIZERS),
-        "batch_size": str(BATCH),
-    }
-    target = HERE / "seq2seq.safetensors"
-    safetensors.numpy.save_file(tensors, target, metadata)
-    print(f"{target}: {sum(weight.numel() for weight in weights.values())} parameters, {target.stat().st_size / 1e6:.2f} MB")
+    runs = lambda spec, dtype: trained(weights, spec, x, y, dtype)
+    write("seq2seq", weights, runs, x, y, input=[SOURCE + TARGET], layers=layers(), loss={"type": "sparse_categorical_crossentropy", "from_logits": True}, optimizers=OPTIMIZERS, batch=BATCH)
 
 
 if __name__ == "__main__":

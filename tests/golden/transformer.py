@@ -6,16 +6,13 @@ writes tests/golden/gpt.safetensors, of the form that trajectories.py describes,
 metadata. Step k trains on examples k * batch to (k + 1) * batch.
 """
 
-import datetime
-import json
 import math
-import platform
 
 import numpy as np
-import safetensors.numpy
 import torch
 import torch.nn.functional as F
-from trajectories import HERE, STEPS, keras_epsilon
+from follow import write
+from trajectories import STEPS, keras_epsilon
 
 BATCH, CONTEXT, VOCABULARY, WIDTH, HEADS, BLOCKS = 8, 16, 20, 32, 4, 2
 OPTIMIZERS = {
@@ -133,27 +130,8 @@ def main():
     torch.manual_seed(0)
     x, y = tokens_of()
     weights = {name: NORMAL * torch.randn(shape) + (1.0 if name.endswith("gamma") else 0.0) for name, shape in shapes().items()}
-    tensors = {name: weight.numpy().copy() for name, weight in weights.items()}
-    for run, spec in OPTIMIZERS.items():
-        losses, norms = trained(weights, spec, x, y, torch.float64)
-        single, _ = trained(weights, spec, x, y, torch.float32)
-        spread = np.max(np.abs(single / losses - 1))
-        print(f"gpt, {run}: loss {losses[0]:.4f} to {losses[-1]:.4f}; single precision differs by {spread:.1e}")
-        tensors |= {f"{run}/losses": losses.astype(np.float32), f"{run}/norms": norms.astype(np.float32)}
-    tensors |= {"x": x.numpy().astype(np.float32), "y": y.numpy().astype(np.float32)}
-    metadata = {
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "date": datetime.date.today().isoformat(),
-        "model": json.dumps({"input": [CONTEXT], "layers": layers()}),
-        "loss": json.dumps({"type": "sparse_categorical_crossentropy", "from_logits": True}),
-        "optimizers": json.dumps(OPTIMIZERS),
-        "batch_size": str(BATCH),
-    }
-    target = HERE / "gpt.safetensors"
-    safetensors.numpy.save_file(tensors, target, metadata)
-    print(f"{target}: {sum(weight.numel() for weight in weights.values())} parameters, {target.stat().st_size / 1e6:.2f} MB")
+    runs = lambda spec, dtype: trained(weights, spec, x, y, dtype)
+    write("gpt", weights, runs, x, y, input=[CONTEXT], layers=layers(), loss={"type": "sparse_categorical_crossentropy", "from_logits": True}, optimizers=OPTIMIZERS, batch=BATCH)
 
 
 if __name__ == "__main__":
