@@ -205,7 +205,8 @@ impl<T: FromValue> FromValue for Vec<T> {
 }
 
 /// Declares structs that are read from JSON by [`FromFields`] and written without what is default. A field without `=` must be given; a
-/// field of type `Option` with `= None` may be. `: Default` after the name makes the defaults that of the struct.
+/// field of type `Option` with `= None` may be. `: Default` after the name makes the defaults that of the struct; `: New` a constructor from what must be
+/// given, which leaves all else at its default.
 macro_rules! spec {
     (@struct [$($meta:tt)*] $name:ident { $($(#[$field_meta:meta])* $field:ident: $kind:ty $(= $default:expr)?;)* }) => {
         $($meta)*
@@ -247,6 +248,21 @@ macro_rules! spec {
                 Self { $($field: $default,)* }
             }
         }
+    };
+    (@all New $name:ident { $($body:tt)* }) => { $crate::fields::spec!(@new $name () () { $($body)* }); };
+    (@new $name:ident ($($given:ident: $type:ty,)*) ($($field:ident = $value:expr,)*) {}) => {
+        impl $name {
+            /// With what must be given, and all else at its default.
+            pub fn new($($given: $type),*) -> Self {
+                Self { $($given,)* $($field: $value,)* }
+            }
+        }
+    };
+    (@new $name:ident $given:tt ($($defaults:tt)*) { $(#[$meta:meta])* $field:ident: $kind:ty = $default:expr; $($rest:tt)* }) => {
+        $crate::fields::spec!(@new $name $given ($($defaults)* $field = $default,) { $($rest)* });
+    };
+    (@new $name:ident ($($given:tt)*) $defaults:tt { $(#[$meta:meta])* $field:ident: $kind:ty; $($rest:tt)* }) => {
+        $crate::fields::spec!(@new $name ($($given)* $field: $kind,) $defaults { $($rest)* });
     };
     (@read $fields:ident, $field:ident) => { $fields.required(stringify!($field))? };
     (@read $fields:ident, $field:ident, $default:expr) => {

@@ -18,7 +18,7 @@ spec! {
     /// et al. 2017): `[N, T, C]` -> `[N, T, C]`. Q, K and V are products of the inputs with a kernel each, `[C, num_heads, key_dim]`. One input
     /// is self-attention; of two, the second is what K and V are made of; a third is K's own, as in Keras's call. Where an embedding says that
     /// steps are padding (`mask_zero`), nothing looks at their V.
-    pub struct MultiHeadAttention {
+    pub struct MultiHeadAttention: New {
         /// Heads.
         num_heads: usize;
         /// Columns of a head's Q and K.
@@ -72,26 +72,6 @@ spec! {
         kernel_regularizer: Option<Regularizer> = None;
         /// Penalty on the biases.
         bias_regularizer: Option<Regularizer> = None;
-    }
-}
-
-impl MultiHeadAttention {
-    /// Self-attention with Keras's defaults.
-    pub fn new(num_heads: usize, key_dim: usize) -> Self {
-        Self {
-            num_heads,
-            key_dim,
-            value_dim: None,
-            dropout: 0.0,
-            use_bias: true,
-            use_causal_mask: false,
-            rope_max_wavelength: None,
-            kernel_initializer: Init(Initializer::GlorotUniform),
-            output_initializer: None,
-            bias_initializer: Init(Initializer::Zeros),
-            kernel_regularizer: None,
-            bias_regularizer: None,
-        }
     }
 }
 

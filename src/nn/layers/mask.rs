@@ -15,7 +15,7 @@ spec! {
     /// Hides a share of the tokens, at random, in training as in evaluation: `[N, T]` -> `[N, T]`. Most of those become a token of their own, some
     /// any other, some stay as they are (KerasHub's `MaskedLMMaskGenerator`; Devlin et al. 2019). A loss with `target: "input"` counts only
     /// what was hidden. Training draws anew at each step, evaluation always the same; what is predicted of examples from outside hides nothing.
-    pub struct MaskedLMMaskGenerator {
+    pub struct MaskedLMMaskGenerator: New {
         /// Tokens of the data are below it.
         vocabulary_size: usize;
         /// The token that stands for a hidden one; the embedding behind has a row for it.
@@ -32,18 +32,6 @@ spec! {
 }
 
 impl MaskedLMMaskGenerator {
-    /// With KerasHub's defaults.
-    pub fn new(vocabulary_size: usize, mask_token_id: usize) -> Self {
-        Self {
-            vocabulary_size,
-            mask_token_id,
-            mask_selection_rate: 0.15,
-            unselectable_token_ids: vec![0],
-            mask_token_rate: 0.8,
-            random_token_rate: 0.1,
-        }
-    }
-
     fn check(&self) -> Result<()> {
         positive(&[("vocabulary_size", self.vocabulary_size)])?;
         let shares = [("mask_selection_rate", self.mask_selection_rate), ("mask_token_rate", self.mask_token_rate)];

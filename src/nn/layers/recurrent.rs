@@ -16,7 +16,7 @@ const ORTHOGONAL: Init = Init(Initializer::Orthogonal { gain: 1.0 });
 spec! {
     /// hₜ = activation(xₜ W + hₜ₋₁ U + b) from h₋₁ = 0: `[N, T, C]` -> `[N, units]`, the last h, or all of them, `[N, T, units]`; kernel W
     /// `[C, units]`, recurrent kernel U `[units, units]`, bias b `[units]` (Keras's `SimpleRNN`; Elman 1990).
-    pub struct SimpleRNN {
+    pub struct SimpleRNN: New {
         /// Elements of h.
         units: usize;
         /// Applied to the sum.
@@ -44,7 +44,7 @@ spec! {
     /// cₜ = f cₜ₋₁ + i g and hₜ = o activation(cₜ), from c₋₁ = h₋₁ = 0: `[N, T, C]` -> `[N, units]` or `[N, T, units]`. The gates i, f and o are
     /// recurrent_activation, the candidate g is activation of a quarter each of xₜ W + hₜ₋₁ U + b, in the order i, f, g, o: kernel W
     /// `[C, 4 units]`, recurrent kernel U `[units, 4 units]`, bias b `[4 units]` (Keras's `LSTM`; Hochreiter and Schmidhuber 1997).
-    pub struct LSTM {
+    pub struct LSTM: New {
         /// Elements of h and of c.
         units: usize;
         /// Of the candidate and of c.
@@ -77,7 +77,7 @@ spec! {
     /// recurrent_activation of a third each of xₜ W + b + hₜ₋₁ U + b'; the candidate is g = activation(xₜ W + b + r (hₜ₋₁ U + b')), or with
     /// `reset_after` false g = activation(xₜ W + b + (r hₜ₋₁) U). Order z, r, g: kernel W `[C, 3 units]`, recurrent kernel U
     /// `[units, 3 units]`, biases b and b' `[2, 3 units]`, or b alone `[3 units]` (Keras's `GRU`; Cho et al. 2014).
-    pub struct GRU {
+    pub struct GRU: New {
         /// Elements of h.
         units: usize;
         /// Of the candidate.
@@ -296,67 +296,6 @@ fn time_first(cx: &mut LayerCx, x: NodeId) -> Result<NodeId> {
     match &cx.graph.node(x).kind {
         Kind::Op(Op::Transpose(transpose)) if transpose.perm == [1, 0, 2] => Ok(cx.graph.node(x).inputs[0]),
         _ => cx.graph.transpose(x, &[1, 0, 2]),
-    }
-}
-
-impl SimpleRNN {
-    /// Such a layer whose output is the last h.
-    pub fn new(units: usize) -> Self {
-        Self {
-            units,
-            activation: Activation::Tanh,
-            use_bias: true,
-            kernel_initializer: Init(Initializer::GlorotUniform),
-            recurrent_initializer: ORTHOGONAL,
-            bias_initializer: Init(Initializer::Zeros),
-            kernel_regularizer: None,
-            recurrent_regularizer: None,
-            bias_regularizer: None,
-            return_sequences: false,
-            go_backwards: false,
-        }
-    }
-}
-
-impl LSTM {
-    /// Such a layer whose output is the last h.
-    pub fn new(units: usize) -> Self {
-        Self {
-            units,
-            activation: Activation::Tanh,
-            recurrent_activation: Activation::Sigmoid,
-            use_bias: true,
-            unit_forget_bias: true,
-            kernel_initializer: Init(Initializer::GlorotUniform),
-            recurrent_initializer: ORTHOGONAL,
-            bias_initializer: Init(Initializer::Zeros),
-            kernel_regularizer: None,
-            recurrent_regularizer: None,
-            bias_regularizer: None,
-            return_sequences: false,
-            go_backwards: false,
-        }
-    }
-}
-
-impl GRU {
-    /// Such a layer whose output is the last h.
-    pub fn new(units: usize) -> Self {
-        Self {
-            units,
-            activation: Activation::Tanh,
-            recurrent_activation: Activation::Sigmoid,
-            use_bias: true,
-            kernel_initializer: Init(Initializer::GlorotUniform),
-            recurrent_initializer: ORTHOGONAL,
-            bias_initializer: Init(Initializer::Zeros),
-            kernel_regularizer: None,
-            recurrent_regularizer: None,
-            bias_regularizer: None,
-            return_sequences: false,
-            go_backwards: false,
-            reset_after: true,
-        }
     }
 }
 
