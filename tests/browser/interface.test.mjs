@@ -144,6 +144,8 @@ for (const colorScheme of ["light", "dark"]) {
       assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`), []);
       const across = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       assert.ok(across <= 0, `${across} px of sideways scrolling`);
+      const down = await page.evaluate(() => document.documentElement.scrollHeight - innerHeight);
+      assert.ok(down <= 0, `the page itself scrolls, by ${down} px: only its panes may`);
     });
   }
 }

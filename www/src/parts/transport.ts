@@ -54,7 +54,7 @@ class Transport extends View {
       ${Array.from({ length: segments }, (_, k) => {
         const share = segments === 1 ? epoch / all : Math.max(0, Math.min(1, epoch - k));
         const accuracy = reached.get(k + 1);
-        return html`<div class="segment"><span class="segment-label">${segments === 1 ? t("transport.epochs", { n: all }) : k + 1}<b>${accuracy == null ? nothing : percent(accuracy)}</b></span>
+        return html`<div class="segment"><span class="segment-label">${all > segments ? t("transport.epochs", { n: all }) : k + 1}<b>${accuracy == null ? nothing : percent(accuracy)}</b></span>
           <span class="segment-bar"><i style="width:${share * 100}%"></i></span></div>`;
       })}
     </div>`;
