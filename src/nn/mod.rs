@@ -2,6 +2,7 @@
 
 mod adversarial;
 mod args;
+mod augment;
 mod build;
 mod counted;
 mod describe;
@@ -15,6 +16,7 @@ mod weights;
 
 pub use adversarial::{Adversarial, Game};
 pub use args::{Activation, Interpolation, Margins, Padding, Pair, SequencePadding};
+pub use augment::augment;
 pub use build::{Built, BuiltLayer, MIDDLE, Mode, build, build_from};
 pub use describe::{LayerDescription, ModelDescription, describe};
 pub use layers::UNMASKED;

@@ -143,6 +143,10 @@ impl Desk {
             Request::Presets => plain(to_js(&nn::presets())),
             Request::Datasets => plain(to_js(&fetch::datasets(&self.data_url).await)),
             Request::Describe { model } => plain(to_js(&nn::describe(&model)?)),
+            Request::Augment { model, count, seed, step } => {
+                let variants = nn::augment(&model, &floats(&buffers.get(0)), count, seed, step)?;
+                Ok((JsValue::NULL, vec![Buffer::Floats(variants)]))
+            }
             Request::Scratch { source, seed } => plain(to_js(&scratch::report(&scratch::compile(&source, seed)?))),
             Request::Rates { optimizer, steps } => {
                 optimizer.check()?;

@@ -230,6 +230,18 @@ asked! {
             /// The model.
             model: ModelSpec,
         },
+        /// What the layers of augmentation that a model begins with make of an example in training -> null. Buffers in: `x`, one example; out: one variant after
+        /// another.
+        Augment {
+            /// The model.
+            model: ModelSpec,
+            /// How many variants.
+            count: usize,
+            /// Of the training.
+            seed: u32,
+            /// The step whose random numbers the first one has.
+            step: u32,
+        },
         /// Reads and runs a program of the scratchpad, without a session -> `ScratchReport`. A mistake is an error whose place is `line:column`.
         Scratch {
             /// The program.

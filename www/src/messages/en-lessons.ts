@@ -52,6 +52,7 @@ export const lessons: Lessons = {
     next: [
       { text: "Train for two epochs and look under Evaluate: which animals does it confuse?" },
       { text: "Put Dropout layers behind the pools and before the last Dense, and compare the test curves." },
+      { text: "Train with augmentation: each picture mirrored and shifted by chance. Keep the run without it on the chart, and compare the test curves.", address: "#/cifar10-cnn?augment=1" },
       { text: "Let the rate fall along a cosine.", address: "#/cifar10-cnn?schedule=cosine" },
     ],
   },

@@ -52,6 +52,7 @@ export const lessons: Lessons = {
     next: [
       { text: "训练两轮，在“评估”中看它混淆了哪些动物。" },
       { text: "在池化之后和最后的 Dense 之前加 Dropout，比较测试曲线。" },
+      { text: "带数据增强训练：每幅图片随机翻转和平移。把不带增强的运行留在图上，比较测试曲线。", address: "#/cifar10-cnn?augment=1" },
       { text: "让学习率沿余弦下降。", address: "#/cifar10-cnn?schedule=cosine" },
     ],
   },

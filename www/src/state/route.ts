@@ -5,7 +5,7 @@ import { build } from "./engine.js";
 import { t } from "../messages/index.js";
 import { withRate } from "./schedule.js";
 import { openScratch } from "./scratch.js";
-import { OPTIMIZERS } from "./spec.js";
+import { OPTIMIZERS, withAugmentation } from "./spec.js";
 import * as store from "./store.js";
 import { leave } from "./walk.js";
 import { openWelcome } from "./welcome.js";
@@ -40,6 +40,7 @@ export function parse(hash: string, presets: readonly Preset[]): Address {
     train_examples: (value) => (changes.trainExamples = whole(value, 1)!),
     epochs: (value) => (changes.epochs = whole(value, 1)!),
     backend: (value) => (changes.backend = (["auto", "webgpu", "cpu"] as BackendChoice[]).find((known) => known === value)!),
+    augment: (value) => (value === "1" && preset ? (changes.model = withAugmentation(preset.model, true)) : undefined),
     workers: (value) => (Number(value) <= 64 ? (changes.workers = whole(value, 1)!) : undefined),
     data: (value) => (changes.data = store.datasets.value.find(({ name }) => name === value)?.name!),
     optimizer: (value) => {
