@@ -15,6 +15,7 @@ export const walk = {
   "zoom.network": "Network",
   "zoom.layer": "Layer",
   "zoom.cell": "Cell",
+  "zoom.scalar": "scalar",
   "walk.position": "{lane} pass, op {done} of {all}:",
   "walk.begin": "Nothing is computed yet. Press → for the first of {all} ops.",
   "walk.start": "Before the first op",

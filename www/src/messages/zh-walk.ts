@@ -15,6 +15,7 @@ export const walk = {
   "zoom.network": "网络",
   "zoom.layer": "层",
   "zoom.cell": "格子",
+  "zoom.scalar": "标量",
   "walk.position": "{lane}，第 {done} / {all} 个运算：",
   "walk.begin": "尚未计算。按 → 执行 {all} 个运算中的第一个。",
   "walk.start": "在第一个运算之前",

@@ -3,6 +3,7 @@ import { backends, createSession, datasets as listDatasets, describeModel, Grads
 import { latest } from "../lib/latest.js";
 import { givenData } from "./dropped.js";
 import { History } from "./history.js";
+import { augmentations } from "./spec.js";
 import * as store from "./store.js";
 import { forgetWriting } from "./writing.js";
 import { drawnFromDataset, watchNetwork } from "./pictures.js";
@@ -150,7 +151,8 @@ export async function adopt(session: Session, setup: store.Setup): Promise<void>
   store.built.value = { setup, description, parameters };
   listen(session);
   store.session.value = session;
-  store.selected.value = description.layers[0]?.name;
+  // Augmentation leaves the pinned example as it is: nothing to look at.
+  store.selected.value = (description.layers[augmentations(setup.model)] ?? description.layers[0])?.name;
   store.status.value = "idle";
   await watchNetwork();
   if (setup.preset !== "welcome") await drawnFromDataset();
