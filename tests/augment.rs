@@ -198,7 +198,13 @@ fn a_preview_is_of_the_first_layers_alone() -> Result<()> {
     let plain = spec(json!([{ "type": "Flatten" }, { "type": "GaussianNoise", "stddev": 1 }]))?;
     assert_eq!(augment(&plain, &x, 2, 0, 0)?, x.repeat(2), "what comes later is no augmentation of the example");
     // Layers behind that are impossible do not keep one from looking at those before.
-    let flipped = augment(&spec(json!([{ "type": "RandomFlip", "mode": "horizontal" }, { "type": "Conv2D", "filters": 1, "kernel_size": 9 }]))?, &x, 20, 0, 0)?;
+    let flipped = augment(
+        &spec(json!([{ "type": "RandomFlip", "mode": "horizontal" }, { "type": "Conv2D", "filters": 1, "kernel_size": 9 }]))?,
+        &x,
+        20,
+        0,
+        0,
+    )?;
     assert!(flipped.chunks(4).all(|seen| near32(seen, &x) || near32(seen, &[2.0, 1.0, 4.0, 3.0])), "{flipped:?}");
     for (count, length) in [(0, 4), (257, 4), (3, 5)] {
         let refused = augment(&plain, &vec![0.0; length], count, 0, 0).map(|seen| seen.len()).expect_err("an error");

@@ -59,7 +59,8 @@ function openReader(vocabulary: number, classes: number): Chosen | undefined {
   const [first, last] = [now?.model.layers[0], now?.model.layers.at(-1)].map((of) => of as Spec | undefined);
   if (!now || store.wantedDataset.peek()?.kind !== "documents" || last?.type !== "Dense" || last.activation !== "softmax") return undefined;
   const words = readsTokens(now.model) ? Number(first?.input_dim) - 2 : now.model.input[0]!;
-  return words <= vocabulary ? { ...now, model: withClasses(now.model, classes), validationSplit: 0 } : undefined;
+  const { documents, loss, optimizer, batchSize, epochs } = now;
+  return words <= vocabulary ? { documents, model: withClasses(now.model, classes), loss, optimizer, batchSize, epochs, validationSplit: 0 } : undefined;
 }
 
 function forDocuments({ length, vocabulary, classes }: DocumentsPreview): Chosen {
