@@ -110,7 +110,7 @@ class AttentionMaps extends SeenView {
     const rolls = oneStack.value;
     return html`<section class="panel attention-panel" aria-label=${say("attention.title")}>
       <header><h2>${say("attention.title")}</h2><p>${say("attention.text")}</p></header>
-      ${all.length === 0 ? html`<div class="hatch document"></div>` : html`<div class="attention-body">
+      ${all.length === 0 ? html`<div class="hatch inside-wait"></div>` : html`<div class="attention-body">
         <div class="attention-layers">${all.map((of, layer) => this.#layer(of, layer))}
           <div class="attention-layer"><h3>${say("attention.all")}</h3>${rolls
             ? html`<div class="attention-heads"><button class="mean" aria-pressed=${choice.value === "rollout"} @click=${() => (choice.value = "rollout")}>${say("attention.rollout")}</button></div><p class="caption">${say("attention.rolloutText")}</p>`

@@ -57,7 +57,7 @@ class LogitLens extends SeenView {
     if (place.value && (place.value.position >= rows || place.value.sum >= (known?.sums.length ?? 0))) place.value = undefined;
     return html`<section class="panel lens" aria-label=${say("lens.title")}>
       <header><h2>${say("lens.title")}</h2><p>${say(maskToken.value === undefined ? "lens.text" : "lens.textHidden")}</p></header>
-      ${known ? html`<div class="lens-body">${this.#table(known, rows)}${this.#place(known)}</div>` : html`<div class="hatch document"></div>`}
+      ${known ? html`<div class="lens-body">${this.#table(known, rows)}${this.#place(known)}</div>` : html`<div class="hatch inside-wait"></div>`}
     </section>`;
   }
 }

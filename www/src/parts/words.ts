@@ -72,7 +72,7 @@ class Words extends SeenView {
       <div class=${plane ? "words-body" : ""}>
         ${plane ? html`<div><gs-word-plane></gs-word-plane>
           <p class="caption">${of ? [say("words.step", { step: count(of.step) }), of.shares ? say("words.shares", { first: percent(of.shares[0]), second: percent(of.shares[1]) }) : say("words.umapText")].join(" ") : nothing}</p>
-          ${failed.value ? html`<p class="refused" role="alert">${failed.value}</p>` : nothing}${this.#chosen()}</div>` : nothing}
+          ${failed.value ? html`<p class="failed" role="alert">${failed.value}</p>` : nothing}${this.#chosen()}</div>` : nothing}
         <gs-word-list></gs-word-list></div>
     </section>`;
   }
