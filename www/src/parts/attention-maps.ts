@@ -7,7 +7,7 @@ import { byteColours, css, palette } from "../lib/palette.js";
 import { roving } from "../lib/roving.js";
 import { SeenView } from "../lib/seen.js";
 import { say } from "../messages/inside.js";
-import { attentions, choice, lookAtAttention, map, oneStack, row, type Attention } from "../state/attention.js";
+import { attentions, choice, forgetAttention, lookAtAttention, map, oneStack, row, type Attention } from "../state/attention.js";
 import { following } from "../state/following.js";
 import { attending, filled, read } from "../state/inside.js";
 import { nameOf } from "../state/vocabulary.js";
@@ -60,7 +60,7 @@ class AttentionMaps extends SeenView {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.#stop = following(this.seen, () => void [read.value, attending.value], lookAtAttention);
+    this.#stop = following(this.seen, () => void [read.value, attending.value], lookAtAttention, forgetAttention);
   }
 
   override disconnectedCallback(): void {

@@ -6,7 +6,7 @@ import { SeenView } from "../lib/seen.js";
 import { say } from "../messages/inside.js";
 import { following } from "../state/following.js";
 import { filled, maskToken, read, stream } from "../state/inside.js";
-import { candidates, lens, lookThroughLens, place, type Lens } from "../state/lens.js";
+import { candidates, forgetLens, lens, lookThroughLens, place, type Lens } from "../state/lens.js";
 import { nameOf } from "../state/vocabulary.js";
 
 /** Tokens that are listed of the chosen place. */
@@ -18,7 +18,7 @@ class LogitLens extends SeenView {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.#stop = following(this.seen, () => void [read.value, stream.value], lookThroughLens);
+    this.#stop = following(this.seen, () => void [read.value, stream.value], lookThroughLens, forgetLens);
   }
 
   override disconnectedCallback(): void {
@@ -26,8 +26,14 @@ class LogitLens extends SeenView {
     this.#stop?.();
   }
 
+  /** The chosen place, or the network's own answer at the first position. */
+  #chosen(of: Lens, rows: number): { sum: number; position: number } {
+    const now = place.value;
+    return now && now.position < rows ? now : { sum: of.sums.length - 1, position: 0 };
+  }
+
   #table(of: Lens, rows: number): TemplateResult {
-    const now = place.value ?? { sum: of.sums.length - 1, position: 0 };
+    const now = this.#chosen(of, rows);
     const shade = palette.value.positive;
     return html`<div class="lens-table" role="region" tabindex="0" aria-label=${say("lens.table")}><table><thead><tr><th scope="col">${say("lens.reads")}</th>
       ${of.sums.map((sum) => html`<th scope="col">${sum.split("_").map((part, k) => (k ? html`_<wbr>${part}` : part))}</th>`)}</tr></thead>
@@ -40,8 +46,8 @@ class LogitLens extends SeenView {
   }
 
   /** What else could stand at the chosen place, and what does in truth. */
-  #place(of: Lens): TemplateResult {
-    const { sum, position } = place.value ?? { sum: of.sums.length - 1, position: 0 };
+  #place(of: Lens, rows: number): TemplateResult {
+    const { sum, position } = this.#chosen(of, rows);
     const truth = of.truth[position];
     const best = candidates(of, sum, position, LISTED);
     return html`<div class="lens-place" aria-live="polite"><h3>${say("lens.place", { k: position + 1, sum: of.sums[sum]! })}</h3>
@@ -52,12 +58,10 @@ class LogitLens extends SeenView {
 
   override render() {
     const of = lens.value;
-    const known = of && of.sums.length === stream.value?.sums.length ? of : undefined;
-    const rows = known ? filled(known.first, known.positions) : 0;
-    if (place.value && (place.value.position >= rows || place.value.sum >= (known?.sums.length ?? 0))) place.value = undefined;
+    const rows = of ? filled(of.first, of.positions) : 0;
     return html`<section class="panel lens" aria-label=${say("lens.title")}>
       <header><h2>${say("lens.title")}</h2><p>${say(maskToken.value === undefined ? "lens.text" : "lens.textHidden")}</p></header>
-      ${known ? html`<div class="lens-body">${this.#table(known, rows)}${this.#place(known)}</div>` : html`<div class="hatch inside-wait"></div>`}
+      ${of ? html`<div class="lens-body">${this.#table(of, rows)}${this.#place(of, rows)}</div>` : html`<div class="hatch inside-wait"></div>`}
     </section>`;
   }
 }

@@ -24,6 +24,13 @@ export const choice = signal<Choice>({ layer: 0, head: 0 });
 /** The position whose row is read. */
 export const row = signal(0);
 
+/** Forgets what another session looked at. */
+export function forgetAttention(): void {
+  attentions.value = [];
+  choice.value = { layer: 0, head: 0 };
+  row.value = 0;
+}
+
 /** Reads what every layer looks at in the pinned example. */
 export async function lookAtAttention(session: Session): Promise<void> {
   const [layers, x] = [attending.peek(), read.peek()];

@@ -9,9 +9,10 @@ const SHARE = 0.1;
 
 /**
  * Looks at the session whenever its weights, its pinned example or what `reads` reads may have changed, as long as it is seen: one look at a time, and while
- * training only now and then. Until the returned function is called.
+ * training only now and then. What was seen of another session is forgotten. Until the returned function is called.
  */
-export function following(seen: ReadonlySignal<boolean>, reads: () => void, look: (session: Session) => Promise<void>): () => void {
+export function following(seen: ReadonlySignal<boolean>, reads: () => void, look: (session: Session) => Promise<void>, forget: () => void): () => void {
+  let of: Session | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let [busy, again, over] = [false, false, false];
   let next = -Infinity;
@@ -41,6 +42,8 @@ export function following(seen: ReadonlySignal<boolean>, reads: () => void, look
   const stop = effect(() => {
     void [seen.value, store.session.value, store.pinned.value, store.weights.value, store.status.value, store.frame.value];
     reads();
+    if (store.session.value !== of) forget();
+    of = store.session.value;
     void turn();
   });
   return () => {

@@ -24,6 +24,11 @@ export const lens = signal<Lens | undefined>(undefined);
 /** The place that is looked at: a sum and a position. */
 export const place = signal<{ sum: number; position: number } | undefined>(undefined);
 
+/** Forgets what was seen of another session. */
+export function forgetLens(): void {
+  lens.value = place.value = undefined;
+}
+
 /** Whether the last layer makes probabilities itself. */
 const already = (): boolean => {
   const last = store.built.peek()?.setup.model.layers.at(-1);

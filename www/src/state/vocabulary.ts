@@ -41,7 +41,7 @@ export const special = computed((): ReadonlyMap<number, "padding" | "unknown" | 
 
 /** A token as it is written, or what it stands for. */
 export function nameOf(token: number): string {
-  const text = vocabulary.value?.tokens[token];
+  const text = vocabulary.value?.tokens[token] ?? (store.isDocuments.value ? undefined : store.session.value?.info.classes[token]);
   const kind = special.value.get(token);
   return text ? visible(text) : kind ? say(`token.${kind}`) : "–";
 }
