@@ -83,12 +83,14 @@ class TokenMap extends Drawing {
     // A name stands in the middle of its margin, a word at the end of it; above a column it is turned.
     const name = (text: string, k: number, margin: number, on: boolean, turned: boolean): void => {
       if (cell < 8) return;
+      const word = margin === WORDS;
+      const [along, aside] = [(k + 0.5) * cell, margin - (word ? 6 : MARGIN / 2)];
       context.save();
-      context.translate(...(turned ? [left + (k + 0.5) * cell, margin] as const : [margin, above + (k + 0.5) * cell] as const));
-      if (turned && margin === WORDS) context.rotate(Math.PI / 2);
+      context.translate(turned ? left + along : aside, turned ? aside : above + along);
+      if (turned && word) context.rotate(Math.PI / 2);
       context.fillStyle = css(on ? ink : dim);
-      context.textAlign = margin === WORDS ? "right" : "center";
-      context.fillText(text, ...(margin === WORDS ? [-6, 0] as const : turned ? [0, -MARGIN / 2] as const : [-MARGIN / 2, 0] as const), ...(margin === WORDS ? [WORDS - 8] : []));
+      context.textAlign = word ? "right" : "center";
+      context.fillText(text, 0, 0, WORDS - 8);
       context.restore();
     };
     of.columns.forEach((text, k) => name(text, k, above, k === of.chosen?.[1], true));

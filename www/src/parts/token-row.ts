@@ -4,7 +4,6 @@ import { roving } from "../lib/roving.js";
 import { View } from "../lib/view.js";
 import { say } from "../messages/inside.js";
 import { maskedBy, read, table } from "../state/inside.js";
-import * as store from "../state/store.js";
 import { chosen, nameOf, special } from "../state/vocabulary.js";
 
 /** The row of tokens that the network reads of the pinned example: one cell a position, and what it makes of padding. */
