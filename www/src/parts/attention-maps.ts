@@ -100,7 +100,7 @@ class AttentionMaps extends SeenView {
       <p class="caption" aria-live="polite">${say(now === "rollout" ? "attention.from" : "attention.looks", { k: own + 1, name: rowNames[own] ?? "–" })}</p>
       <ol class="attention-row mono" @keydown=${roving}>${columnNames.map((name, c) => {
         const share = at(own, c);
-        return html`<li><button tabindex=${c === Math.min(own, columns - 1) ? 0 : -1} class=${of.self && c === own ? "own" : ""} style="background:${css(palette.value.positive, (0.6 * share) / most[own]!)}"
+        return html`<li><button tabindex=${c === Math.min(own, columns - 1) ? 0 : -1} class=${of.self && c === own ? "own" : ""} style="background:${css(palette.value.positive, (0.5 * share) / most[own]!)}"
           title=${percent(share, true)} aria-label=${say("attention.share", { k: c + 1, name, share: percent(share, true) })} @click=${() => of.self && look(c)} @focus=${() => of.self && look(c)}>${name}</button></li>`;
       })}</ol></div>`;
   }

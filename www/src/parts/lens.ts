@@ -40,7 +40,7 @@ class LogitLens extends SeenView {
       <tbody @keydown=${(event: KeyboardEvent) => roving(event, of.sums.length)}>${Array.from({ length: rows }, (_, position) => html`<tr><th scope="row" class="mono">${nameOf(of.x[of.first + position]!)}</th>${of.sums.map((_, sum) => {
         const { token, probability } = of.best[sum]![position]!;
         const on = sum === now.sum && position === now.position;
-        return html`<td><button class="mono ${token === of.truth[position] ? "right" : ""}" tabindex=${on ? 0 : -1} aria-pressed=${on} style="background:${css(shade, 0.6 * probability)}" title=${percent(probability, true)}
+        return html`<td><button class="mono ${token === of.truth[position] ? "right" : ""}" tabindex=${on ? 0 : -1} aria-pressed=${on} style="background:${css(shade, 0.5 * probability)}" title=${percent(probability, true)}
           @click=${() => (place.value = { sum, position })}>${nameOf(token)}</button></td>`;
       })}</tr>`)}</tbody></table></div>`;
   }

@@ -87,9 +87,9 @@ class TokenMap extends Drawing {
       const [along, aside] = [(k + 0.5) * cell, margin - (word ? 6 : MARGIN / 2)];
       context.save();
       context.translate(turned ? left + along : aside, turned ? aside : above + along);
-      if (turned && word) context.rotate(Math.PI / 2);
+      if (turned && word) context.rotate(-Math.PI / 2);
       context.fillStyle = css(on ? ink : dim);
-      context.textAlign = word ? "right" : "center";
+      context.textAlign = !word ? "center" : turned ? "left" : "right";
       context.fillText(text, 0, 0, WORDS - 8);
       context.restore();
     };

@@ -45,8 +45,8 @@ class Words extends SeenView {
       <span class="segmented" role="group" aria-label=${say("words.method")}>${METHODS.map((name) => html`<button aria-pressed=${name === method.value} @click=${() => (method.value = name)}>${say(`words.${name}`)}</button>`)}</span>
       <label class="pick"><span>${say("words.most")}</span><select @change=${(event: Event) => (most.value = Number((event.target as HTMLSelectElement).value))}>
         ${NUMBERS.map((n) => html`<option value=${n} ?selected=${n === most.value}>${count(n)}</option>`)}</select></label>
-      ${share === undefined
-        ? html`<button ?disabled=${!old} @click=${() => layOut()}>${say("words.anew")}</button>`
+      ${share === undefined || method.value === "pca"
+        ? html`<button ?disabled=${!old || share !== undefined} @click=${() => layOut()}>${say("words.anew")}</button>`
         : html`<button @click=${cancel}>${say("words.cancel")}</button><span class="segment-bar" role="progressbar" aria-label=${say("words.underway")} aria-valuenow=${Math.round(100 * share)}><i style="width:${100 * share}%"></i></span>`}
     </div>`;
   }
