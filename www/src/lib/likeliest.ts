@@ -8,10 +8,16 @@ export interface Likely {
 
 /** The probabilities of a row of logits, softmax; or the row as it is, where the model's last layer has made them already. */
 function probabilities(row: Float32Array, already: boolean): Float64Array {
-  const most = row.reduce((a, b) => Math.max(a, b), -Infinity);
-  const powers = Float64Array.from(row, (value) => (already ? value : Math.exp(value - most)));
-  const total = powers.reduce((sum, power) => sum + power, 0);
-  return powers.map((power) => power / total);
+  const powers = Float64Array.from(row);
+  if (!already) {
+    let most = -Infinity;
+    for (let k = 0; k < row.length; k++) most = Math.max(most, row[k]!);
+    for (let k = 0; k < row.length; k++) powers[k] = Math.exp(row[k]! - most);
+  }
+  let total = 0;
+  for (let k = 0; k < row.length; k++) total += powers[k]!;
+  for (let k = 0; k < row.length; k++) powers[k]! /= total;
+  return powers;
 }
 
 /** The likeliest tokens of a row, the likeliest first; of equally likely ones the smaller. */

@@ -39,7 +39,7 @@ export function eigen(matrix: Float64Array, width: number): { values: Float64Arr
     for (let p = 0; p < width; p++) {
       for (let q = p + 1; q < width; q++) {
         const apq = a[p * width + q]!;
-        if (apq === 0) continue;
+        if (Math.abs(apq) <= (1e-12 * trace) / width) continue;
         const theta = (a[q * width + q]! - a[p * width + p]!) / (2 * apq);
         const tangent = (theta < 0 ? -1 : 1) / (Math.abs(theta) + Math.sqrt(theta * theta + 1));
         const cosine = 1 / Math.sqrt(tangent * tangent + 1);

@@ -8,7 +8,7 @@ export interface Shares {
 export function meanOfHeads({ heads, shares }: Shares): Float64Array {
   const cells = shares.length / heads;
   const mean = new Float64Array(cells);
-  shares.forEach((share, k) => (mean[k % cells]! += share / heads));
+  for (let k = 0; k < shares.length; k++) mean[k % cells]! += shares[k]! / heads;
   return mean;
 }
 
