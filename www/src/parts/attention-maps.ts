@@ -86,7 +86,7 @@ class AttentionMaps extends SeenView {
     const now = choice.value;
     const [rows, columns] = [filled(of.firstRow, of.rows), filled(of.firstColumn, of.columns)];
     const names = (first: number, count: number): string[] => Array.from({ length: count }, (_, k) => nameOf(x[first + k]!));
-    const own = Math.min(row.value, rows - 1);
+    const own = Math.min(row.value ?? Infinity, rows - 1);
     const at = (r: number, c: number): number => of.shares[r * of.columns + c]!;
     const most = Array.from({ length: rows }, (_, r) => Array.from({ length: columns }, (_, c) => at(r, c)).reduce((a, b) => Math.max(a, b), 1e-30));
     const [rowNames, columnNames] = [names(of.firstRow, rows), names(of.firstColumn, columns)];
@@ -112,7 +112,7 @@ class AttentionMaps extends SeenView {
       <header><h2>${say("attention.title")}</h2><p>${say("attention.text")}</p></header>
       ${all.length === 0 ? html`<div class="hatch inside-wait"></div>` : html`<div class="attention-body">
         <div class="attention-layers">${all.map((of, layer) => this.#layer(of, layer))}
-          <div class="attention-layer"><h3>${say("attention.all")}</h3>${rolls
+          <div class="attention-layer all"><h3>${say("attention.all")}</h3>${rolls
             ? html`<div class="attention-heads"><button class="mean" aria-pressed=${choice.value === "rollout"} @click=${() => (choice.value = "rollout")}>${say("attention.rollout")}</button></div><p class="caption">${say("attention.rolloutText")}</p>`
             : html`<p class="caption">${say("attention.noRollout")}</p>`}</div></div>
         ${this.#map()}</div>`}

@@ -17,9 +17,9 @@ class WordList extends View {
     const wanted = this.#search.toLowerCase();
     const all = [...tokens.keys()];
     if (!wanted) return all;
-    const found = all.filter((token) => nameOf(token).toLowerCase().includes(wanted));
     // The word itself comes before those that it is a part of.
-    return [...found.filter((token) => nameOf(token).toLowerCase() === wanted), ...found.filter((token) => nameOf(token).toLowerCase() !== wanted)];
+    const rank = (name: string): number => (name === this.#search ? 0 : name.toLowerCase() === wanted ? 1 : 2);
+    return all.filter((token) => nameOf(token).toLowerCase().includes(wanted)).sort((a, b) => rank(nameOf(a)) - rank(nameOf(b)));
   }
 
   #turn(page: number): void {

@@ -21,14 +21,14 @@ export type Choice = { layer: number; head: number | "mean" } | "rollout";
 
 export const attentions = signal<readonly Attention[]>([]);
 export const choice = signal<Choice>({ layer: 0, head: 0 });
-/** The position whose row is read. */
-export const row = signal(0);
+/** The position whose row is read; the last one if none was chosen. */
+export const row = signal<number | undefined>(undefined);
 
 /** Forgets what another session looked at. */
 export function forgetAttention(): void {
   attentions.value = [];
   choice.value = { layer: 0, head: 0 };
-  row.value = 0;
+  row.value = undefined;
 }
 
 /** Reads what every layer looks at in the pinned example. */
