@@ -26,7 +26,7 @@ export const inside = {
   "attention.rolloutText": "Shares of the first layer’s positions in what comes out of the last, if all that a layer does is mix vectors: half the mean of its heads, half the path around it, layer after layer (Abnar and Zuidema, 2020).",
   "attention.noRollout": "There is no roll-out here: layers that look from one sequence to another are not one stack in which shares could be followed from the last to the first.",
   "attention.label": "{title}: shares of {columns} positions for each of {rows}",
-  "attention.caption": "In each row the darkest cell is its largest share. Point at a row, or choose a token.",
+  "attention.caption": "In each row the strongest colour is its largest share. Point at a row, or choose a token.",
   "attention.rows": "Positions that look",
   "attention.looks": "Position {k}, “{name}”, looks at:",
   "attention.from": "Position {k}, “{name}”, is made of:",

@@ -29,7 +29,7 @@ export const inside = {
   "attention.rolloutText": "假设每一层只是混合向量：一半是各头的平均，一半是绕过该层的路径。逐层相乘，得到最后一层的输出中第一层各位置所占的份额（Abnar 与 Zuidema，2020）。",
   "attention.noRollout": "这里没有注意力展开：有的层从一个序列看向另一个序列，它们不是同一叠层，无法从最后一层追溯到第一层。",
   "attention.label": "{title}：{rows} 个位置各自对 {columns} 个位置的份额",
-  "attention.caption": "每行中颜色最深的格子是该行最大的份额。指向一行，或选择一个词元。",
+  "attention.caption": "每行中颜色最浓的格子是该行最大的份额。指向一行，或选择一个词元。",
   "attention.rows": "在看的位置",
   "attention.looks": "第 {k} 个位置“{name}”看向：",
   "attention.from": "第 {k} 个位置“{name}”来自：",

@@ -13,7 +13,7 @@ import { attending, filled, read } from "../state/inside.js";
 import { nameOf } from "../state/vocabulary.js";
 import "./token-map.js";
 
-/** A head as a small picture, without the padding: in each row the darkest cell is its largest share. */
+/** A head as a small picture, without the padding: in each row the strongest colour is its largest share. */
 class Head extends Drawing {
   readonly #of = signal<{ of: Attention; head: number } | undefined>(undefined);
 

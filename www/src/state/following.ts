@@ -5,7 +5,7 @@ import * as store from "./store.js";
 
 /** Least milliseconds from one look to the next while training, and the share of the time that looks may take. */
 const GAP = 300;
-const SHARE = 0.1;
+const SHARE = 0.25;
 
 /**
  * Looks at the session whenever its weights, its pinned example or what `reads` reads may have changed, as long as it is seen: one look at a time, and while

@@ -39,9 +39,9 @@ export const special = computed((): ReadonlyMap<number, "padding" | "unknown" | 
   ]);
 });
 
-/** A token as it is written, or what it stands for. */
+/** A token as it is written, or what it stands for; its number where the data hold no such token, but a row of the model's table does. */
 export function nameOf(token: number): string {
   const text = vocabulary.value?.tokens[token] ?? (store.isDocuments.value ? undefined : store.session.value?.info.classes[token]);
   const kind = special.value.get(token);
-  return text ? visible(text) : kind ? say(`token.${kind}`) : "–";
+  return text ? visible(text) : kind ? say(`token.${kind}`) : `#${token}`;
 }
