@@ -98,7 +98,7 @@ pageTest("a small GPT: heads, roll-out, logit lens and vocabulary", { context: {
   const visible = (text) => ({ "\n": "⏎", " ": "␣", "\t": "⇥" })[text] ?? text;
   const rows = await page.locator("gs-lens tbody tr").evaluateAll((all) => all.map((row) => {
     const last = row.querySelector("td:last-child button");
-    return [row.querySelector("th").textContent, last.textContent, last.title, last.classList.contains("right")];
+    return [row.querySelector("th").textContent, last.querySelector("span").textContent, last.title, last.classList.contains("right")];
   }));
   assert.equal(rows.length, length);
   const size = expected.classes.length;
@@ -130,6 +130,20 @@ pageTest("a small GPT: heads, roll-out, logit lens and vocabulary", { context: {
   await page.locator("gs-words").getByText(/^After step 1\. UMAP keeps/).waitFor({ timeout: 30_000 });
   await page.locator("gs-words").getByRole("button", { name: "Cancel" }).waitFor({ state: "detached", timeout: 30_000 });
   await accessible(page);
+
+  // A layout that does not come is given up; one that cannot come says why.
+  const instead = (says) => page.route("**/build/projecting.js", (route) => route.fulfill({
+    contentType: "text/javascript", headers: { "Cross-Origin-Resource-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" }, body: `onmessage = () => postMessage(${JSON.stringify(says)})`,
+  }));
+  await instead({ type: "underway", share: 0.4 });
+  await page.locator("gs-words select").selectOption("200");
+  await page.locator('gs-words [role="progressbar"][aria-valuenow="40"]').waitFor();
+  await page.locator("gs-words").getByRole("button", { name: "Cancel" }).click();
+  await page.locator('gs-words [role="progressbar"]').waitFor({ state: "detached" });
+  await instead({ type: "failed", reason: "no room" });
+  await page.locator("gs-words").getByRole("button", { name: "Lay out anew" }).click();
+  await page.locator("gs-words").getByRole("alert").getByText("no room").waitFor();
+  assert.equal(await page.locator("gs-word-plane.hatch").count(), 0, "what there was stays");
 });
 
 pageTest("a recurrent network: padding, its mask, and words", { timeout: 120_000 }, async ({ page, url }) => {

@@ -41,7 +41,7 @@ class LogitLens extends SeenView {
         const { token, probability } = of.best[sum]![position]!;
         const on = sum === now.sum && position === now.position;
         return html`<td><button class="mono ${token === of.truth[position] ? "right" : ""}" tabindex=${on ? 0 : -1} aria-pressed=${on} style="background:${css(shade, 0.5 * probability)}" title=${percent(probability, true)}
-          @click=${() => (place.value = { sum, position })}>${nameOf(token)}</button></td>`;
+          @click=${() => (place.value = { sum, position })}><span>${nameOf(token)}</span><small>${Math.round(100 * probability)}%</small></button></td>`;
       })}</tr>`)}</tbody></table></div>`;
   }
 

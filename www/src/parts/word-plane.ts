@@ -130,7 +130,7 @@ class WordPlane extends Drawing {
       context.stroke();
       name(own, css(ink), true);
     }
-    near.forEach((k) => k >= 0 && name(k, css(ink), true));
+    near.forEach((k) => k >= 0 && name(k, css(ink), false));
     for (let k = 0; k < of.tokens.length && taken.length < NAMES; k++) if (!marked.includes(of.tokens[k])) name(k, css(dim), false);
   }
 }

@@ -6,7 +6,6 @@ import { SeenView } from "../lib/seen.js";
 import { say } from "../messages/inside.js";
 import { table } from "../state/inside.js";
 import { cancel, failed, followTable, layout, layOut, method, METHODS, most, NUMBERS, underway } from "../state/projection.js";
-import * as store from "../state/store.js";
 import { chosen, nameOf, vocabulary } from "../state/vocabulary.js";
 import { neighbours } from "./word-plane.js";
 import "./word-list.js";
@@ -38,15 +37,13 @@ class Words extends SeenView {
 
   /** How tokens are laid out, and of what moment. */
   #controls(): TemplateResult {
-    const now = layout.value;
     const share = underway.value;
-    const old = now !== undefined && share === undefined && now.step !== (store.progress.value?.step ?? 0);
     return html`<div class="word-controls">
       <span class="segmented" role="group" aria-label=${say("words.method")}>${METHODS.map((name) => html`<button aria-pressed=${name === method.value} @click=${() => (method.value = name)}>${say(`words.${name}`)}</button>`)}</span>
       <label class="pick"><span>${say("words.most")}</span><select @change=${(event: Event) => (most.value = Number((event.target as HTMLSelectElement).value))}>
         ${NUMBERS.map((n) => html`<option value=${n} ?selected=${n === most.value}>${count(n)}</option>`)}</select></label>
       ${share === undefined || method.value === "pca"
-        ? html`<button ?disabled=${!old || share !== undefined} @click=${() => layOut()}>${say("words.anew")}</button>`
+        ? html`<button ?disabled=${share !== undefined || !vocabulary.value} @click=${() => layOut()}>${say("words.anew")}</button>`
         : html`<button @click=${cancel}>${say("words.cancel")}</button><span class="segment-bar" role="progressbar" aria-label=${say("words.underway")} aria-valuenow=${Math.round(100 * share)}><i style="width:${100 * share}%"></i></span>`}
     </div>`;
   }
