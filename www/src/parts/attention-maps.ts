@@ -18,7 +18,9 @@ class Head extends Drawing {
   readonly #of = signal<{ of: Attention; head: number } | undefined>(undefined);
 
   set of(of: { of: Attention; head: number }) {
-    this.#of.value = of;
+    const now = this.#of.peek();
+    // The same head of the same look is the same picture, however often the panel around it is rendered.
+    if (now?.of !== of.of || now.head !== of.head) this.#of.value = of;
   }
 
   protected override reads(): string {
