@@ -111,6 +111,17 @@ fn a_document_is_shown_as_the_model_reads_it() {
     assert_eq!((pieces[0].number, pieces[0].weight), (Some(0), Some(row(&weighed, Split::Train, 0)[0])));
 }
 
+/// Counted by hand over the rows of the training part, which the test part has no share in.
+#[test]
+fn the_vocabulary_is_told_with_counts() {
+    let (words, counts) = pets(tokens(8, 7)).vocabulary();
+    assert_eq!(words, ["", "", "the", "dog", "a", "cat", "mat", "and"]);
+    assert_eq!(counts, [9, 5, 4, 3, 2, 2, 2, 1]);
+    let (words, counts) = pets(tfidf(5)).vocabulary();
+    assert_eq!((words.join(" "), counts), ("the dog a cat mat".into(), vec![2, 2, 1, 2, 2]), "documents that have the word");
+    assert_eq!(Dataset::generated("moons").expect("moons").vocabulary(), (Vec::new(), Vec::new()));
+}
+
 #[test]
 fn characters_are_the_words_of_chinese() {
     let train = Corpus::new([(0, "质量不错，质量好。"), (1, "不好！")]);

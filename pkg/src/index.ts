@@ -21,7 +21,7 @@ import type {
 
 export { GradscopeError } from "./errors.js";
 export { Session } from "./session.js";
-export type { Examples, Frame, Progress, SessionEvents, Snapshot, TrainRequest, TrainSummary } from "./session.js";
+export type { Examples, Frame, Progress, SessionEvents, Snapshot, TrainRequest, TrainSummary, Vocabulary } from "./session.js";
 export { Walk } from "./stepper.js";
 export type { Headway, Underway, WalkExplanation, WalkOptimizer, WalkSubject, WalkValue } from "./stepper.js";
 export type { CreateOptions, DatasetName, OwnExamples, LabelledTexts, Numbers, OfficialFiles, OwnData, PresetName } from "./options.js";

@@ -82,6 +82,12 @@ export interface Examples {
   labels: number[];
 }
 
+/** What a data set's texts are made of. */
+export interface Vocabulary {
+  tokens: string[];
+  counts: Uint32Array;
+}
+
 const EMPTY = new Float32Array();
 
 /** A model on a backend, with its data, its optimizer and its place in the training. */
@@ -214,6 +220,15 @@ export class Session extends Looking {
   /** The texts of some examples, where the data are labelled documents: about the first `most` bytes of each, in pieces as the model reads them. */
   async documents(split: Split, indices: number[], most = 1 << 24): Promise<Document[]> {
     return (await this.#ask({ type: "documents", split, indices, most })).ok as Document[];
+  }
+
+  /**
+   * The tokens that the data's rows are made of, by number, and how often each stands in the rows of the training part (of TF-IDF weights: in how many of
+   * its documents). Padding and what stands for unknown words are empty texts; without texts there are none.
+   */
+  async vocabulary(): Promise<Vocabulary> {
+    const answer = await this.#ask({ type: "vocabulary" });
+    return { tokens: answer.ok as string[], counts: answer.buffers[0] as Uint32Array };
   }
 
   /** Changes hyper-parameters from the next step on; those left out stay. */

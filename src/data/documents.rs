@@ -336,6 +336,20 @@ pub struct Documents {
 }
 
 impl Documents {
+    /// What a row says of a document.
+    pub(super) fn form(&self) -> DocumentForm {
+        self.vocabulary.reading.form
+    }
+
+    /// The words by number; padding and what is unknown are empty.
+    pub(super) fn words(&self) -> Vec<String> {
+        let numbers = &self.vocabulary.numbers;
+        let first = if self.form() == DocumentForm::Tokens { RESERVED } else { 0 };
+        let mut words = vec![String::new(); first + numbers.len()];
+        numbers.iter().for_each(|(word, &number)| words[number as usize].clone_from(word));
+        words
+    }
+
     /// The word that a token stands for; none for padding and what is unknown.
     pub fn word(&self, token: u32) -> Option<&str> {
         self.vocabulary.numbers.iter().find(|(_, number)| **number == token).map(|(word, _)| word.as_str())

@@ -10,6 +10,7 @@ mod manifest;
 mod order;
 mod tasks;
 mod text;
+mod vocabulary;
 mod words;
 
 use std::ops::Range;

@@ -242,6 +242,10 @@ impl Desk {
                 }
                 plain(to_js(&documents))
             }
+            Request::Vocabulary => {
+                let (tokens, counts) = self.session()?.data().vocabulary();
+                Ok((to_js(&tokens), vec![Buffer::Indices(counts)]))
+            }
             Request::SetHyper { hyper } => {
                 let session = self.session()?;
                 let changes = [

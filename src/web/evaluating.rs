@@ -42,7 +42,7 @@ pub(super) fn only_looks(request: &Request) -> bool {
     use Request::{
         Activations, Attribute, Augment, Backends, Cell, Datasets, Describe, Documents, Evaluate, Examples, Frame, Generate, GetParameter,
         Guess, Health, Landscape, Memory, Nodes, Parameters, Pin, Predict, Presets, Rates, Read, Sample, Scratch, Snapshot, Stop, Train,
-        Watch,
+        Vocabulary, Watch,
     };
     matches!(
         request,
@@ -69,6 +69,7 @@ pub(super) fn only_looks(request: &Request) -> bool {
             | Read { .. }
             | Examples { .. }
             | Documents { .. }
+            | Vocabulary
             | Pin { .. }
             | Watch { .. }
             | Frame

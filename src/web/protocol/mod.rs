@@ -399,6 +399,9 @@ asked! {
             /// About so many bytes of each.
             most: usize,
         },
+        /// The tokens that the data's rows are made of, as they are written -> string[], empty where the data are no texts. Buffers: how often each occurs in
+        /// the training part (`Uint32Array`).
+        Vocabulary,
         /// Changes hyper-parameters, from the next step on.
         SetHyper {
             /// New values.

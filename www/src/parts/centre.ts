@@ -127,6 +127,7 @@ class Centre extends View {
       ${bottleneck.value ? (void import("./latent.js"), html`<gs-latent></gs-latent>`) : nothing}
       ${isText() ? (void import("./writing.js"), html`<gs-writing></gs-writing>`) : isPairs() ? (void import("./pairs.js"), html`<gs-translating></gs-translating>`) : nothing}
       ${guesses(built.setup.model) && store.isDocuments.value ? (void import("./guesses.js"), html`<gs-guesses></gs-guesses>`) : nothing}
+      ${store.isOfTexts.value ? (void import("./inside.js"), html`<gs-inside></gs-inside>`) : nothing}
       ${store.isWelcome.value ? nothing : this.#layer(tiny)}
       ${firstIsConvolution && onFirst ? html`<gs-window></gs-window>` : nothing}
       ${store.isWelcome.value ? this.#layer(tiny) : nothing}

@@ -112,6 +112,8 @@ export const classes = computed((): readonly string[] => {
 });
 /** Whether the examples are labelled documents. */
 export const isDocuments = computed(() => dataset.value?.kind === "documents");
+/** Whether they are texts of any kind. */
+export const isOfTexts = computed(() => /^(text|documents|pairs)$/.test(dataset.value?.kind ?? ""));
 export const wantedDataset = computed(() => datasets.value.find(({ name }) => name === setup.value?.data));
 /** What a model is called: as its lesson, or, where it was set up for data of the visitor's own, as these. */
 export const titleOf = (preset: string): string => lesson(preset)?.title ?? datasets.value.find(({ name }) => name === preset)?.title ?? preset;
