@@ -448,7 +448,7 @@ const texts = {
   "scratch.constant": "number",
   "scratch.language": "The language",
   "scratch.grammar": "name = expression, a line or a ; each. What is written out or random is a variable; data(...) stays as it is. Operators: + - * / ^ and @ for matrix products, x.T, slices x[0, 1:3]. Shapes broadcast as in NumPy. Gradients flow from loss, or from the last single number. # begins a comment.",
-  "scratch.functions": "randn rand zeros ones eye linspace data · exp log sqrt abs sign sigmoid tanh relu leaky_relu gelu silu softplus maximum minimum pow · sum mean max min var (axis=, keepdims=) · softmax log_softmax cross_entropy mse · reshape transpose concat · conv2d max_pool2d avg_pool2d (strides=, padding=)",
+  "scratch.functions": "randn rand zeros ones eye linspace data · exp log sqrt abs sign sigmoid tanh relu leaky_relu gelu silu softplus maximum minimum pow greater equal where · sum mean max min var (axis=, keepdims=) · cumsum (axis=, reverse=) top_k · softmax log_softmax cross_entropy mse · reshape transpose concat · conv2d max_pool2d avg_pool2d (strides=, padding=)",
   "scratch.title.neuron": "One neuron",
   "scratch.title.xor": "XOR",
   "scratch.title.softmax": "Softmax and cross-entropy",

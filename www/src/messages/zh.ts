@@ -432,7 +432,7 @@ const texts = {
   "scratch.constant": "数",
   "scratch.language": "语法",
   "scratch.grammar": "每行（或每个 ; 之前）写 名字 = 算式。直接写出的数或随机数是变量；data(...) 保持不变。运算符：+ - * / ^，矩阵乘法 @，转置 x.T，切片 x[0, 1:3]。形状按 NumPy 的规则广播。梯度从 loss 出发，没有 loss 就从最后一个单独的数出发。# 之后是注释。",
-  "scratch.functions": "randn rand zeros ones eye linspace data · exp log sqrt abs sign sigmoid tanh relu leaky_relu gelu silu softplus maximum minimum pow · sum mean max min var (axis=, keepdims=) · softmax log_softmax cross_entropy mse · reshape transpose concat · conv2d max_pool2d avg_pool2d (strides=, padding=)",
+  "scratch.functions": "randn rand zeros ones eye linspace data · exp log sqrt abs sign sigmoid tanh relu leaky_relu gelu silu softplus maximum minimum pow greater equal where · sum mean max min var (axis=, keepdims=) · cumsum (axis=, reverse=) top_k · softmax log_softmax cross_entropy mse · reshape transpose concat · conv2d max_pool2d avg_pool2d (strides=, padding=)",
   "scratch.title.neuron": "一个神经元",
   "scratch.title.xor": "异或",
   "scratch.title.softmax": "Softmax 与交叉熵",
