@@ -2,7 +2,7 @@ import type { Answer, Buffers, Connection } from "./connection.js";
 import type { GradscopeError } from "./errors.js";
 import { Looking } from "./looking.js";
 import type {
-  Document, Evaluation, Event, Hyper, LoadReport, Memory, NodeInfo, ParameterInfo, Request, SessionInfo, Split, Tile, TrainResult, View,
+  Document, Evaluation, Event, Hyper, LoadReport, Memory, NodeInfo, ParameterInfo, Request, SessionInfo, Split, Tile, Tokenization, TrainResult, View,
 } from "./generated/protocol.js";
 import type { Team } from "./team.js";
 import { Walk, type WalkSubject } from "./stepper.js";
@@ -214,6 +214,14 @@ export class Session extends Looking {
   /** The texts of some examples, where the data are labelled documents: about the first `most` bytes of each, in pieces as the model reads them. */
   async documents(split: Split, indices: number[], most = 1 << 24): Promise<Document[]> {
     return (await this.#ask({ type: "documents", split, indices, most })).ok as Document[];
+  }
+
+  /**
+   * What the tokens of a text are, and the first `most` of those of several characters, in the order in which they were learned; undefined where the data
+   * are no text. `info.classes` has the text of every token.
+   */
+  async tokenization(most = 100): Promise<Tokenization | undefined> {
+    return ((await this.#ask({ type: "tokenization", most })).ok as Tokenization | null) ?? undefined;
   }
 
   /** Changes hyper-parameters from the next step on; those left out stay. */

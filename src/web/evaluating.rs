@@ -41,7 +41,8 @@ fn stays_in_step(request: &WalkRequest) -> bool {
 pub(super) fn only_looks(request: &Request) -> bool {
     use Request::{
         Activations, Attribute, Backends, Cell, Datasets, Describe, Documents, Evaluate, Examples, Frame, Generate, GetParameter, Guess,
-        Health, Landscape, Memory, Nodes, Parameters, Pin, Predict, Presets, Rates, Read, Sample, Scratch, Snapshot, Stop, Train, Watch,
+        Health, Landscape, Memory, Nodes, Parameters, Pin, Predict, Presets, Rates, Read, Sample, Scratch, Snapshot, Stop, Tokenization,
+        Train, Watch,
     };
     matches!(
         request,
@@ -67,6 +68,7 @@ pub(super) fn only_looks(request: &Request) -> bool {
             | Read { .. }
             | Examples { .. }
             | Documents { .. }
+            | Tokenization { .. }
             | Pin { .. }
             | Watch { .. }
             | Frame

@@ -2,7 +2,6 @@ import { signal } from "@preact/signals-core";
 import { html, nothing, type TemplateResult } from "lit";
 import { fixed, general } from "../lib/format.js";
 import { css, diverging, palette } from "../lib/palette.js";
-import { visible } from "../lib/text.js";
 import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
 import { label, layout, select, selected, shapeOf } from "../state/cell.js";
@@ -31,7 +30,7 @@ class AttentionView extends View {
   #token(position: number, of: "query" | "key"): string {
     const token = valueOf(info.value!.x)?.[firstToken(this.#site.value![of]) + position];
     const name = token === undefined ? undefined : store.classes.value[token];
-    return name === undefined ? `[${position}]` : visible(name);
+    return name ?? `[${position}]`;
   }
 
   /** Whether what is looked at is not what looks: a position of the one is none of the other then. */
