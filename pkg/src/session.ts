@@ -2,7 +2,7 @@ import type { Answer, Buffers, Connection } from "./connection.js";
 import type { GradscopeError } from "./errors.js";
 import { Looking } from "./looking.js";
 import type {
-  Document, Evaluation, Event, Hyper, LoadReport, Memory, NodeInfo, ParameterInfo, Request, SessionInfo, Split, Tile, TrainResult, View,
+  Document, Evaluation, Event, Hyper, LoadReport, Memory, NodeInfo, ParameterInfo, Request, SessionInfo, Split, Tile, Tokenization, TrainResult, View,
 } from "./generated/protocol.js";
 import type { Team } from "./team.js";
 import { Walk, type WalkSubject } from "./stepper.js";
@@ -229,6 +229,14 @@ export class Session extends Looking {
   async vocabulary(): Promise<Vocabulary> {
     const answer = await this.#ask({ type: "vocabulary" });
     return { tokens: answer.ok as string[], counts: answer.buffers[0] as Uint32Array };
+  }
+
+  /**
+   * What the tokens of a text are, and the first `most` of those of several characters, in the order in which they were learned; undefined where the data
+   * are no text. `info.classes` has the text of every token.
+   */
+  async tokenization(most = 100): Promise<Tokenization | undefined> {
+    return ((await this.#ask({ type: "tokenization", most })).ok as Tokenization | null) ?? undefined;
   }
 
   /** Changes hyper-parameters from the next step on; those left out stay. */

@@ -41,8 +41,8 @@ fn stays_in_step(request: &WalkRequest) -> bool {
 pub(super) fn only_looks(request: &Request) -> bool {
     use Request::{
         Activations, Attribute, Augment, Backends, Cell, Datasets, Describe, Documents, Evaluate, Examples, Frame, Generate, GetParameter,
-        Guess, Health, Landscape, Memory, Nodes, Parameters, Pin, Predict, Presets, Rates, Read, Sample, Scratch, Snapshot, Stop, Train,
-        Vocabulary, Watch,
+        Guess, Health, Landscape, Memory, Nodes, Parameters, Pin, Predict, Presets, Rates, Read, Sample, Scratch, Snapshot, Stop,
+        Tokenization, Train, Vocabulary, Watch,
     };
     matches!(
         request,
@@ -70,6 +70,7 @@ pub(super) fn only_looks(request: &Request) -> bool {
             | Examples { .. }
             | Documents { .. }
             | Vocabulary
+            | Tokenization { .. }
             | Pin { .. }
             | Watch { .. }
             | Frame

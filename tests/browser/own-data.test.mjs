@@ -247,7 +247,7 @@ pageTest("the official archive of 20 Newsgroups is read by the preset that asks 
   assert.match(layers[0], /Embedding\s+1000→64/, "the preset's network");
   assert.match(layers.at(-1), /Dense\s+4 · softmax/, "with as many answers as there are groups");
   await page.locator("gs-document-sample .document").getByText("José").waitFor();
-  await page.locator("gs-tokens").getByText("From: someone@example.com").waitFor();
+  await page.locator("gs-card-tokens").getByText("From: someone@example.com").waitFor();
 });
 
 pageTest("official files of pictures are data wherever they are dropped: CIFAR-10's archive, and idx of images and labels", {}, async ({ page, url }) => {

@@ -1,5 +1,7 @@
-/** A character as it is shown where it stands alone. */
-export const visible = (text: string | undefined): string => (text === "\n" ? "⏎" : text === " " ? "␣" : text === "\t" ? "⇥" : (text ?? "?"));
+const BLANKS: Readonly<Record<string, string>> = { "\n": "⏎", " ": "␣", "\t": "⇥" };
+
+/** A token as it is shown where it stands alone: with its blanks. */
+export const visible = (text = "?"): string => text.replace(/[\n\t ]/g, (blank) => BLANKS[blank]!);
 
 /** A name as short as a card is wide: "max_pooling2d_1" becomes "max_pool_1", and of "block_2_expand" is seen what tells it from its neighbours. */
 export const shortName = (name: string): string =>

@@ -110,6 +110,7 @@ export const lessons: Lessons = {
       { text: "Watch the samples: first letters, then words, then speeches." },
       { text: "Step through a batch and open an attention's weights." },
       { text: "Names are a smaller text, learned in minutes.", address: "#/gpt-char?data=names" },
+      { text: "The same with pieces of words that byte-pair encoding learns: of longer tokens a window holds more text.", address: "#/gpt-char?tokenizer=bpe&vocabulary=1024" },
     ],
   },
   "seq2seq": {

@@ -110,6 +110,7 @@ export const lessons: Lessons = {
       { text: "看样文的变化：先是字母，再是单词，然后是台词。" },
       { text: "单步走过一个批次，打开注意力的权重看看。" },
       { text: "人名是更小的文本，几分钟即可学会。", address: "#/gpt-char?data=names" },
+      { text: "改用字节对编码学到的单词片段：词元更长，一个窗口就能容纳更多文本。", address: "#/gpt-char?tokenizer=bpe&vocabulary=1024" },
     ],
   },
   "seq2seq": {

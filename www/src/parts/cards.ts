@@ -64,7 +64,7 @@ class Cards extends WideView {
     return html`<ol class="cards ${small ? "small" : rows > 2 ? "low" : ""}" style="grid-template-columns:repeat(${columns},minmax(0,128px))" aria-label=${t("cards.label")}>
       <li class="card"><div class="card-in">
         <span class="card-head"><b>${t("cards.x")}</b><span>${shape(built.setup.model.input)}</span></span>
-        ${readsTokens(built.setup.model) ? (void import("./tokens.js"), html`<gs-tokens class="card-map"></gs-tokens>`) : html`<gs-input-map class="card-map"></gs-input-map>`}
+        ${readsTokens(built.setup.model) ? (void import("./card-tokens.js"), html`<gs-card-tokens class="card-map"></gs-card-tokens>`) : html`<gs-input-map class="card-map"></gs-input-map>`}
       </div></li>
       ${layers.map((layer, k) => {
         const tile = tileOf(layer.name);

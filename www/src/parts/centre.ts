@@ -125,7 +125,7 @@ class Centre extends View {
       ${store.isWelcome.value ? nothing : html`<gs-curves></gs-curves><gs-transfer></gs-transfer>`}
       ${store.isGame.value ? (void import("./game.js"), html`<gs-game></gs-game>`) : nothing}
       ${bottleneck.value ? (void import("./latent.js"), html`<gs-latent></gs-latent>`) : nothing}
-      ${isText() ? (void import("./writing.js"), html`<gs-writing></gs-writing>`) : isPairs() ? (void import("./pairs.js"), html`<gs-translating></gs-translating>`) : nothing}
+      ${isText() ? (void Promise.all([import("./writing.js"), import("./tokens.js")]), html`<gs-writing></gs-writing><gs-tokens></gs-tokens>`) : isPairs() ? (void import("./pairs.js"), html`<gs-translating></gs-translating>`) : nothing}
       ${guesses(built.setup.model) && store.isDocuments.value ? (void import("./guesses.js"), html`<gs-guesses></gs-guesses>`) : nothing}
       ${store.isOfTexts.value ? (void import("./inside.js"), html`<gs-inside></gs-inside>`) : nothing}
       ${store.isWelcome.value ? nothing : this.#layer(tiny)}

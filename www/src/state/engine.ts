@@ -98,7 +98,7 @@ export async function openInstead(wanted: store.Setup): Promise<void> {
   await close();
   forgetLooks();
   store.setup.value = wanted;
-  await adopt(session, wanted);
+  await adopt(session, fitted(session, wanted));
 }
 
 /** Builds a session of what the controls show, or one that goes on from the last snapshot. Resolves with whether there is one. */
@@ -137,10 +137,10 @@ export async function build(how: { goOn?: boolean } = {}): Promise<boolean> {
   }
 }
 
-/** The controls with the model as the engine fitted it to pairs, unless they have been moved meanwhile. */
+/** The controls with the model as the engine fitted it to a text or to pairs, unless they have been moved meanwhile. */
 function fitted(session: Session, wanted: store.Setup): store.Setup {
   const of = { ...wanted, model: session.info.model };
-  if (store.wantedDataset.peek()?.kind !== "pairs" || store.setup.peek() !== wanted) return wanted;
+  if (!["text", "pairs"].includes(store.wantedDataset.peek()?.kind ?? "") || store.setup.peek() !== wanted) return wanted;
   return (store.setup.value = of);
 }
 

@@ -1,5 +1,5 @@
 import type { Argument } from "../messages/types.js";
-import type { LayerSpec, LossSpec, ModelSpec } from "gradscope";
+import type { LayerSpec, LossSpec, ModelSpec, Tokenizer } from "gradscope";
 
 /** A layer or an optimizer as an editor sees it: a type and some arguments. */
 export interface Spec {
@@ -180,6 +180,10 @@ export function summary(layer: LayerSpec): string {
 
 /** The model with another list of layers. */
 export const withLayers = (model: ModelSpec, layers: LayerSpec[]): ModelSpec => ({ ...model, layers });
+
+/** What the tokens of a text may be, and how many there are usually where they are no characters. */
+export const TOKENIZERS: readonly Tokenizer[] = ["character", "word", "bpe"];
+export const VOCABULARY = 1024;
 
 /** Whether a model's input is tokens, as those of a text are. */
 export const readsTokens = (model: ModelSpec | undefined): boolean => /Embedding$|^MaskedLM/.test(model?.layers[0]?.type ?? "");

@@ -3,6 +3,7 @@ import type {
   BackendChoice, BackendReport, DatasetInfo, DocumentOptions, Evaluation, Frame, GradscopeError, LossSpec, LoadReport, ModelDescription, ModelSpec, OptimizerSpec,
   ParameterInfo, Preset, Progress, Session, Snapshot, Split,
 } from "gradscope";
+import { visible } from "../lib/text.js";
 import { lesson, phrase } from "../messages/index.js";
 import { History } from "./history.js";
 
@@ -12,7 +13,7 @@ export interface Setup {
   preset: string;
   model: ModelSpec;
   data: string;
-  /** How labelled documents become rows, where that is other than the model says. */
+  /** How labelled documents become rows, where that is other than the model says, and a text tokens, where these are no characters. */
   documents?: DocumentOptions | undefined;
   loss: LossSpec;
   optimizer: OptimizerSpec;
@@ -106,7 +107,9 @@ export const isGame = computed(() => built.value?.setup.loss.type === "adversari
 export const classes = computed((): readonly string[] => {
   if (isGame.value) return [];
   const info = session.value?.info;
-  if (!info || info.classes.length) return info?.classes.map(phrase) ?? [];
+  // Tokens are no phrases, and have blanks that count.
+  const name = ["text", "pairs"].includes(dataset.value?.kind ?? "") ? visible : phrase;
+  if (!info || info.classes.length) return info?.classes.map((text) => name(text)) ?? [];
   const count = /categorical/.test(built.value?.setup.loss.type ?? "") ? (info.outputShape.at(-1) ?? 0) : 0;
   return Array.from({ length: count }, (_, k) => String(k));
 });
