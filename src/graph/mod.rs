@@ -306,6 +306,36 @@ impl<O: Operation> Graph<O> {
         self.nodes[id.index()].name = name;
     }
 
+    /// The same graph, but for the nodes that `other` makes in another way: for each it may append nodes to the new graph, given where those before
+    /// it went, and name the one that stands for it. Also gives where each node went.
+    pub fn rewritten(&self, mut other: impl FnMut(&mut Self, NodeId, &[NodeId]) -> Result<Option<NodeId>>) -> Result<(Self, Vec<NodeId>)> {
+        let (variables, scalars, names) = (self.variables.clone(), self.scalars.clone(), self.names.clone());
+        let mut new = Self { variables, scalars, names, ..Self::default() };
+        let mut moved: Vec<NodeId> = Vec::with_capacity(self.nodes.len());
+        for (id, node) in self.ids().zip(&self.nodes) {
+            new.phase = match node.phase {
+                Phase::Backward { of } => Phase::Backward { of: moved[of.index()] },
+                phase @ (Phase::Forward | Phase::Update) => phase,
+            };
+            new.layer.clone_from(&node.layer);
+            let place = match other(&mut new, id, &moved)? {
+                Some(place) => place,
+                None => {
+                    let inputs = node.inputs.iter().map(|input| moved[input.index()]).collect();
+                    new.nodes.push(Node { inputs, phase: new.phase, ..node.clone() });
+                    NodeId(new.nodes.len() as u32 - 1)
+                }
+            };
+            moved.push(place);
+        }
+        let to = |node: NodeId| moved[node.index()];
+        new.writes = self.writes.iter().map(|&(node, target)| (to(node), target)).collect();
+        new.gradients = self.gradients.iter().map(|&(variable, node)| (variable, to(node))).collect();
+        new.gradient_of = self.gradient_of.iter().map(|(&of, &(node, loss))| (to(of), (to(node), to(loss)))).collect();
+        (new.phase, new.layer) = (self.phase, self.layer.clone());
+        Ok((new, moved))
+    }
+
     fn append(&mut self, kind: Kind<O>, inputs: &[NodeId], meta: Meta, name: &str) -> NodeId {
         let backward = matches!(self.phase, Phase::Backward { .. });
         let prefix = if backward { "∂" } else { "" };

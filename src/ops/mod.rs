@@ -3,6 +3,7 @@
 
 pub mod affine;
 pub mod argmax;
+pub mod attention;
 pub mod broadcast;
 mod build;
 pub mod concat;
@@ -246,4 +247,6 @@ registry! {
     MaskTokens(mask_tokens::MaskTokens),
     Normalize(normalize::Normalize),
     NormalizeGrad(normalize::NormalizeGrad),
+    Attention(attention::Attention),
+    AttentionGrad(attention::AttentionGrad),
 }

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 
-use crate::simd::{self, ConvShape, Mat, PoolShape};
+use crate::simd::{self, AttentionInputs, AttentionShape, ConvShape, Mat, PoolShape};
 use crate::tensor::{Shape, threefry2x32, uniform};
 
 use super::reference;
@@ -123,6 +123,17 @@ pub trait Real:
     fn avg_pool2d(shape: &PoolShape, x: &[Self], y: &mut [Self]);
     /// Hands dy in equal shares to each window.
     fn avg_pool2d_dx(shape: &PoolShape, dy: &[Self], dx: &mut [Self]);
+    /// softmax(scale Q Kᵀ + bias) V of every head, and behind it the logarithms of the sums of powers.
+    fn attention(shape: &AttentionShape, x: AttentionInputs<Self>, out: &mut [Self], scratch: &mut simd::Scratch);
+    /// Gradients of [`Real::attention`] with respect to Q, K and V, given its result and the gradient with respect to that.
+    fn attention_grad(
+        shape: &AttentionShape,
+        x: AttentionInputs<Self>,
+        saved: &[Self],
+        dy: &[Self],
+        out: &mut [Self],
+        scratch: &mut simd::Scratch,
+    );
     /// Column sums of a matrix [rows, cols].
     fn sum_rows(x: &[Self], rows: usize, cols: usize, out: &mut [Self]);
     /// Row sums of a matrix [rows, cols].
@@ -196,6 +207,12 @@ impl Real for f32 {
     fn gemm(a: Mat<f32>, b: Mat<f32>, c: &mut [f32], scratch: &mut simd::Scratch) {
         simd::gemm(a, b, c, false, scratch);
     }
+    fn attention(shape: &AttentionShape, x: AttentionInputs, out: &mut [f32], scratch: &mut simd::Scratch) {
+        simd::attention(shape, x, out, scratch);
+    }
+    fn attention_grad(s: &AttentionShape, x: AttentionInputs, saved: &[f32], dy: &[f32], out: &mut [f32], scratch: &mut simd::Scratch) {
+        simd::attention_grad(s, x, saved, dy, out, scratch);
+    }
 
     kernels! {
         conv2d(shape: &ConvShape, x: &[f32], w: &[f32], y: &mut [f32], scratch: &mut simd::Scratch) => simd::conv2d;
@@ -219,6 +236,12 @@ impl Real for f64 {
 
     fn gemm(a: Mat<f64>, b: Mat<f64>, c: &mut [f64], _: &mut simd::Scratch) {
         reference::gemm(a, b, c);
+    }
+    fn attention(shape: &AttentionShape, x: AttentionInputs<f64>, out: &mut [f64], _: &mut simd::Scratch) {
+        reference::attention(shape, x, out);
+    }
+    fn attention_grad(s: &AttentionShape, x: AttentionInputs<f64>, saved: &[f64], dy: &[f64], out: &mut [f64], _: &mut simd::Scratch) {
+        reference::attention_grad(s, x, saved, dy, out);
     }
     fn conv2d(shape: &ConvShape, x: &[f64], w: &[f64], y: &mut [f64], _: &mut simd::Scratch) {
         reference::conv2d(shape, x, w, y);

@@ -1,7 +1,7 @@
 //! The heavy kernels as plain loops: what double precision runs, and what the SIMD kernels are tested against.
 
 use super::real::Real;
-use crate::simd::{ConvShape, Mat, PoolShape};
+use crate::simd::{AttentionInputs, AttentionShape, ConvShape, Mat, PoolShape};
 
 /// f of each element.
 pub fn map<T: Copy>(x: &[T], out: &mut [T], f: impl Fn(T) -> T) {
@@ -22,6 +22,64 @@ pub fn gemm<T: Real>(a: Mat<T>, b: Mat<T>, c: &mut [T]) {
             }
         }
     }
+}
+
+/// Σᵢ aᵢ bᵢ.
+fn dot<T: Real>(a: &[T], b: &[T]) -> T {
+    a.iter().zip(b).map(|(&a, &b)| a * b).sum()
+}
+
+/// Calls `visit(query, keys, scores)` for each row of the queries, with the rows of the keys that it sees and its score with each.
+fn each_query<T: Real>(s: &AttentionShape, x: AttentionInputs<T>, mut visit: impl FnMut(usize, &[usize], &[T])) {
+    let scale = T::of(f64::from(s.scale));
+    for (n, h) in grid(s.batch, s.heads) {
+        let ((query, step), (key, key_step), bias) = (s.query(n, h), s.key(n, h), x.bias_of(n, s.keys));
+        for i in 0..s.queries {
+            let row = query + i * step;
+            let keys: Vec<usize> = (0..s.seen(i)).map(|j| key + j * key_step).collect();
+            let q = &x.q[row * s.dim..][..s.dim];
+            let score = |(j, &key): (usize, &usize)| scale * dot(q, &x.k[key * s.dim..][..s.dim]) + bias.map_or(T::ZERO, |bias| bias[j]);
+            let scores: Vec<T> = keys.iter().enumerate().map(score).collect();
+            visit(row, &keys, &scores);
+        }
+    }
+}
+
+/// See [`Real::attention`].
+pub fn attention<T: Real>(s: &AttentionShape, x: AttentionInputs<T>, out: &mut [T]) {
+    let (attended, lse) = out.split_at_mut(s.query_rows() * s.value_dim);
+    each_query(s, x, |query, keys, scores| {
+        let most = scores.iter().copied().fold(T::NEG_INFINITY, T::maximum);
+        let powers: Vec<T> = scores.iter().map(|&score| (score - most).exp()).collect();
+        let total: T = powers.iter().copied().sum();
+        for (e, out) in attended[query * s.value_dim..][..s.value_dim].iter_mut().enumerate() {
+            *out = powers.iter().zip(keys).map(|(&power, &key)| power / total * x.v[key * s.value_dim + e]).sum();
+        }
+        lse[query] = most + total.ln();
+    });
+}
+
+/// See [`Real::attention_grad`].
+pub fn attention_grad<T: Real>(s: &AttentionShape, x: AttentionInputs<T>, saved: &[T], dy: &[T], out: &mut [T]) {
+    let (dim, value_dim, scale) = (s.dim, s.value_dim, T::of(f64::from(s.scale)));
+    let attended = s.query_rows() * value_dim;
+    let ((y, lse), (dy, d_lse)) = (saved.split_at(attended), dy.split_at(attended));
+    out.fill(T::ZERO);
+    let (dq, rest) = out.split_at_mut(s.query_rows() * dim);
+    let (dk, dv) = rest.split_at_mut(s.key_rows() * dim);
+    each_query(s, x, |query, keys, scores| {
+        let dy = &dy[query * value_dim..][..value_dim];
+        let level = dot(dy, &y[query * value_dim..][..value_dim]) - d_lse.get(query).copied().unwrap_or(T::ZERO);
+        for (&score, &key) in scores.iter().zip(keys) {
+            let weight = (score - lse[query]).exp();
+            let slope = weight * (dot(dy, &x.v[key * value_dim..][..value_dim]) - level) * scale;
+            (0..value_dim).for_each(|e| dv[key * value_dim + e] += weight * dy[e]);
+            for d in 0..dim {
+                dk[key * dim + d] += slope * x.q[query * dim + d];
+                dq[query * dim + d] += slope * x.k[key * dim + d];
+            }
+        }
+    });
 }
 
 /// Calls `visit(x, w, y)` with the flat positions of every product of a convolution, in a fixed order.

@@ -1,6 +1,7 @@
 //! Compiles a graph into steps over buffers. The plan `Train` folds constants, fuses pointwise chains into the kernels in front of them, and
 //! shares memory by lifetime; the plan `Inspect` runs one step a node and keeps every value, so that the stepper can look at any of them.
 
+mod attention;
 mod fuse;
 mod memory;
 mod schedule;
@@ -31,11 +32,11 @@ pub enum Mode {
 pub struct Plan {
     /// What it is for.
     pub mode: Mode,
-    /// The graph that it came from.
+    /// The graph of its steps' nodes: the one that it came from, or one in which single operations stand for parts of that.
     pub graph: Graph,
     /// All buffers.
     pub buffers: Vec<Buffer>,
-    /// Where each node's value lies, once computed; none for values that were fused away or never needed.
+    /// Where the value of each node of the graph that it came from lies, once computed; none for values that were fused away or never needed.
     pub places: Vec<Option<Operand>>,
     /// What to run, in order.
     pub steps: Vec<Step>,
@@ -129,10 +130,22 @@ pub struct Step {
 impl Plan {
     /// Compiles `graph` for `mode`, so that the values of `keep` stay readable after a run. Writes and gradients of the graph are always made.
     pub fn new(graph: &Graph, mode: Mode, keep: &[NodeId]) -> Result<Plan> {
+        if mode == Mode::Train
+            && let Some((fused, moved)) = attention::fuse(graph, keep)?
+        {
+            let to = |node: &NodeId| moved[node.index()];
+            let plan = Self::of(&fused, mode, &keep.iter().map(to).collect::<Vec<_>>());
+            let places = moved.iter().map(|node| plan.place(*node)).collect();
+            return Ok(Plan { places, ..plan });
+        }
+        Ok(Self::of(graph, mode, keep))
+    }
+
+    fn of(graph: &Graph, mode: Mode, keep: &[NodeId]) -> Plan {
         let simple = simplify::Simplified::new(graph, mode, keep);
         let groups = fuse::fuse(&simple, mode);
         let schedule = schedule::Schedule::new(&simple, groups);
-        Ok(memory::allocate(&simple, schedule, mode))
+        memory::allocate(&simple, schedule, mode)
     }
 
     /// Where a node's value lies after a run.

@@ -1,6 +1,8 @@
 //! Every kernel against plain loops in f64, over tables of extents and random ones. A native test runs each check; under the `selftest` feature
 //! a browser can, where the instructions are others.
 
+mod attention;
+
 use super::*;
 
 /// A check: the first difference that it finds is its error.
@@ -14,6 +16,7 @@ pub const ALL: &[(&str, Check)] = &[
     ("conv2d, dx, dw at random", random_convolutions),
     ("pooling", poolings),
     ("pooling of NaN and ties", pooling_order),
+    ("attention", attention::attentions),
     ("reductions", reductions),
     ("exp, log, tanh, sigmoid", functions),
     ("limits of functions", limits),

@@ -20,21 +20,31 @@ const NC: usize = 1024;
 /// Unless A's columns are B's rows, the views lie in their slices and `c` holds m · n elements.
 pub fn gemm(a: Mat, b: Mat, c: &mut [f32], accumulate: bool, scratch: &mut Scratch) {
     let (m, k, n) = (a.rows, a.cols, b.cols);
-    assert_eq!(k, b.rows, "a product of [{m}, {k}] and [{}, {n}]", b.rows);
     assert_eq!(c.len(), m * n, "a product of [{m}, {k}] and [{k}, {n}]");
-    a.check();
-    b.check();
     if k == 0 && !accumulate {
         c.fill(0.0);
     }
+    gemm_into(a, b, c, n, accumulate, scratch);
+}
+
+/// The same into a C whose rows begin `c_stride` elements apart; what lies between them stays. A sum of nothing leaves C as it is.
+///
+/// # Panics
+/// Unless A's columns are B's rows, the views lie in their slices and C in `c`.
+pub(super) fn gemm_into(a: Mat, b: Mat, c: &mut [f32], c_stride: usize, accumulate: bool, scratch: &mut Scratch) {
+    let (m, k, n) = (a.rows, a.cols, b.cols);
+    assert_eq!(k, b.rows, "a product of [{m}, {k}] and [{}, {n}]", b.rows);
+    a.check();
+    b.check();
     if m == 0 || n == 0 || k == 0 {
         return;
     }
+    assert!(c_stride >= n && c.len() >= (m - 1) * c_stride + n, "a product of [{m}, {k}] and [{k}, {n}]");
     if m == 1 {
-        return vector_product(a, b.t(), c, accumulate);
+        return vector_product(a, b.t(), &mut c[..n], accumulate);
     }
-    if n == 1 {
-        return vector_product(b.t(), a, c, accumulate);
+    if n == 1 && c_stride == 1 {
+        return vector_product(b.t(), a, &mut c[..m], accumulate);
     }
     for col in (0..n).step_by(NC) {
         let cols = NC.min(n - col);
@@ -45,11 +55,11 @@ pub fn gemm(a: Mat, b: Mat, c: &mut [f32], accumulate: bool, scratch: &mut Scrat
             for row in (0..m).step_by(MC) {
                 let rows = MC.min(m - row);
                 let a = a.block(row, rows, from, depth);
-                let c = &mut c[row * n + col..];
+                let c = &mut c[row * c_stride + col..];
                 let accumulate = accumulate || from > 0;
                 let packed_a = grown(&mut scratch.a, rows * depth);
                 pack_a(a, packed_a);
-                block(packed_a, rows, depth, packed_b, cols, c, n, accumulate);
+                block(packed_a, rows, depth, packed_b, cols, c, c_stride, accumulate);
             }
         }
     }

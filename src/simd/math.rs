@@ -51,7 +51,7 @@ fn map(x: &[f32], out: &mut [f32], f: impl Fn(V) -> V) {
 // the engine's code, each time round the loop.
 
 /// Constants of [`exp_v`].
-struct Exp {
+pub(super) struct Exp {
     /// Beyond these the result is ∞ or 0 for certain; within, n fits.
     high: f32,
     low: f32,
@@ -68,7 +68,7 @@ struct Exp {
     bias: f32,
 }
 
-const EXP: Exp = Exp {
+pub(super) const EXP: Exp = Exp {
     high: 89.0,
     low: -104.0,
     log2_e: core::f32::consts::LOG2_E,
@@ -92,7 +92,7 @@ fn polynomial<const N: usize>(x: V, c: &[f32; N]) -> V {
 
 /// x = n ln 2 + r, |r| <= ln 2 / 2, and eˣ = 2ⁿ eʳ, eʳ by Taylor's series to r⁷ (error 1e-9).
 #[inline(always)]
-fn exp_v(x: V, c: &Exp) -> V {
+pub(super) fn exp_v(x: V, c: &Exp) -> V {
     let nan = x.is_nan();
     let x = x.clamp(V::splat(c.low), V::splat(c.high));
     let magic = V::splat(c.magic);

@@ -6,9 +6,11 @@
 //! - `vector`: four lanes on each instruction set. `tile`: the micro-kernels, on which rest
 //! - `gemm` (matrix products), `conv` (convolution and its dX) and `conv_dw`; `pack` lays operands out for them, `conv_shape` finds windows
 //!   in memory, `depthwise` is the convolution that is no product of matrices.
+//! - `attention`, whose scores are never stored as a whole.
 //! - `pool`, `reduce` (sums, bias), `math` (exp, log, tanh, sigmoid, normal_cdf).
 //! - `checks`: each of them against plain loops in f64, natively and, under the `selftest` feature, in the browser.
 
+mod attention;
 #[cfg(any(test, feature = "selftest"))]
 pub mod checks;
 mod conv;
@@ -24,6 +26,7 @@ mod scratch;
 mod tile;
 mod vector;
 
+pub use attention::{AttentionInputs, AttentionShape, attention, attention_grad};
 pub use conv::{conv2d, conv2d_dx};
 pub use conv_dw::conv2d_dw;
 pub use conv_shape::ConvShape;

@@ -9,6 +9,8 @@ pub struct Scratch {
     pub(super) b: Vec<f32>,
     /// Images with their padding.
     pub(super) frame: Vec<f32>,
+    /// Scores of a few queries.
+    pub(super) scores: Vec<f32>,
 }
 
 /// The first `len` elements of `buffer`, which grows to hold them; what they held before is still there.

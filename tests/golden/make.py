@@ -393,6 +393,49 @@ def _(s, x, dy):
     return vjp(lambda x: normalize(s.of["axes"], s.of["epsilon"], x), x, dy)
 
 
+def attended(of, q, k, v, bias):
+    """Scores of queries with the keys that they see, and values for each head, all [N, H, T, ...]; what is not seen is -inf."""
+    assert set(of) - {"op"} == {"scale", "causal", "heads_first"}, of
+    q, k, v = (x if of["heads_first"] else x.transpose(1, 2) for x in (q, k, v))
+    k, v = (x.repeat_interleave(q.shape[1] // k.shape[1], dim=1) for x in (k, v))
+    mask = torch.zeros(q.shape[2], k.shape[2], dtype=torch.float64)
+    if of["causal"]:
+        mask = mask.masked_fill(torch.ones_like(mask).triu(1).bool(), -torch.inf)
+    return q, k, v, mask if bias is None else mask + bias
+
+
+def in_place(of, x):
+    return x if of["heads_first"] else x.transpose(1, 2)
+
+
+@op("attention")
+def _(s, q, k, v, bias=None):
+    of = {"scale": s.scale, "causal": s.causal, "heads_first": s.heads_first}
+    q, k, v, mask = attended(of, q, k, v, bias)
+    y = F.scaled_dot_product_attention(q, k, v, mask, scale=single(of["scale"]))
+    lse = torch.logsumexp(q @ k.mT * single(of["scale"]) + mask, -1, keepdim=True)
+    return torch.cat([in_place(of, y).reshape(-1), in_place(of, lse).reshape(-1)])
+
+
+@op("attention_grad")
+def _(s, q, k, v, saved, dy, bias=None):
+    """The gradients by their formulas: what was saved need not be of these queries and keys."""
+    of, shapes = s.of, [q.shape, k.shape, v.shape]
+    q, k, v, mask = attended(of, q, k, v, bias)
+    rows = [*shapes[0][:3], shapes[2][3]]
+    count = int(np.prod(rows))
+    y, lse = (in_place(of, part) for part in (saved[:count].reshape(rows), saved[count:].reshape([*rows[:3], 1])))
+    level = (in_place(of, dy[:count].reshape(rows)) * y).sum(-1, keepdim=True)
+    if dy.numel() > count:
+        level = level - in_place(of, dy[count:].reshape([*rows[:3], 1]))
+    dy = in_place(of, dy[:count].reshape(rows))
+    weights = (q @ k.mT * single(of["scale"]) + mask - lse).exp()
+    slopes = weights * (dy @ v.mT - level) * single(of["scale"])
+    shared = shapes[0][1 if of["heads_first"] else 2] // shapes[1][1 if of["heads_first"] else 2]
+    summed = lambda x: x.unflatten(1, (-1, shared)).sum(2)
+    return torch.cat([in_place(of, x).reshape(-1) for x in (slopes @ k, summed(slopes.mT @ q), summed(weights.mT @ dy))])
+
+
 def stored(tensor):
     """All elements of a short tensor, of a long one every n-th: `stride` of tests/golden.rs."""
     flat = tensor.detach().numpy().reshape(-1)

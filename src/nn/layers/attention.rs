@@ -200,7 +200,8 @@ impl Attention<'_> {
         let mut scores = self.by_group(cx, scaled, key, true)?;
         cx.name(scores, "scores");
         if self.causal {
-            scores = cx.causal(scores, UNSEEN)?;
+            // Twice as far down as padding: where that is all that a position may see, it still sees nothing behind itself.
+            scores = cx.causal(scores, 2.0 * UNSEEN)?;
             cx.name(scores, "masked_scores");
         }
         if let Some(mask) = cx.mask_of(of_value) {
