@@ -7,7 +7,6 @@ export const inside = {
   "token.mask": "[MASK]",
   "row.title": "The row that the network reads",
   "row.text": "{n} positions, one token each: {words} known, {unknown} unknown, {padding} of padding.",
-  "row.plain": "{n} positions, one token each.",
   "row.cell": "Position {k}: {name}, token {token}",
   "row.masked": "Hatched positions are padding behind the end, and mask_zero masks them.",
   "row.masked.recurrent": "A recurrent layer keeps its state over them, so that it ends with what the last word left.",

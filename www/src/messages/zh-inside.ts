@@ -10,7 +10,6 @@ export const inside = {
   "token.mask": "[MASK]",
   "row.title": "网络读到的一行",
   "row.text": "{n} 个位置，每个位置一个词元：已知 {words} 个，未知 {unknown} 个，填充 {padding} 个。",
-  "row.plain": "{n} 个位置，每个位置一个词元。",
   "row.cell": "第 {k} 个位置：{name}，词元 {token}",
   "row.masked": "带斜线的位置是末尾之后的填充，被 mask_zero 屏蔽。",
   "row.masked.recurrent": "循环层在这些位置保持状态不变，因此最后的状态就是最后一个词留下的状态。",

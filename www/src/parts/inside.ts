@@ -26,7 +26,9 @@ class Inside extends View {
   }
 
   override render() {
-    return html`${readsTokens(store.built.value?.setup.model) ? html`<gs-token-row></gs-token-row>` : nothing}
+    // The window of a text has no padding and no unknown words.
+    const row = readsTokens(store.built.value?.setup.model) && store.dataset.value?.kind !== "text";
+    return html`${row ? html`<gs-token-row></gs-token-row>` : nothing}
       ${attending.value.length ? (void import("./attention-maps.js"), html`<gs-attention-maps></gs-attention-maps>`) : nothing}
       ${stream.value ? (void import("./lens.js"), html`<gs-lens></gs-lens>`) : nothing}
       <gs-words></gs-words>`;

@@ -23,7 +23,7 @@ class TokenRow extends View {
     const [padding, unknown] = [of("padding"), of("unknown")];
     const first = Math.max(0, tokens.indexOf(chosen.value ?? -1));
     return html`<section class="panel token-row" aria-label=${say("row.title")}>
-      <header><h2>${say("row.title")}</h2><p>${x ? padding + unknown ? say("row.text", { n: tokens.length, words: tokens.length - padding - unknown, unknown, padding }) : say("row.plain", { n: tokens.length }) : nothing}</p></header>
+      <header><h2>${say("row.title")}</h2><p>${x ? say("row.text", { n: tokens.length, words: tokens.length - padding - unknown, unknown, padding }) : nothing}</p></header>
       ${x
         ? html`<ol class="token-cells" @keydown=${roving}>${tokens.map((token, k) => {
             const kind = special.value.get(token);
