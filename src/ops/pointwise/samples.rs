@@ -17,7 +17,11 @@ pub(super) fn all() -> Vec<Sample> {
             samples.push(Sample::new(&name, row, &[left, right], (0.5, 2.0)));
         }
     }
-    samples.extend([condition("all", &[3, 1], &[2, 1, 4], &[4]), condition("scalars", &[2, 5], &[], &[]), condition("a scalar", &[], &[3], &[2, 1])]);
+    samples.extend([
+        condition("all", &[3, 1], &[2, 1, 4], &[4]),
+        condition("scalars", &[2, 5], &[], &[]),
+        condition("a scalar", &[], &[3], &[2, 1]),
+    ]);
     samples.push(Sample::new("sigmoid large", Pointwise::Sigmoid, &[&[40]], (-60.0, 60.0)));
     samples.push(Sample::new("softplus large", Pointwise::Softplus, &[&[40]], (-60.0, 60.0)));
     samples.push(Sample::new("tanh large", Pointwise::Tanh, &[&[40]], (-60.0, 60.0)));
