@@ -161,7 +161,7 @@ fn changed_weights_are_noticed() {
         let mut prompt = vec![2, 3];
         let mut before = Vec::new();
         let mut step = |session: &mut Session<Device>| {
-            let next = generate(session, &prompt, &options(1, 0.7));
+            let next = generate(session, &prompt, &options(1, 1.0));
             let probabilities: Vec<f32> = next[0].candidates.iter().map(|candidate| candidate.probability).collect();
             assert_ne!(probabilities, before, "another distribution");
             before = probabilities;

@@ -346,7 +346,7 @@ def _(s, a):
 @op("top_k")
 def _(s, a):
     # Of equal elements PyTorch's topk takes any, a stable sort the first.
-    order = a.detach().sort(-1, descending=True, stable=True).indices
+    order = torch.sort(a.detach(), dim=-1, descending=True, stable=True).indices
     return torch.zeros_like(a).scatter(-1, order[..., : s.k], 1.0).detach()
 
 
