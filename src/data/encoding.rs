@@ -112,25 +112,33 @@ impl Encoding {
         let characters: Vec<char> = ('\0'..=char::MAX).filter(|&c| numbers[c as usize] == 0).collect();
         characters.iter().zip(0..).for_each(|(&c, number)| numbers[c as usize] = number);
         numbers.truncate(characters.last().map_or(0, |&c| c as usize + 1));
+        numbers.shrink_to_fit();
         let mut names: Vec<String> = characters.into_iter().map(String::from).collect();
         let mut encoding =
             Self { tokenizer, numbers, characters: names.len(), words: HashMap::new(), learned: Vec::new(), ranks: HashMap::new() };
-        match tokenizer {
-            Tokenizer::Character => {}
+        let train = match tokenizer {
+            Tokenizer::Character => encoding.encode(parts[0])?,
             Tokenizer::Word | Tokenizer::Bpe if !(names.len()..=MOST).contains(&vocabulary) => {
                 let expected = format!("between {} and {MOST}", names.len());
                 return Err(out_of_range("vocabulary", &expected, vocabulary).at("documents.vocabulary"));
             }
-            Tokenizer::Word => encoding.learn_words(parts[0], &mut names, vocabulary),
-            Tokenizer::Bpe => encoding.learn_merges(parts[0], &mut names, vocabulary)?,
-        }
-        let tokens = [encoding.encode(parts[0])?, encoding.encode(parts[1])?];
-        Ok((encoding, names, tokens))
+            Tokenizer::Word => {
+                let pieces = Pieces::of(tokenizer, parts[0]);
+                encoding.learn_words(&pieces, &mut names, vocabulary);
+                encoding.tokens(&pieces)?
+            }
+            Tokenizer::Bpe => {
+                let pieces = Pieces::of(tokenizer, parts[0]);
+                encoding.learn_merges(&pieces, &mut names, vocabulary)?;
+                encoding.tokens(&pieces)?
+            }
+        };
+        let test = encoding.encode(parts[1])?;
+        Ok((encoding, names, [train, test]))
     }
 
     /// The most frequent words of several characters; of equally frequent ones, those that come first in the text.
-    fn learn_words(&mut self, text: &str, names: &mut Vec<String>, vocabulary: usize) {
-        let pieces = Pieces::of(self.tokenizer, text);
+    fn learn_words(&mut self, pieces: &Pieces, names: &mut Vec<String>, vocabulary: usize) {
         let counts: Vec<f64> = pieces.counts.iter().map(|&count| f64::from(count)).collect();
         let counted = falling_order(&counts).into_iter().map(|place| (pieces.distinct[place], pieces.counts[place]));
         let several = counted.filter(|&(word, count)| count >= LEAST && word.chars().nth(1).is_some());
@@ -141,8 +149,7 @@ impl Encoding {
         }
     }
 
-    fn learn_merges(&mut self, text: &str, names: &mut Vec<String>, vocabulary: usize) -> Result<()> {
-        let pieces = Pieces::of(self.tokenizer, text);
+    fn learn_merges(&mut self, pieces: &Pieces, names: &mut Vec<String>, vocabulary: usize) -> Result<()> {
         let mut words = Vec::with_capacity(pieces.distinct.len());
         for (piece, &count) in pieces.distinct.iter().zip(&pieces.counts) {
             let mut tokens = Vec::new();
@@ -158,11 +165,15 @@ impl Encoding {
 
     /// A text in tokens; an error names the first character that the data do not know.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        let (mut all, mut ends) = (Vec::new(), vec![0]);
         if self.tokenizer == Tokenizer::Character {
-            return self.spell(text, &mut all).map(|()| all);
+            let mut tokens = Vec::new();
+            return self.spell(text, &mut tokens).map(|()| tokens);
         }
-        let pieces = Pieces::of(self.tokenizer, text);
+        self.tokens(&Pieces::of(self.tokenizer, text))
+    }
+
+    fn tokens(&self, pieces: &Pieces) -> Result<Vec<u32>> {
+        let (mut all, mut ends) = (Vec::new(), vec![0]);
         for piece in &pieces.distinct {
             self.put(piece, &mut all)?;
             ends.push(all.len());
