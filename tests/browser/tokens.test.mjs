@@ -126,11 +126,11 @@ engineTest(
     const session = await open({ tokenizer: "bpe", vocabulary: 40 });
     const { losses } = await session.train({ steps: 2 });
     const { learned, ...told } = await session.tokenization(3);
-    const options = { prompt: "the c", temperature: 1, seed: 5 };
+    const options = { prompt: "the cat", temperature: 1, seed: 5 };
     const whole = await session.generate({ ...options, tokens: 8 });
-    // The same from the tokens, and in two halves of tokens.
+    // The same from the tokens, in two halves: every piece of so small a text becomes one token.
     const { classes, outputShape } = session.info;
-    const numbers = ["the", " c"].map((piece) => classes.indexOf(piece));
+    const numbers = ["the", " cat"].map((piece) => classes.indexOf(piece));
     const half = await session.generate({ ...options, prompt: numbers, tokens: 3 });
     const rest = await session.generate({ ...options, prompt: [...numbers, ...half.map(({ token }) => token)], tokens: 5 });
     const { charactersPerToken } = await session.evaluate("test");
@@ -145,8 +145,10 @@ engineTest(
     };
   },
   ({ losses, told, learned, classes, outputShape, numbers, charactersPerToken, none, whole, halves, texts, refusals }) => {
-    assert.ok(losses.every((loss) => Math.abs(loss - Math.log(40)) < 1), `${losses}`);
-    assert.deepEqual([classes.length, outputShape, told.tokenizer, told.characters + told.learnedInAll], [40, [64, 40], "bpe", 40]);
+    const all = classes.length;
+    assert.ok(all > 30 && all <= 40, `${all} tokens`);
+    assert.ok(losses.every((loss) => Math.abs(loss - Math.log(all)) < 1), `${losses}`);
+    assert.deepEqual([outputShape, told.tokenizer, told.characters + told.learnedInAll], [[64, all], "bpe", all]);
     learned.forEach(({ token, pair }, k) => {
       assert.equal(token, told.characters + k);
       assert.equal(classes[token], pair.map((of) => classes[of]).join(""));
@@ -155,6 +157,6 @@ engineTest(
     assert.deepEqual(halves, whole);
     assert.ok(texts && charactersPerToken > 1.5 && Math.abs(charactersPerToken / told.charactersPerToken - 1) < 0.2);
     assert.equal(none, undefined);
-    assert.deepEqual(refusals, ["bad_value documents.vocabulary", "unknown_name options.documents.tokenizer"]);
+    assert.deepEqual(refusals, ["bad_value documents.vocabulary", "unknown_name documents.tokenizer"]);
   },
 );
