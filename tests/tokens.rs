@@ -83,17 +83,17 @@ fn a_blank_goes_with_the_word_behind_it() {
     let data = text(&"the cat, the dog; it's the cat's  mat\n".repeat(30), Tokenizer::Bpe, 200);
     let encoded = |text: &str| names(&data, &data.encode(text).expect("tokens")).join("|");
     assert_eq!(encoded("the cat, the dog"), "the| cat|,| the| dog");
-    assert_eq!(encoded("it's  mat\n"), "it's| | mat|\n");
+    assert_eq!(encoded(" it's  mat\n"), " it's| | mat|\n");
     assert!(data.info.classes.iter().all(|token| !token.trim_start().contains(' ')), "no token goes over the end of a word");
 }
 
 #[test]
 fn the_most_frequent_words_are_tokens() {
     let verse = "To be, or not to be: that is the question.\nTo die, to sleep; don't be.\n";
-    // In a verse be 3, To 2, to 2, and all others once, of which `die` is the first in the order of Unicode.
+    // In a verse be 3, To 2, to 2, and all others once, of which `or` is the first.
     let data = text(&verse.repeat(20), Tokenizer::Word, 23 + 4);
     assert_eq!(data.tokenization(0).expect("a text").characters, 23);
-    assert_eq!(data.info.classes[23..], ["be", "To", "to", "die"]);
+    assert_eq!(data.info.classes[23..], ["be", "To", "to", "or"]);
     assert_eq!(
         learned(&data).iter().map(|of| (of.token, of.pair, of.count)).collect::<Vec<_>>(),
         [(23, None, 57), (24, None, 38), (25, None, 38), (26, None, 19)]

@@ -75,7 +75,8 @@ export abstract class Looking {
     const generated: Generated[] = [];
     const prompt = request.prompt?.length ? request.prompt : [0];
     // What came stays the tokens that it came in: read again with the prompt, it might be others.
-    const [text, tokens] = typeof prompt === "string" ? [{ prompt }, []] : [{}, [...prompt]];
+    const text = typeof prompt === "string" ? { prompt } : {};
+    const tokens: number[] = typeof prompt === "string" ? [] : [...prompt];
     while (generated.length < wanted && !signal?.aborted) {
       const answer = await this.ask({ type: "generate", options, ...text }, [Float32Array.from(tokens)]);
       const [next] = answer.ok as [Generated];

@@ -32,8 +32,9 @@ fn run(text: &str) -> usize {
     let mut chars = text.char_indices().peekable();
     for _ in 0..LONGEST {
         let Some((at, c)) = chars.next() else { return text.len() };
-        let within = || at > 0 && matches!(c, '\'' | '’') && chars.peek().is_some_and(|&(_, next)| kind(next) == Kind::Letter);
-        if Some(kind(c)) != first && !(first == Some(Kind::Letter) && within()) {
+        let before_letter = chars.peek().is_some_and(|&(_, next)| kind(next) == Kind::Letter);
+        let within = first == Some(Kind::Letter) && matches!(c, '\'' | '’') && before_letter;
+        if Some(kind(c)) != first && !within {
             return at;
         }
     }
@@ -60,10 +61,31 @@ pub(super) struct Word {
 }
 
 /// Two tokens side by side: how often the text has them, and the words that have had them.
-#[derive(Default)]
 struct Pair {
+    pair: [u32; 2],
     count: u32,
     words: Vec<u32>,
+}
+
+/// All pairs that there have been, and where each is.
+#[derive(Default)]
+struct Known {
+    places: HashMap<[u32; 2], u32>,
+    pairs: Vec<Pair>,
+}
+
+impl Known {
+    fn of(&mut self, pair: [u32; 2]) -> &mut Pair {
+        let place = match self.places.get(&pair) {
+            Some(&place) => place as usize,
+            None => {
+                self.places.insert(pair, self.pairs.len() as u32);
+                self.pairs.push(Pair { pair, count: 0, words: Vec::new() });
+                self.pairs.len() - 1
+            }
+        };
+        &mut self.pairs[place]
+    }
 }
 
 fn pairs(tokens: &[u32]) -> impl Iterator<Item = [u32; 2]> {
@@ -85,23 +107,26 @@ pub(super) fn join(tokens: &mut Vec<u32>, start: usize, pair: [u32; 2], token: u
 /// Merges pairs until there are `vocabulary` tokens, or no pair is left that the text has twice; of pairs that it has equally often, that of the
 /// smaller tokens. `names` are the texts of the tokens, to which the new ones are added. Words are spelled with what is learned.
 pub(super) fn learn(words: &mut [Word], names: &mut Vec<String>, vocabulary: usize) -> Vec<Learned> {
-    let mut known: HashMap<[u32; 2], Pair> = HashMap::new();
+    let mut known = Known::default();
     for (index, word) in words.iter().enumerate() {
         for pair in pairs(&word.tokens) {
-            let of = known.entry(pair).or_default();
+            let of = known.of(pair);
             of.count += word.count;
             of.words.push(index as u32);
         }
     }
     // Counts may have fallen since: they are looked at again when it is a pair's turn.
-    let mut queue: BinaryHeap<_> = known.iter().map(|(&pair, of)| (of.count, Reverse(pair))).collect();
+    let mut queue: BinaryHeap<_> = known.pairs.iter().map(|of| (of.count, Reverse(of.pair))).collect();
     let mut learned = Vec::new();
     while names.len() < vocabulary {
         let Some((count, Reverse(pair))) = queue.pop() else { break };
-        let Some(of) = known.get_mut(&pair).filter(|of| of.count >= LEAST) else { continue };
+        let of = known.of(pair);
         if of.count != count {
             queue.push((of.count, Reverse(pair)));
             continue;
+        }
+        if count < LEAST {
+            break;
         }
         let token = names.len() as u32;
         names.push(pair.map(|part| names[part as usize].as_str()).concat());
@@ -113,11 +138,11 @@ pub(super) fn learn(words: &mut [Word], names: &mut Vec<String>, vocabulary: usi
                 continue;
             }
             for other in pairs(&word.tokens) {
-                known.entry(other).or_default().count -= word.count;
+                known.of(other).count -= word.count;
             }
             join(&mut word.tokens, 0, pair, token);
             for other in pairs(&word.tokens) {
-                let of = known.entry(other).or_default();
+                let of = known.of(other);
                 if other.contains(&token) {
                     if of.count == 0 {
                         new.push(other);
@@ -127,7 +152,7 @@ pub(super) fn learn(words: &mut [Word], names: &mut Vec<String>, vocabulary: usi
                 of.count += word.count;
             }
         }
-        queue.extend(new.into_iter().map(|pair| (known.get(&pair).map_or(0, |of| of.count), Reverse(pair))));
+        queue.extend(new.into_iter().map(|pair| (known.of(pair).count, Reverse(pair))));
     }
     learned
 }
@@ -169,6 +194,6 @@ mod tests {
         assert_eq!(joined(&[1, 1, 1], 0), [9, 1]);
         assert_eq!(joined(&[1, 1, 1, 1, 2], 0), [9, 9, 2]);
         assert_eq!(joined(&[1, 1, 1, 1, 2], 1), [1, 9, 1, 2]);
-        assert_eq!(joined(&[], 0), []);
+        assert!(joined(&[], 0).is_empty());
     }
 }

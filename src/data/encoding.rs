@@ -1,7 +1,6 @@
 //! What a text is cut into: characters, words or what byte-pair encoding learns. Every character of the text is a token in all three, so that no text
 //! made of them is unknown, and any can be put together again.
 
-use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use super::bpe::{self, Word};
@@ -10,6 +9,7 @@ use super::words::word;
 use super::{Dataset, Part, Reading};
 use crate::error::{Error, ErrorCode, Result};
 use crate::fields::out_of_range;
+use crate::tensor::falling_order;
 
 /// What occurs less often is not learned.
 pub(super) const LEAST: u32 = 2;
@@ -65,7 +65,7 @@ pub struct Encoding {
     words: HashMap<String, u32>,
     learned: Vec<Learned>,
     /// The merges, by their pairs: which one it is.
-    ranks: Vec<([usize; 2], usize)>,
+    ranks: HashMap<[u32; 2], u32>,
 }
 
 /// Pieces of a text that are encoded by themselves: each once, how often the text has it, and their sequence.
@@ -77,7 +77,7 @@ struct Pieces<'a> {
 
 impl<'a> Pieces<'a> {
     fn of(tokenizer: Tokenizer, mut text: &'a str) -> Self {
-        let mut places: HashMap<&str, u32> = HashMap::new();
+        let mut places: HashMap<String, u32> = HashMap::new();
         let mut pieces = Self { distinct: Vec::new(), counts: Vec::new(), sequence: Vec::new() };
         while let Some(c) = text.chars().next() {
             let length = match tokenizer {
@@ -86,20 +86,18 @@ impl<'a> Pieces<'a> {
                 Tokenizer::Bpe => bpe::piece(text),
             };
             let (piece, rest) = text.split_at(length);
-            let place = *places.entry(piece).or_insert_with(|| {
+            let next = pieces.distinct.len() as u32;
+            let place = places.get(piece).copied().unwrap_or(next);
+            if place == next {
+                places.insert(piece.into(), place);
                 pieces.distinct.push(piece);
                 pieces.counts.push(0);
-                pieces.distinct.len() as u32 - 1
-            });
+            }
             pieces.counts[place as usize] += 1;
             pieces.sequence.push(place);
             text = rest;
         }
         pieces
-    }
-
-    fn counted(&self) -> impl Iterator<Item = (&'a str, u32)> {
-        self.distinct.iter().copied().zip(self.counts.iter().copied())
     }
 }
 
@@ -114,57 +112,68 @@ impl Encoding {
         let characters: Vec<char> = ('\0'..=char::MAX).filter(|&c| numbers[c as usize] == 0).collect();
         characters.iter().zip(0..).for_each(|(&c, number)| numbers[c as usize] = number);
         numbers.truncate(characters.last().map_or(0, |&c| c as usize + 1));
+        numbers.shrink_to_fit();
         let mut names: Vec<String> = characters.into_iter().map(String::from).collect();
         let mut encoding =
-            Self { tokenizer, numbers, characters: names.len(), words: HashMap::new(), learned: Vec::new(), ranks: Vec::new() };
-        match tokenizer {
-            Tokenizer::Character => {}
+            Self { tokenizer, numbers, characters: names.len(), words: HashMap::new(), learned: Vec::new(), ranks: HashMap::new() };
+        let train = match tokenizer {
+            Tokenizer::Character => encoding.encode(parts[0])?,
             Tokenizer::Word | Tokenizer::Bpe if !(names.len()..=MOST).contains(&vocabulary) => {
                 let expected = format!("between {} and {MOST}", names.len());
                 return Err(out_of_range("vocabulary", &expected, vocabulary).at("documents.vocabulary"));
             }
-            Tokenizer::Word => encoding.learn_words(parts[0], &mut names, vocabulary),
-            Tokenizer::Bpe => encoding.learn_merges(parts[0], &mut names, vocabulary)?,
-        }
-        let tokens = [encoding.encode(parts[0])?, encoding.encode(parts[1])?];
-        Ok((encoding, names, tokens))
+            Tokenizer::Word => {
+                let pieces = Pieces::of(tokenizer, parts[0]);
+                encoding.learn_words(&pieces, &mut names, vocabulary);
+                encoding.tokens(&pieces)?
+            }
+            Tokenizer::Bpe => {
+                let pieces = Pieces::of(tokenizer, parts[0]);
+                encoding.learn_merges(&pieces, &mut names, vocabulary)?;
+                encoding.tokens(&pieces)?
+            }
+        };
+        let test = encoding.encode(parts[1])?;
+        Ok((encoding, names, [train, test]))
     }
 
-    /// The most frequent words of several characters; of equally frequent ones, those that come first in the order of Unicode.
-    fn learn_words(&mut self, text: &str, names: &mut Vec<String>, vocabulary: usize) {
-        let pieces = Pieces::of(self.tokenizer, text);
-        let several = |&(word, count): &(&str, u32)| count >= LEAST && word.chars().nth(1).is_some();
-        let mut counted: Vec<(&str, u32)> = pieces.counted().filter(several).collect();
-        counted.sort_unstable_by_key(|&(word, count)| (Reverse(count), word));
-        counted.truncate(vocabulary - names.len());
-        for (word, count) in counted {
+    /// The most frequent words of several characters; of equally frequent ones, those that come first in the text.
+    fn learn_words(&mut self, pieces: &Pieces, names: &mut Vec<String>, vocabulary: usize) {
+        let counts: Vec<f64> = pieces.counts.iter().map(|&count| f64::from(count)).collect();
+        let counted = falling_order(&counts).into_iter().map(|place| (pieces.distinct[place], pieces.counts[place]));
+        let several = counted.filter(|&(word, count)| count >= LEAST && word.chars().nth(1).is_some());
+        for (word, count) in several.take(vocabulary - names.len()) {
             self.learned.push(Learned { token: names.len(), pair: None, count: count as usize });
             self.words.insert(word.into(), names.len() as u32);
             names.push(word.into());
         }
     }
 
-    fn learn_merges(&mut self, text: &str, names: &mut Vec<String>, vocabulary: usize) -> Result<()> {
-        let pieces = Pieces::of(self.tokenizer, text);
+    fn learn_merges(&mut self, pieces: &Pieces, names: &mut Vec<String>, vocabulary: usize) -> Result<()> {
         let mut words = Vec::with_capacity(pieces.distinct.len());
-        for (piece, count) in pieces.counted() {
+        for (piece, &count) in pieces.distinct.iter().zip(&pieces.counts) {
             let mut tokens = Vec::new();
             self.spell(piece, &mut tokens)?;
             words.push(Word { tokens, count });
         }
         self.learned = bpe::learn(&mut words, names, vocabulary);
-        self.ranks = self.learned.iter().enumerate().filter_map(|(rank, learned)| Some((learned.pair?, rank))).collect();
-        self.ranks.sort_unstable();
+        for (rank, pair) in (0..).zip(self.learned.iter().filter_map(|learned| learned.pair)) {
+            self.ranks.insert(pair.map(|token| token as u32), rank);
+        }
         Ok(())
     }
 
     /// A text in tokens; an error names the first character that the data do not know.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        let (mut all, mut ends) = (Vec::new(), vec![0]);
         if self.tokenizer == Tokenizer::Character {
-            return self.spell(text, &mut all).map(|()| all);
+            let mut tokens = Vec::new();
+            return self.spell(text, &mut tokens).map(|()| tokens);
         }
-        let pieces = Pieces::of(self.tokenizer, text);
+        self.tokens(&Pieces::of(self.tokenizer, text))
+    }
+
+    fn tokens(&self, pieces: &Pieces) -> Result<Vec<u32>> {
+        let (mut all, mut ends) = (Vec::new(), vec![0]);
         for piece in &pieces.distinct {
             self.put(piece, &mut all)?;
             ends.push(all.len());
@@ -182,17 +191,12 @@ impl Encoding {
         let start = tokens.len();
         self.spell(piece, tokens)?;
         // The merge that was learned first comes first.
-        while let Some(rank) = tokens[start..].windows(2).filter_map(|pair| self.rank([pair[0] as usize, pair[1] as usize])).min() {
-            let Learned { token, pair, .. } = &self.learned[rank];
+        while let Some(rank) = tokens[start..].windows(2).filter_map(|pair| self.ranks.get(&[pair[0], pair[1]])).min() {
+            let Learned { token, pair, .. } = &self.learned[*rank as usize];
             let Some(pair) = pair else { break };
             bpe::join(tokens, start, pair.map(|token| token as u32), *token as u32);
         }
         Ok(())
-    }
-
-    fn rank(&self, pair: [usize; 2]) -> Option<usize> {
-        let found = self.ranks.binary_search_by_key(&pair, |&(pair, _)| pair).ok()?;
-        Some(self.ranks[found].1)
     }
 
     /// Appends the characters of a text.

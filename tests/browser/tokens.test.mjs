@@ -12,7 +12,7 @@ const opened = (page) => page.waitForFunction(() => document.querySelector("gs-t
 const pieces = (page) => page.locator(".token-window .piece").allInnerTexts().then((all) => all.map((text) => text.replace("⏎", "")));
 
 /** What the panel says of all tokens: how many, and characters a token. */
-const facts = async (page) => (await page.locator("gs-tokens header p").innerText()).match(/[\d.,]+/g).map((text) => Number(text.replace(",", "")));
+const facts = async (page) => (await page.locator("gs-tokens header p").innerText()).match(/\d[\d.,]*/g).map((text) => Number(text.replace(",", "")));
 
 /** Tokens that were written, once writing is over. */
 async function write(page) {
@@ -24,7 +24,7 @@ async function write(page) {
 async function batches(page, count) {
   for (let k = 1; k <= count; k++) {
     await page.getByRole("button", { name: "One batch" }).click();
-    await page.getByText(new RegExp(`Epoch 1 · batch ${k} of`)).waitFor({ timeout: 30_000 });
+    await page.getByText(new RegExp(`Epoch 1 · batch ${k} of|^1 of [0-9,]+ epochs done`)).waitFor({ timeout: 30_000 });
   }
 }
 
@@ -73,7 +73,7 @@ pageTest("byte pairs are chosen, built, trained, looked at and written", { conte
   await page.locator("[role=alert]").getByText("The character % does not occur in what the model learns from.").waitFor();
   // Bits a character are fewer than bits a token.
   await page.getByRole("tab", { name: "Evaluate" }).click();
-  await page.getByRole("button", { name: "Evaluate", exact: true }).last().click();
+  await page.getByRole("button", { name: "Evaluate now" }).click();
   const figure = (name) => page.locator("dl.big div").filter({ hasText: name }).locator("dd").innerText({ timeout: 60_000 }).then(Number);
   const [loss, bits] = [await figure("Loss"), await figure("Bits per character")];
   assert.ok(Math.abs(loss / Math.LN2 / bits - ratio) < 0.1, `${loss}, ${bits} and ${ratio}`);
@@ -120,17 +120,17 @@ engineTest(
   { timeout: 120_000 },
   {},
   async ({ gradscope }) => {
-    const text = "the cat sat on the mat, and the dog sat on the log.\n".repeat(80);
+    const text = "the cat sat on the mat, and the dog sat on the log.\n".repeat(200);
     const open = (documents) => gradscope.createSession({ model: "gpt-char", data: { text }, documents, backend: "cpu", seed: 2 });
     const refused = (documents) => open(documents).then(() => undefined, ({ code, where }) => `${code} ${where}`);
     const session = await open({ tokenizer: "bpe", vocabulary: 40 });
     const { losses } = await session.train({ steps: 2 });
     const { learned, ...told } = await session.tokenization(3);
-    const options = { prompt: "the c", temperature: 1, seed: 5 };
+    const options = { prompt: "the cat", temperature: 1, seed: 5 };
     const whole = await session.generate({ ...options, tokens: 8 });
-    // The same from the tokens, and in two halves of tokens.
+    // The same from the tokens, in two halves: every piece of so small a text becomes one token.
     const { classes, outputShape } = session.info;
-    const numbers = ["the", " c"].map((piece) => classes.indexOf(piece));
+    const numbers = ["the", " cat"].map((piece) => classes.indexOf(piece));
     const half = await session.generate({ ...options, prompt: numbers, tokens: 3 });
     const rest = await session.generate({ ...options, prompt: [...numbers, ...half.map(({ token }) => token)], tokens: 5 });
     const { charactersPerToken } = await session.evaluate("test");
@@ -145,8 +145,10 @@ engineTest(
     };
   },
   ({ losses, told, learned, classes, outputShape, numbers, charactersPerToken, none, whole, halves, texts, refusals }) => {
-    assert.ok(losses.every((loss) => Math.abs(loss - Math.log(40)) < 1), `${losses}`);
-    assert.deepEqual([classes.length, outputShape, told.tokenizer, told.characters + told.learnedInAll], [40, [64, 40], "bpe", 40]);
+    const all = classes.length;
+    assert.ok(all > 30 && all <= 40, `${all} tokens`);
+    assert.ok(losses.every((loss) => Math.abs(loss - Math.log(all)) < 1), `${losses}`);
+    assert.deepEqual([outputShape, told.tokenizer, told.characters + told.learnedInAll], [[64, all], "bpe", all]);
     learned.forEach(({ token, pair }, k) => {
       assert.equal(token, told.characters + k);
       assert.equal(classes[token], pair.map((of) => classes[of]).join(""));
@@ -155,6 +157,6 @@ engineTest(
     assert.deepEqual(halves, whole);
     assert.ok(texts && charactersPerToken > 1.5 && Math.abs(charactersPerToken / told.charactersPerToken - 1) < 0.2);
     assert.equal(none, undefined);
-    assert.deepEqual(refusals, ["bad_value documents.vocabulary", "unknown_name options.documents.tokenizer"]);
+    assert.deepEqual(refusals, ["bad_value documents.vocabulary", "unknown_name documents.tokenizer"]);
   },
 );
