@@ -148,9 +148,16 @@ fn agree(device: &mut Device) {
         let plan = Plan::new(&case.built.graph, Mode::Train, &wanted).expect("a plan");
         let layers = case.built.layers.iter().filter(|layer| layer.kind.ends_with("Attention")).count();
         assert_eq!(counts(&plan, ["attention", "attention_grad", "softmax"]), [layers, layers, 0], "{}", case.name);
-        for (node, got) in wanted.iter().zip(case.run(device, plan, &wanted).unwrap_or_else(|error| panic!("{}: {error}", case.name))) {
-            let (apart, name) = (difference(&got, &values[node.index()]), &case.built.graph.node(*node).name);
-            assert!(apart < 1e-5, "{} on {}: {name} is apart by {apart:.1e}", case.name, device.name());
+        let composed = Plan::new(&case.built.graph, Mode::Inspect, &wanted).expect("a plan");
+        let [fused, composed] =
+            [plan, composed].map(|plan| case.run(device, plan, &wanted).unwrap_or_else(|error| panic!("{}: {error}", case.name)));
+        for ((node, fused), composed) in wanted.iter().zip(fused).zip(composed) {
+            let (graph, want) = (&case.built.graph, &values[node.index()]);
+            let of = graph.gradients().iter().find(|(_, gradient)| gradient == node).map(|&(id, _)| graph.variable(id).name.as_str());
+            let [apart, usual] = [fused, composed].map(|got| difference(&got, want));
+            // All of the gradient of the keys' bias cancels: moving all keys moves all scores of a query alike.
+            let bound = if of.is_some_and(|name| name.ends_with("key.bias")) { 1e-4 } else { 1e-5 };
+            assert!(apart < bound, "{} on {}: {of:?} is apart by {apart:.1e}, composed {usual:.1e}", case.name, device.name());
         }
     }
 }

@@ -123,7 +123,7 @@ pub trait Real:
     fn avg_pool2d(shape: &PoolShape, x: &[Self], y: &mut [Self]);
     /// Hands dy in equal shares to each window.
     fn avg_pool2d_dx(shape: &PoolShape, dy: &[Self], dx: &mut [Self]);
-    /// softmax(scale Q Kᵀ + bias) V of every head, and behind it the logarithms of the sums of powers.
+    /// softmax(scale Q Kᵀ) V of every head, and behind it the logarithms of the sums of powers.
     fn attention(shape: &AttentionShape, x: AttentionInputs<Self>, out: &mut [Self], scratch: &mut simd::Scratch);
     /// Gradients of [`Real::attention`] with respect to Q, K and V, given its result and the gradient with respect to that.
     fn attention_grad(

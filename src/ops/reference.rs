@@ -1,7 +1,7 @@
 //! The heavy kernels as plain loops: what double precision runs, and what the SIMD kernels are tested against.
 
 use super::real::Real;
-use crate::simd::{AttentionInputs, AttentionShape, ConvShape, Mat, PoolShape};
+use crate::simd::{AttentionInputs, AttentionShape, ConvShape, HIDDEN, Mat, PoolShape};
 
 /// f of each element.
 pub fn map<T: Copy>(x: &[T], out: &mut [T], f: impl Fn(T) -> T) {
@@ -33,12 +33,15 @@ fn dot<T: Real>(a: &[T], b: &[T]) -> T {
 fn each_query<T: Real>(s: &AttentionShape, x: AttentionInputs<T>, mut visit: impl FnMut(usize, &[usize], &[T])) {
     let scale = T::of(f64::from(s.scale));
     for (n, h) in grid(s.batch, s.heads) {
-        let ((query, step), (key, key_step), bias) = (s.query(n, h), s.key(n, h), x.bias_of(n, s.keys));
+        let ((query, step), (key, key_step), mask) = (s.query(n, h), s.key(n, h), x.mask_of(n, s.keys));
         for i in 0..s.queries {
             let row = query + i * step;
             let keys: Vec<usize> = (0..s.seen(i)).map(|j| key + j * key_step).collect();
             let q = &x.q[row * s.dim..][..s.dim];
-            let score = |(j, &key): (usize, &usize)| scale * dot(q, &x.k[key * s.dim..][..s.dim]) + bias.map_or(T::ZERO, |bias| bias[j]);
+            let hidden = |j: usize| mask.is_some_and(|mask| mask[j] == T::ZERO);
+            let below = |hidden: bool| if hidden { T::of(f64::from(HIDDEN)) } else { T::ZERO };
+            let top = below((0..keys.len()).all(hidden));
+            let score = |(j, &key): (usize, &usize)| scale * dot(q, &x.k[key * s.dim..][..s.dim]) + below(hidden(j)) - top;
             let scores: Vec<T> = keys.iter().enumerate().map(score).collect();
             visit(row, &keys, &scores);
         }

@@ -4,14 +4,11 @@ use std::collections::HashSet;
 
 use crate::error::Result;
 use crate::graph::{Kind, Leaf, NodeId, Phase};
-use crate::ops::attention::{Attention, AttentionGrad};
+use crate::ops::attention::{Attention, AttentionGrad, HIDDEN};
 use crate::ops::matmul::MatMul;
 use crate::ops::pointwise::Pointwise;
 use crate::ops::{Graph, Op, OpDef};
 use crate::tensor::{Meta, Shape};
-
-/// What a mask makes of the scores above the diagonal is at most this: then they are hidden even where padding, at half of it, is all that is seen.
-const HIDDEN: f32 = -2e9;
 
 /// Positions and heads changed.
 const CHANGED: [usize; 4] = [0, 2, 1, 3];
@@ -19,7 +16,7 @@ const CHANGED: [usize; 4] = [0, 2, 1, 3];
 /// A part of the graph that one operation can stand for, and one for its gradient.
 struct Found {
     op: Attention,
-    /// Queries, keys, values, and the bias if there is one.
+    /// Queries, keys, values, and the mask if there is one.
     inputs: Vec<NodeId>,
     /// The attended values.
     out: NodeId,
@@ -130,7 +127,29 @@ impl<'a> Search<'a> {
         Some(target)
     }
 
-    /// The attention that has the weights `weights`: `softmax(tril(scale Q Kᵀ) + bias) V`, with or without the mask and the bias.
+    /// The mask of `a + b` `[N, 1, 1, S]` where b is −10⁹ (1 − mask) and the mask nothing but zeros and ones.
+    fn mask(&self, added: NodeId) -> Option<NodeId> {
+        let through = |mut id: NodeId, skipped: fn(&Op) -> bool| {
+            while self.op(id).is_some_and(skipped) {
+                id = self.input(id, 0)?;
+            }
+            Some(id)
+        };
+        let is = |id: NodeId, function: Pointwise| matches!(self.op(id), Some(Op::Pointwise(own)) if *own == function);
+        let number = |id: NodeId| match self.graph.node(id).kind {
+            Kind::Leaf(Leaf::Constant(number)) => Some(number),
+            _ => None,
+        };
+        let lowered = through(added, |op| matches!(op, Op::Reshape(_)))?;
+        let padding =
+            self.input(lowered, 0).filter(|_| is(lowered, Pointwise::Mul) && self.input(lowered, 1).and_then(number) == Some(HIDDEN))?;
+        let mask =
+            self.input(padding, 1).filter(|_| is(padding, Pointwise::Sub) && self.input(padding, 0).and_then(number) == Some(1.0))?;
+        let compared = through(mask, |op| matches!(op, Op::Reshape(_) | Op::Slice(_)))?;
+        (is(compared, Pointwise::Greater) || is(compared, Pointwise::Equal)).then_some(mask)
+    }
+
+    /// The attention that has the weights `weights`: `softmax(tril(scale Q Kᵀ) − 10⁹ (1 − mask)) V`, with or without either mask.
     fn attention(&self, weights: NodeId) -> Option<Found> {
         let Some(Op::Softmax(_)) = self.op(weights) else { return None };
         let product = self.target(weights)?;
@@ -138,15 +157,15 @@ impl<'a> Search<'a> {
         if self.source(product, 0)? != weights {
             return None;
         }
-        let (mut scores, mut bias, mut causal) = (self.source(weights, 0)?, None, false);
+        let (mut scores, mut mask, mut causal) = (self.source(weights, 0)?, None, false);
         if let Some(Op::Pointwise(Pointwise::Add)) = self.op(scores) {
-            bias = self.input(scores, 1).filter(|&bias| self.graph.gradient_of(bias).is_none());
-            bias?;
+            let added = self.input(scores, 1)?;
+            mask = Some(self.mask(added)?);
             scores = self.source(scores, 0)?;
         }
         if let Some(Op::Tril(tril)) = self.op(scores) {
             causal = true;
-            scores = self.source(scores, 0).filter(|_| tril.diagonal == 0 && tril.fill <= HIDDEN)?;
+            scores = self.source(scores, 0).filter(|_| tril.diagonal == 0 && tril.fill <= 2.0 * HIDDEN)?;
         }
         let Some(Op::MatMul(MatMul { transpose_a: false, transpose_b: true })) = self.op(scores) else { return None };
         let scaled = self.source(scores, 0)?;
@@ -173,7 +192,7 @@ impl<'a> Search<'a> {
         if let (Some(&[q, k, v]), Some(behind)) = (before.as_deref(), behind) {
             (heads, out, op.heads_first) = ([q, k, v], behind, false);
         }
-        let inputs: Vec<NodeId> = heads.into_iter().chain(bias).collect();
+        let inputs: Vec<NodeId> = heads.into_iter().chain(mask).collect();
         let metas: Vec<&Meta> = inputs.iter().map(|&input| &self.graph.node(input).meta).collect();
         op.infer(&metas).ok()?;
         Some(Found { op, inputs, out, forward: None, backward: None })

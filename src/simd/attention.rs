@@ -13,6 +13,9 @@ use super::vector::{LANES, V};
 /// Queries of a head that are worked on together.
 const BLOCK: usize = 32;
 
+/// What is added to the scores of a key that is hidden.
+pub const HIDDEN: f32 = -1e9;
+
 /// Extents of attention: queries [N, T, H, D], keys [N, S, G, D] and values [N, S, G, E], or with heads in front of positions [N, H, T, D] and so
 /// on. H / G heads of queries that follow each other share a head of keys and values.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -89,14 +92,14 @@ pub struct AttentionInputs<'a, T = f32> {
     pub k: &'a [T],
     /// Values.
     pub v: &'a [T],
-    /// What is added to the scores of each key, [N, S].
-    pub bias: Option<&'a [T]>,
+    /// 0 for each key that is hidden, [N, S]. Where all that a query sees are, none is.
+    pub mask: Option<&'a [T]>,
 }
 
 impl<'a, T> AttentionInputs<'a, T> {
-    /// The bias of the keys of an example.
-    pub fn bias_of(&self, n: usize, keys: usize) -> Option<&'a [T]> {
-        self.bias.map(|bias| &bias[n * keys..][..keys])
+    /// The mask of the keys of an example.
+    pub fn mask_of(&self, n: usize, keys: usize) -> Option<&'a [T]> {
+        self.mask.map(|mask| &mask[n * keys..][..keys])
     }
 
     fn check(&self, s: &AttentionShape) {
@@ -104,7 +107,7 @@ impl<'a, T> AttentionInputs<'a, T> {
         assert_eq!(self.q.len(), s.query_rows() * s.dim, "queries of {s:?}");
         assert_eq!(self.k.len(), s.key_rows() * s.dim, "keys of {s:?}");
         assert_eq!(self.v.len(), s.key_rows() * s.value_dim, "values of {s:?}");
-        assert!(self.bias.is_none_or(|bias| bias.len() == s.batch * s.keys), "bias of {s:?}");
+        assert!(self.mask.is_none_or(|mask| mask.len() == s.batch * s.keys), "mask of {s:?}");
     }
 }
 
@@ -113,8 +116,8 @@ fn rows_of(data: &[f32], cols: usize, place: (usize, usize), from: usize, rows: 
     Mat { data: &data[(place.0 + from * place.1) * cols..], rows, cols, row_stride: place.1 * cols, col_stride: 1 }
 }
 
-/// out = [softmax(scale Q Kᵀ + bias) V, ln Σ e^(scale Q Kᵀ + bias)]: the attended values in the queries' order, and behind them a number for each of
-/// their rows.
+/// out = [softmax(scale Q Kᵀ) V, ln Σ e^(scale Q Kᵀ)] over the keys that are seen: the attended values in the queries' order, and behind them a number
+/// for each of their rows.
 ///
 /// # Panics
 /// Unless all slices are of the shape's extents.
@@ -125,7 +128,7 @@ pub fn attention(s: &AttentionShape, x: AttentionInputs, out: &mut [f32], scratc
     let mut memory = mem::take(&mut scratch.scores);
     let (attended, lse) = out.split_at_mut(s.query_rows() * s.value_dim);
     for (n, h) in heads(s) {
-        let (query, key, bias) = (s.query(n, h), s.key(n, h), x.bias_of(n, s.keys));
+        let (query, key, mask) = (s.query(n, h), s.key(n, h), x.mask_of(n, s.keys));
         for from in (0..s.queries).step_by(BLOCK) {
             let rows = BLOCK.min(s.queries - from);
             let keys = s.seen(from + rows - 1);
@@ -133,22 +136,15 @@ pub fn attention(s: &AttentionShape, x: AttentionInputs, out: &mut [f32], scratc
             let scores = grown(&mut memory, rows * width);
             let (q, k) = (rows_of(x.q, s.dim, query, from, rows), rows_of(x.k, s.dim, key, 0, keys));
             gemm_into(q, k.t(), scores, width, false, scratch);
-            let mut totals = [0.0; BLOCK];
             for (r, row) in scores.chunks_exact_mut(width).enumerate() {
                 let seen = s.seen(from + r);
-                scaled(&mut row[..seen], s.scale, 0.0, bias);
-                let (most, total) = powers(row, seen, &c);
-                totals[r] = total;
-                lse[query.0 + (from + r) * query.1] = most + total.ln();
+                to_scores(row, seen, s.scale, mask);
+                lse[query.0 + (from + r) * query.1] = softmax(row, seen, &c);
             }
             let first = query.0 + from * query.1;
-            let (attended, stride) = (&mut attended[first * s.value_dim..], query.1 * s.value_dim);
             let weights = Mat { data: &*scores, rows, cols: keys, row_stride: width, col_stride: 1 };
-            gemm_into(weights, rows_of(x.v, s.value_dim, key, 0, keys), attended, stride, false, scratch);
-            for (row, total) in attended.chunks_mut(stride).zip(&totals[..rows]) {
-                let share = 1.0 / total;
-                row[..s.value_dim].iter_mut().for_each(|x| *x *= share);
-            }
+            let values = rows_of(x.v, s.value_dim, key, 0, keys);
+            gemm_into(weights, values, &mut attended[first * s.value_dim..], query.1 * s.value_dim, false, scratch);
         }
     }
     scratch.scores = memory;
@@ -160,16 +156,24 @@ fn heads(s: &AttentionShape) -> impl Iterator<Item = (usize, usize)> + use<> {
     (0..s.batch).flat_map(move |n| (0..heads).map(move |h| (n, h)))
 }
 
-/// row = scale · row + bias − less.
-fn scaled(row: &mut [f32], scale: f32, less: f32, bias: Option<&[f32]>) {
-    match bias {
-        None => row.iter_mut().for_each(|x| *x = scale * *x - less),
-        Some(bias) => row.iter_mut().zip(bias).for_each(|(x, bias)| *x = scale * *x + bias - less),
+/// The first `seen` of a row of products become scores: `scale` times as large, and that much lower where a key is hidden, unless all of them are. As where scores
+/// are nodes, rounding leaves nothing of a score that was so low: the weights are equal then. What lies behind is anything.
+fn to_scores(row: &mut [f32], seen: usize, scale: f32, mask: Option<&[f32]>) {
+    let scale = V::splat(scale);
+    for lanes in &mut row.as_chunks_mut::<LANES>().0[..seen.div_ceil(LANES)] {
+        V::read(lanes).mul(scale).write(lanes);
+    }
+    if let Some(mask) = mask {
+        let mask = &mask[..seen];
+        let top = if mask.iter().all(|&counts| counts == 0.0) { HIDDEN } else { 0.0 };
+        for (x, _) in row.iter_mut().zip(mask).filter(|(_, counts)| **counts == 0.0) {
+            *x = *x + HIDDEN - top;
+        }
     }
 }
 
-/// The first `seen` scores become e^(score − m) with their maximum m, the others 0; gives m and the sum.
-fn powers(row: &mut [f32], seen: usize, c: &Exp) -> (f32, f32) {
+/// The first `seen` scores become their softmax, the others 0; gives the logarithm of the sum of powers.
+fn softmax(row: &mut [f32], seen: usize, c: &Exp) -> f32 {
     row[seen..].fill(f32::NEG_INFINITY);
     let (vectors, rest) = row.as_chunks_mut::<LANES>().0.split_at_mut(seen.div_ceil(LANES));
     let mut most = V::splat(f32::NEG_INFINITY);
@@ -181,13 +185,18 @@ fn powers(row: &mut [f32], seen: usize, c: &Exp) -> (f32, f32) {
     most.write(&mut lanes);
     let most = lanes.into_iter().fold(f32::NEG_INFINITY, |most, x| if x > most { x } else { most });
     let (mut total, peak) = (V::zero(), V::splat(most));
-    for lanes in vectors {
+    for lanes in &mut *vectors {
         let power = exp_v(V::read(lanes).sub(peak), c);
         total = total.add(power);
         power.write(lanes);
     }
+    let total = total.sum();
+    let share = V::splat(1.0 / total);
+    for lanes in vectors {
+        V::read(lanes).mul(share).write(lanes);
+    }
     rest.as_flattened_mut().fill(0.0);
-    (most, total.sum())
+    most + total.ln()
 }
 
 /// out = the gradients with respect to queries, keys and values, one behind the other, given the forward pass's result `saved` and the gradient `dy`
@@ -208,7 +217,7 @@ pub fn attention_grad(s: &AttentionShape, x: AttentionInputs, saved: &[f32], dy:
     let (dq, rest) = out.split_at_mut(s.query_rows() * s.dim);
     let (dk, dv) = rest.split_at_mut(s.key_rows() * s.dim);
     for (n, h) in heads(s) {
-        let (query, key, bias) = (s.query(n, h), s.key(n, h), x.bias_of(n, s.keys));
+        let (query, key, mask) = (s.query(n, h), s.key(n, h), x.mask_of(n, s.keys));
         for from in (0..s.queries).step_by(BLOCK) {
             let rows = BLOCK.min(s.queries - from);
             let keys = s.seen(from + rows - 1);
@@ -222,8 +231,8 @@ pub fn attention_grad(s: &AttentionShape, x: AttentionInputs, saved: &[f32], dy:
                 let (at, seen) = (query.0 + (from + r) * query.1, s.seen(from + r));
                 let range = at * s.value_dim..(at + 1) * s.value_dim;
                 let level = dot(&dy[range.clone()], &attended[range]) - d_lse.get(at).copied().unwrap_or(0.0);
-                scaled(&mut weights[..seen], s.scale, lse[at], bias);
-                score_slopes(weights, slopes, seen, level, s.scale, &c);
+                to_scores(weights, seen, s.scale, mask);
+                to_slopes(weights, slopes, seen, [lse[at], level, s.scale], &c);
             }
             let view = |data| Mat { data, rows, cols: keys, row_stride: width, col_stride: 1 };
             let (weights, slopes) = (view(&*weights), view(&*slopes));
@@ -236,13 +245,12 @@ pub fn attention_grad(s: &AttentionShape, x: AttentionInputs, saved: &[f32], dy:
     scratch.scores = memory;
 }
 
-/// The first `seen` of `weights` become e of what they were, p, and those of `slopes` p (what they were − level) scale; the others 0.
-fn score_slopes(weights: &mut [f32], slopes: &mut [f32], seen: usize, level: f32, scale: f32, c: &Exp) {
-    let vectors = seen.div_ceil(LANES);
-    let (level, scale) = (V::splat(level), V::splat(scale));
+/// The first `seen` scores become weights, p = e^(score − l), and as many products of dy and v their slopes, p (product − level) scale; the others 0.
+fn to_slopes(weights: &mut [f32], slopes: &mut [f32], seen: usize, numbers: [f32; 3], c: &Exp) {
+    let [lse, level, scale] = numbers.map(V::splat);
     let pairs = weights.as_chunks_mut::<LANES>().0.iter_mut().zip(slopes.as_chunks_mut::<LANES>().0);
-    for (weight, slope) in pairs.take(vectors) {
-        let power = exp_v(V::read(weight), c);
+    for (weight, slope) in pairs.take(seen.div_ceil(LANES)) {
+        let power = exp_v(V::read(weight).sub(lse), c);
         power.mul(V::read(slope).sub(level)).mul(scale).write(slope);
         power.write(weight);
     }

@@ -26,7 +26,7 @@ mod scratch;
 mod tile;
 mod vector;
 
-pub use attention::{AttentionInputs, AttentionShape, attention, attention_grad};
+pub use attention::{AttentionInputs, AttentionShape, HIDDEN, attention, attention_grad};
 pub use conv::{conv2d, conv2d_dx};
 pub use conv_dw::conv2d_dw;
 pub use conv_shape::ConvShape;

@@ -393,15 +393,17 @@ def _(s, x, dy):
     return vjp(lambda x: normalize(s.of["axes"], s.of["epsilon"], x), x, dy)
 
 
-def attended(of, q, k, v, bias):
-    """Scores of queries with the keys that they see, and values for each head, all [N, H, T, ...]; what is not seen is -inf."""
+def attended(of, q, k, v, mask):
+    """Queries, keys and values as [N, H, T, ...], and what is added to the scores: -inf for what lies behind, -1e9 for hidden keys unless all that is seen are."""
     assert set(of) - {"op"} == {"scale", "causal", "heads_first"}, of
-    q, k, v = (x if of["heads_first"] else x.transpose(1, 2) for x in (q, k, v))
+    q, k, v = (in_place(of, x) for x in (q, k, v))
     k, v = (x.repeat_interleave(q.shape[1] // k.shape[1], dim=1) for x in (k, v))
-    mask = torch.zeros(q.shape[2], k.shape[2], dtype=torch.float64)
+    added = torch.zeros(q.shape[0], 1, q.shape[2], k.shape[2], dtype=torch.float64)
+    if mask is not None:
+        added = added.masked_fill((mask == 0)[:, None, None, :], -1e9)
     if of["causal"]:
-        mask = mask.masked_fill(torch.ones_like(mask).triu(1).bool(), -torch.inf)
-    return q, k, v, mask if bias is None else mask + bias
+        added = added.masked_fill(torch.ones(added.shape[2:]).triu(1).bool(), -torch.inf)
+    return q, k, v, added - added.amax(-1, keepdim=True)
 
 
 def in_place(of, x):
@@ -409,19 +411,19 @@ def in_place(of, x):
 
 
 @op("attention")
-def _(s, q, k, v, bias=None):
+def _(s, q, k, v, mask=None):
     of = {"scale": s.scale, "causal": s.causal, "heads_first": s.heads_first}
-    q, k, v, mask = attended(of, q, k, v, bias)
-    y = F.scaled_dot_product_attention(q, k, v, mask, scale=single(of["scale"]))
-    lse = torch.logsumexp(q @ k.mT * single(of["scale"]) + mask, -1, keepdim=True)
+    q, k, v, added = attended(of, q, k, v, mask)
+    y = F.scaled_dot_product_attention(q, k, v, added, scale=single(of["scale"]))
+    lse = torch.logsumexp(q @ k.mT * single(of["scale"]) + added, -1, keepdim=True)
     return torch.cat([in_place(of, y).reshape(-1), in_place(of, lse).reshape(-1)])
 
 
 @op("attention_grad")
-def _(s, q, k, v, saved, dy, bias=None):
+def _(s, q, k, v, saved, dy, mask=None):
     """The gradients by their formulas: what was saved need not be of these queries and keys."""
     of, shapes = s.of, [q.shape, k.shape, v.shape]
-    q, k, v, mask = attended(of, q, k, v, bias)
+    q, k, v, added = attended(of, q, k, v, mask)
     rows = [*shapes[0][:3], shapes[2][3]]
     count = int(np.prod(rows))
     y, lse = (in_place(of, part) for part in (saved[:count].reshape(rows), saved[count:].reshape([*rows[:3], 1])))
@@ -429,7 +431,7 @@ def _(s, q, k, v, saved, dy, bias=None):
     if dy.numel() > count:
         level = level - in_place(of, dy[count:].reshape([*rows[:3], 1]))
     dy = in_place(of, dy[:count].reshape(rows))
-    weights = (q @ k.mT * single(of["scale"]) + mask - lse).exp()
+    weights = (q @ k.mT * single(of["scale"]) + added - lse).exp()
     slopes = weights * (dy @ v.mT - level) * single(of["scale"])
     shared = shapes[0][1 if of["heads_first"] else 2] // shapes[1][1 if of["heads_first"] else 2]
     summed = lambda x: x.unflatten(1, (-1, shared)).sum(2)

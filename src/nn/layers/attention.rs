@@ -9,9 +9,7 @@ use crate::fields::{out_of_range, spec};
 use crate::graph::{Initializer, NodeId};
 use crate::nn::build::LayerCx;
 use crate::nn::{Init, Mode, Regularizer};
-
-/// What a score becomes that must not be seen, or what is added to it: softmax makes exactly 0 of it, as of every number 104 below the largest.
-const UNSEEN: f32 = -1e9;
+use crate::ops::attention::HIDDEN;
 
 spec! {
     /// softmax(Q Kᵀ / √key_dim) V for each head, all heads' results side by side times an output kernel (Keras's `MultiHeadAttention`; Vaswani
@@ -75,12 +73,12 @@ spec! {
     }
 }
 
-/// 0 for a step that counts and [`UNSEEN`] for one that is padding, beside the scores of all heads and queries: `[N, T]` -> `[N, 1, 1, T]`.
+/// 0 for a step that counts and [`HIDDEN`] for one that is padding, beside the scores of all heads and queries: `[N, T]` -> `[N, 1, 1, T]`.
 fn hidden(cx: &mut LayerCx, mask: NodeId) -> Result<NodeId> {
     let one = cx.graph.constant(1.0);
     let padding = cx.graph.sub(one, mask)?;
     cx.name(padding, "padding");
-    let hidden = cx.graph.scale(padding, UNSEEN)?;
+    let hidden = cx.graph.scale(padding, HIDDEN)?;
     let &[batch, length] = &cx.graph.shape(mask)[..] else { return Ok(hidden) };
     cx.graph.reshape(hidden, [batch, 1, 1, length])
 }
@@ -201,7 +199,7 @@ impl Attention<'_> {
         cx.name(scores, "scores");
         if self.causal {
             // Twice as far down as padding: where that is all that a position may see, it still sees nothing behind itself.
-            scores = cx.causal(scores, 2.0 * UNSEEN)?;
+            scores = cx.causal(scores, 2.0 * HIDDEN)?;
             cx.name(scores, "masked_scores");
         }
         if let Some(mask) = cx.mask_of(of_value) {

@@ -2,7 +2,7 @@
 
 use crate::ops::Expr;
 use crate::ops::pointwise::Pointwise;
-use crate::simd::AttentionShape;
+use crate::simd::{AttentionShape, HIDDEN};
 
 /// Where a row lies: example, head, position.
 fn position(s: &AttentionShape, row: usize, heads: usize, length: usize) -> (usize, usize, usize) {
@@ -23,23 +23,26 @@ fn products(a: (usize, usize), b: (usize, usize), cols: usize) -> Vec<Expr> {
     (0..cols).map(|col| Expr::Product(vec![element(a, col), element(b, col)])).collect()
 }
 
-/// scale q kᵀ + bias.
-fn score(s: &AttentionShape, bias: Option<usize>, n: usize, h: usize, i: usize, j: usize) -> Expr {
+/// scale q kᵀ, so much lower where the key is hidden, and higher by the same where all are.
+fn score(s: &AttentionShape, mask: Option<usize>, n: usize, h: usize, i: usize, j: usize) -> Expr {
     let product = Expr::Sum(products((0, row(s.query(n, h), i)), (1, row(s.key(n, h), j)), s.dim));
     let scaled = Expr::Product(vec![Expr::Constant(f64::from(s.scale)), product]);
-    match bias {
-        None => scaled,
-        Some(input) => Expr::Sum(vec![scaled, Expr::element(input, n * s.keys + j)]),
-    }
+    let Some(input) = mask else { return scaled };
+    let hidden = |j: usize| {
+        let equal = Expr::Equal(Box::new([Expr::element(input, n * s.keys + j), Expr::Constant(0.0)]));
+        Expr::Product(vec![Expr::Constant(f64::from(HIDDEN)), equal])
+    };
+    let top = Expr::Max((0..s.seen(i)).map(hidden).collect());
+    Expr::call(Pointwise::Sub, [Expr::Sum(vec![scaled, hidden(j)]), top])
 }
 
 /// Element `out` of [`super::Attention`]. Of a query that sees a single key the weight is 1, whatever its score.
-pub(super) fn forward(s: &AttentionShape, bias: Option<usize>, out: usize) -> Expr {
+pub(super) fn forward(s: &AttentionShape, mask: Option<usize>, out: usize) -> Expr {
     let attended = s.query_rows() * s.value_dim;
     let at = if out < attended { out / s.value_dim } else { out - attended };
     let (n, h, i) = position(s, at, s.heads, s.queries);
     let seen = s.seen(i);
-    let power = |j: usize| Expr::call(Pointwise::Exp, [score(s, bias, n, h, i, j)]);
+    let power = |j: usize| Expr::call(Pointwise::Exp, [score(s, mask, n, h, i, j)]);
     let value = |j: usize| Expr::element(2, row(s.key(n, h), j) * s.value_dim + out % s.value_dim);
     if out < attended && seen == 1 {
         return value(0);
@@ -55,11 +58,11 @@ pub(super) fn forward(s: &AttentionShape, bias: Option<usize>, out: usize) -> Ex
 }
 
 /// Element `out` of [`super::AttentionGrad`]; `with_lse` tells whether a gradient reaches the logarithms too.
-pub(super) fn backward(s: &AttentionShape, bias: Option<usize>, with_lse: bool, out: usize) -> Expr {
+pub(super) fn backward(s: &AttentionShape, mask: Option<usize>, with_lse: bool, out: usize) -> Expr {
     let attended = s.query_rows() * s.value_dim;
     let weight = |n: usize, h: usize, i: usize, j: usize| {
         let lse = Expr::element(3, attended + row(s.query(n, h), i));
-        Expr::call(Pointwise::Exp, [Expr::call(Pointwise::Sub, [score(s, bias, n, h, i, j), lse])])
+        Expr::call(Pointwise::Exp, [Expr::call(Pointwise::Sub, [score(s, mask, n, h, i, j), lse])])
     };
     // The score's gradient: p (dy vᵀ − dy yᵀ + d lse).
     let slope = |n: usize, h: usize, i: usize, j: usize| {

@@ -3,16 +3,16 @@
 use serde::Serialize;
 
 use super::nodes::Composed;
-use super::{Attention, biased, each_case, explain, kernel, pairs, views};
+use super::{Attention, Case, cases, explain, kernel, masked, pairs, views};
 use crate::error::{Error, ErrorCode, Result};
 use crate::graph::NodeId;
 use crate::ops::{Cost, CpuCx, Expr, GradCx, KernelCx, OpDef, Pass, Real, Sample, View};
 use crate::simd::AttentionShape;
 use crate::tensor::Meta;
 
-/// With P = e^(scale Q Kᵀ + bias − l) and S = P (dY Vᵀ − rowsum(dY Y) + dl): dQ = scale S K, dK = scale Sᵀ Q and dV = Pᵀ dY, one behind the other
+/// With P = e^(scale Q Kᵀ − l) where keys are seen and S = P (dY Vᵀ − rowsum(dY Y) + dl): dQ = scale S K, dK = scale Sᵀ Q and dV = Pᵀ dY, one behind the other
 /// as a vector, each in the order of its operand. Inputs are those of [`Attention`], its result (Y, l), and the gradient with respect to that or to Y alone,
-/// with the bias as the last (Dao et al. 2022, algorithm 4; `torch.ops.aten._scaled_dot_product_flash_attention_backward`).
+/// with the mask as the last (Dao et al. 2022, algorithm 4; `torch.ops.aten._scaled_dot_product_flash_attention_backward`).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "op", rename = "attention_grad")]
 pub struct AttentionGrad {
@@ -76,16 +76,14 @@ impl OpDef for AttentionGrad {
     }
 
     fn samples() -> Vec<Sample> {
-        let mut samples = Vec::new();
-        each_case(|name, of, shapes| {
+        let one = |(name, of, mut shapes, mask): Case| {
             let rows = shapes[0][..3].iter().product::<usize>();
             let attended = rows * shapes[2][3];
             let (saved, dy) = ([attended + rows], if of.causal { [attended] } else { [attended + rows] });
-            let mut all: Vec<&[usize]> = shapes[..3].to_vec();
+            let mut all: Vec<&[usize]> = std::mem::take(&mut shapes);
             all.extend([&saved[..], &dy[..]]);
-            all.extend(shapes.get(3));
-            samples.push(biased(Sample::new(&format!("attention_grad {name}"), AttentionGrad { of }, &all, (-1.0, 1.0)), 5));
-        });
-        samples
+            masked(Sample::new(&format!("attention_grad {name}"), AttentionGrad { of }, &all, (-1.0, 1.0)), 5, mask)
+        };
+        cases().into_iter().map(one).collect()
     }
 }

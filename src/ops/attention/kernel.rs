@@ -3,7 +3,7 @@
 //! pass of the queries and that of the keys are one text with the sides changed: d(own) = Σ slope · other.
 
 use crate::ops::kernel::{Dest, Pass, literal, spread};
-use crate::simd::AttentionShape;
+use crate::simd::{AttentionShape, HIDDEN};
 
 /// Floats of a workgroup's memory that every device has.
 const MEMORY: usize = 4096;
@@ -91,19 +91,30 @@ fn put(cols: usize, lanes: usize, store: &str, name: &str, factor: &str) -> Stri
     (0..count).map(one).collect()
 }
 
-/// The sum of a bias of input `input` to a score of key `j`, if there is one.
-fn plus_bias(s: &AttentionShape, input: Option<usize>) -> String {
-    input.map_or(String::new(), |input| format!(" + load{input}(n * {}u + j)", s.keys))
+/// WGSL of what is added to the score of query `i` and key `j` of example `n`, with a mask as input `input`; and the functions that it calls.
+fn hiding(s: &AttentionShape, input: Option<usize>) -> (String, String) {
+    let Some(input) = input else { return (String::new(), String::new()) };
+    let (keys, seen, hidden) =
+        (s.keys, if s.causal { format!("min(i + 1u, {}u)", s.keys) } else { format!("{}u", s.keys) }, literal(HIDDEN));
+    let functions = format!(
+        "fn hidden_(n: u32, j: u32) -> f32 {{ return select(0.0, {hidden}, load{input}(n * {keys}u + j) == 0.0); }}
+fn top_(n: u32, i: u32) -> f32 {{
+    for (var j = 0u; j < {seen}; j++) {{ if (hidden_(n, j) == 0.0) {{ return 0.0; }} }}
+    return {hidden};
+}}\n"
+    );
+    (" + hidden_(n, j) - top_(n, i)".into(), functions)
 }
 
-fn inputs(first: &[usize], bias: Option<usize>) -> Vec<usize> {
-    first.iter().copied().chain(bias).collect()
+fn inputs(first: &[usize], mask: Option<usize>) -> Vec<usize> {
+    first.iter().copied().chain(mask).collect()
 }
 
 /// The pass of [`super::Attention`].
-pub(super) fn forward(s: &AttentionShape, biased: bool) -> Vec<Pass> {
+pub(super) fn forward(s: &AttentionShape, masked: bool) -> Vec<Pass> {
     let Some([rows, lanes]) = tile(s) else { return Vec::new() };
-    let bias = biased.then_some(3);
+    let mask = masked.then_some(3);
+    let (hiding, hidden) = hiding(s, mask);
     let (threads, tiles, attended) = (rows * lanes, s.queries.div_ceil(rows), s.query_rows() * s.value_dim);
     let groups = s.batch * s.heads * tiles;
     let (grid, number) = spread(groups);
@@ -135,7 +146,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         if ({seen}) {{
             score = 0.0;
             for (var k = 0u; k < {quads}u; k++) {{ score += dot(own[r * {own_stride}u + k], other[c * {own_stride}u + k]); }}
-            score = score * {scale}{bias_term};
+            score = score * {scale}{hiding};
         }}
         weights[r * {across}u + c] = score;
         workgroupBarrier();
@@ -158,7 +169,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 {puts}    if (c == 0u) {{ store({attended}u + row, most + log(total)); }}
 }}
 ",
-        functions = functions(s, &[("own_", 0, s.dim), ("keys_", 1, s.dim), ("values_", 2, s.value_dim)], &[("put_", 0, s.value_dim)]),
+        functions =
+            hidden + &functions(s, &[("own_", 0, s.dim), ("keys_", 1, s.dim), ("values_", 2, s.value_dim)], &[("put_", 0, s.value_dim)]),
         own_len = rows * stride(s.dim),
         other_len = lanes * stride(s.dim).max(stride(s.value_dim)),
         weights_len = rows * (lanes + 1),
@@ -174,14 +186,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         quads = quads(s.dim),
         own_stride = stride(s.dim),
         scale = literal(s.scale),
-        bias_term = plus_bias(s, bias),
         across = lanes + 1,
         shrinks = each_quad(s.value_dim, lanes, "        y# *= shrink;\n"),
         adds = each_quad(s.value_dim, lanes, &format!("            y# += weight * other[x * {}u + @];\n", stride(s.value_dim))),
         queries = s.queries,
         puts = put(s.value_dim, lanes, "put_", "y", " / total"),
     );
-    vec![Pass { body, inputs: inputs(&[0, 1, 2], bias), temps: Vec::new(), dest: Dest::Out, grid }]
+    vec![Pass { body, inputs: inputs(&[0, 1, 2], mask), temps: Vec::new(), dest: Dest::Out, grid }]
 }
 
 /// WGSL of the row of a key that head `head` looks at, at a position or at the last one.
@@ -190,7 +201,7 @@ fn key_row(s: &AttentionShape, position: &str) -> String {
 }
 
 /// The passes of [`super::AttentionGrad`]: for each query Σ dY Y − dl, then the gradient of the queries, then that of keys and values.
-pub(super) fn backward(s: &AttentionShape, biased: bool, with_lse: bool) -> Vec<Pass> {
+pub(super) fn backward(s: &AttentionShape, masked: bool, with_lse: bool) -> Vec<Pass> {
     let (rows, cols, attended) = (s.query_rows(), s.value_dim, s.query_rows() * s.value_dim);
     let less = if with_lse { format!(" - load4({attended}u + i)") } else { String::new() };
     let level = format!(
@@ -200,13 +211,14 @@ pub(super) fn backward(s: &AttentionShape, biased: bool, with_lse: bool) -> Vec<
     );
     let mut levels = Pass::elementwise(rows, &[3, 4], &level);
     levels.dest = Dest::Temp(0, rows);
-    [Some(levels), side(s, biased, false), side(s, biased, true)].into_iter().flatten().collect()
+    [Some(levels), side(s, masked, false), side(s, masked, true)].into_iter().flatten().collect()
 }
 
 /// The pass of one side's gradient.
-fn side(s: &AttentionShape, biased: bool, of_keys: bool) -> Option<Pass> {
+fn side(s: &AttentionShape, masked: bool, of_keys: bool) -> Option<Pass> {
     let [rows, lanes] = tile(s)?;
-    let bias = biased.then_some(5);
+    let mask = masked.then_some(5);
+    let (hiding, hidden) = hiding(s, mask);
     let (own_length, own_heads, other_length) = if of_keys { (s.keys, s.groups, s.queries) } else { (s.queries, s.heads, s.keys) };
     let (threads, tiles, shared) = (rows * lanes, own_length.div_ceil(rows), s.heads / s.groups);
     let groups = s.batch * own_heads * tiles;
@@ -265,7 +277,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
                 for (var k = 0u; k < {quads_a}u; k++) {{ score += dot(own_a[r * {stride_a}u + k], other_a[c * {stride_a}u + k]); }}
                 for (var k = 0u; k < {quads_b}u; k++) {{ slope += dot(own_b[r * {stride_b}u + k], other_b[c * {stride_b}u + k]); }}
                 let row = query_(n, head, i);
-                weight = exp(score * {scale}{bias_term} - load3({attended}u + row));
+                weight = exp(score * {scale}{hiding} - load3({attended}u + row));
                 slope = weight * (slope - temp0[row]) * {scale};
             }}
             slopes[r * {across}u + c] = slope;
@@ -280,7 +292,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let row = {row}(n, h, first + r);
 {puts}}}
 ",
-        functions = functions(s, &loads, &stores),
+        functions = hidden + &functions(s, &loads, &stores),
         own_a_len = rows * stride(s.dim),
         own_b_len = rows * stride(s.value_dim),
         other_a_len = lanes * stride(s.dim),
@@ -307,7 +319,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         quads_b = quads(s.value_dim),
         stride_b = stride(s.value_dim),
         scale = literal(s.scale),
-        bias_term = plus_bias(s, bias),
         attended = s.query_rows() * s.value_dim,
         across = lanes + 1,
         keep_weight = with_values(format!("weights[r * {}u + c] = weight;", lanes + 1)),
@@ -323,5 +334,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         row = if of_keys { "key_" } else { "query_" },
         puts = put(s.dim, lanes, "put_a", "a", "") + &with_values(put(s.value_dim, lanes, "put_b", "b", "")),
     );
-    Some(Pass { body, inputs: inputs(&[0, 1, 2, 3, 4], bias), temps: vec![0], dest: Dest::Out, grid })
+    Some(Pass { body, inputs: inputs(&[0, 1, 2, 3, 4], mask), temps: vec![0], dest: Dest::Out, grid })
 }

@@ -10,17 +10,19 @@ use serde::Serialize;
 
 pub use grad::AttentionGrad;
 
+/// What is added to the scores of a key that is hidden: softmax makes exactly 0 of it, as of every number 104 below the largest.
+pub use crate::simd::HIDDEN;
+
 use super::{Cost, CpuCx, Expr, GradCx, Graph, KernelCx, OpDef, Pass, Real, Sample, View};
 use crate::error::{Error, ErrorCode, Result};
 use crate::graph::NodeId;
 use crate::simd::{AttentionInputs, AttentionShape};
-use crate::tensor::{HostTensor, Meta};
-use nodes::Composed;
+use crate::tensor::Meta;
 
-/// softmax(scale Q Kᵀ + bias) V for each head, and behind it, for the gradient, the logarithm of each query's sum of powers (Dao et al. 2022,
-/// "FlashAttention"; `torch.nn.functional.scaled_dot_product_attention`): queries `[N, T, H, D]`, keys `[N, S, G, D]`, values `[N, S, G, E]`, bias
-/// `[N, 1, 1, S]` or none, to `[N · T · H · (E + 1)]`, which is `[N, T, H, E]` and then `[N, T, H]`. H / G heads of queries that follow each other look at
-/// the same keys and values.
+/// softmax(scale Q Kᵀ) V for each head, and behind it, for the gradient, the logarithm of each query's sum of powers (Dao et al. 2022, "FlashAttention";
+/// `torch.nn.functional.scaled_dot_product_attention`): queries `[N, T, H, D]`, keys `[N, S, G, D]`, values `[N, S, G, E]` and, or not, a mask `[N, S]`, to
+/// `[N · T · H · (E + 1)]`, which is `[N, T, H, E]` and then `[N, T, H]`. H / G heads of queries that follow each other look at the same keys and values.
+/// A key whose mask is 0 has no weight, unless a query sees no other; no gradient reaches the mask.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "op", rename = "attention")]
 pub struct Attention {
@@ -34,7 +36,7 @@ pub struct Attention {
 
 impl Attention {
     /// The extents, where the operands fit each other.
-    fn shape(&self, op: &str, inputs: &[&Meta], bias: Option<&&Meta>) -> Result<AttentionShape> {
+    fn shape(&self, op: &str, inputs: &[&Meta], mask: Option<&&Meta>) -> Result<AttentionShape> {
         let mismatch = |left: &Meta, right: &Meta| {
             Error::new(ErrorCode::ShapeMismatch, &[("op", &op), ("left", &left.shape), ("right", &right.shape)])
         };
@@ -51,10 +53,10 @@ impl Attention {
         if [of, keys, groups] != [values_of, values, value_groups] {
             return Err(mismatch(k, v));
         }
-        if let Some(bias) = bias
-            && bias.shape[..] != [batch, 1, 1, keys]
+        if let Some(mask) = mask
+            && mask.shape[..] != [batch, keys]
         {
-            return Err(mismatch(k, bias));
+            return Err(mismatch(k, mask));
         }
         let Self { scale, causal, heads_first } = *self;
         let shape = AttentionShape { batch, queries, keys, heads, groups, dim, value_dim, heads_first, causal, scale };
@@ -73,8 +75,8 @@ fn pairs(s: &AttentionShape) -> usize {
     s.batch * s.heads * (0..s.queries).map(|i| s.seen(i)).sum::<usize>()
 }
 
-fn views<'a, T>(inputs: &[View<'a, T>], bias: Option<&View<'a, T>>) -> AttentionInputs<'a, T> {
-    AttentionInputs { q: inputs[0].data, k: inputs[1].data, v: inputs[2].data, bias: bias.map(|bias| bias.data) }
+fn views<'a, T>(inputs: &[View<'a, T>], mask: Option<&View<'a, T>>) -> AttentionInputs<'a, T> {
+    AttentionInputs { q: inputs[0].data, k: inputs[1].data, v: inputs[2].data, mask: mask.map(|mask| mask.data) }
 }
 
 impl Graph {
@@ -98,7 +100,7 @@ impl OpDef for Attention {
     }
 
     fn formula(&self) -> String {
-        r"Y = \operatorname{softmax}(s \, Q K^\top + b) \, V".into()
+        r"Y = \operatorname{softmax}(s \, Q K^\top) \, V".into()
     }
 
     fn infer(&self, inputs: &[&Meta]) -> Result<Meta> {
@@ -106,15 +108,11 @@ impl OpDef for Attention {
     }
 
     fn grad(&self, cx: &mut GradCx) -> Result<Vec<Option<NodeId>>> {
-        let (q, k, v, bias) = (cx.inputs[0], cx.inputs[1], cx.inputs[2], cx.inputs.get(3).copied());
-        let inputs: Vec<NodeId> = [q, k, v, cx.out, cx.dy].into_iter().chain(bias).collect();
+        let (operands, mask) = cx.inputs.split_at(3);
+        let inputs: Vec<NodeId> = operands.iter().chain(&[cx.out, cx.dy]).chain(mask).copied().collect();
         let packed = cx.graph.push(AttentionGrad { of: self.clone() }.into(), &inputs)?;
-        let mut gradients: Vec<Option<NodeId>> = cx.graph.unpack(packed, &[q, k, v])?.into_iter().map(Some).collect();
-        if bias.is_some() {
-            let composed = Composed::new(cx.graph, self, &inputs)?;
-            gradients.push(Some(composed.to_bias(cx.graph, composed.slopes)?));
-        }
-        Ok(gradients)
+        let gradients = cx.graph.unpack(packed, operands)?;
+        Ok(gradients.into_iter().map(Some).chain(mask.iter().map(|_| None)).collect())
     }
 
     fn cpu<T: Real>(&self, cx: &mut CpuCx, inputs: &[View<T>], out: &mut [T]) {
@@ -144,29 +142,30 @@ impl OpDef for Attention {
     }
 
     fn samples() -> Vec<Sample> {
-        let mut samples = Vec::new();
-        each_case(|name, of, shapes| samples.push(biased(Sample::new(&format!("attention {name}"), of, shapes, (-1.0, 1.0)), 3)));
-        samples
+        let one = |(name, of, shapes, mask): Case| masked(Sample::new(&format!("attention {name}"), of, &shapes, (-1.0, 1.0)), 3, mask);
+        cases().into_iter().map(one).collect()
     }
 }
 
-/// A name, the operation, and the shapes of its inputs.
-fn each_case(mut add: impl FnMut(&str, Attention, &[&[usize]])) {
+/// A name, the operation, the shapes of queries, keys and values, and the mask of the keys.
+type Case = (&'static str, Attention, Vec<&'static [usize]>, &'static [usize]);
+
+fn cases() -> Vec<Case> {
     let of = |scale: f32, causal: bool, heads_first: bool| Attention { scale, causal, heads_first };
-    add("of one head", of(0.5, false, false), &[&[1, 3, 1, 4], &[1, 5, 1, 4], &[1, 5, 1, 2]]);
-    add("causal", of(0.6, true, false), &[&[2, 5, 2, 3], &[2, 5, 2, 3], &[2, 5, 2, 3]]);
-    add("with a bias", of(0.5, false, false), &[&[2, 3, 2, 4], &[2, 4, 2, 4], &[2, 4, 2, 5], &[2, 1, 1, 4]]);
-    add("causal with a bias", of(0.5, true, true), &[&[2, 1, 4, 4], &[2, 1, 4, 4], &[2, 1, 4, 4], &[2, 1, 1, 4]]);
-    add("of heads that share keys", of(0.4, true, true), &[&[1, 4, 3, 6], &[1, 2, 4, 6], &[1, 2, 4, 1]]);
-    add("of wide heads", of(0.2, false, false), &[&[1, 2, 1, 36], &[1, 18, 1, 36], &[1, 18, 1, 34]]);
-    add("of many positions", of(0.5, true, false), &[&[1, 37, 2, 4], &[1, 35, 1, 4], &[1, 35, 1, 4]]);
+    vec![
+        ("of one head", of(0.5, false, false), vec![&[1, 3, 1, 4], &[1, 5, 1, 4], &[1, 5, 1, 2]], &[]),
+        ("causal", of(0.6, true, false), vec![&[2, 5, 2, 3], &[2, 5, 2, 3], &[2, 5, 2, 3]], &[]),
+        ("masked", of(0.5, false, false), vec![&[3, 3, 2, 4], &[3, 3, 2, 4], &[3, 3, 2, 5]], &[1, 0, 1, 2, 1, 1, 1, 1, 0]),
+        ("causal and masked", of(0.5, true, true), vec![&[2, 1, 4, 4], &[2, 1, 4, 4], &[2, 1, 4, 4]], &[1, 1, 0, 1, 1, 0, 1, 0]),
+        ("of heads that share keys", of(0.4, true, true), vec![&[1, 4, 3, 6], &[1, 2, 4, 6], &[1, 2, 4, 1]], &[]),
+        ("of wide heads", of(0.2, false, false), vec![&[1, 2, 1, 36], &[1, 18, 1, 36], &[1, 18, 1, 34]], &[]),
+        ("of many positions", of(0.5, true, false), vec![&[1, 37, 2, 4], &[1, 35, 1, 4], &[1, 35, 1, 4]], &[]),
+    ]
 }
 
-/// The same with one key of the first example that is not seen, if there is a bias.
-fn biased(mut sample: Sample, position: usize) -> Sample {
-    if let Some((bias, _)) = sample.inputs.get_mut(position) {
-        let own = bias.clone();
-        *bias = HostTensor::from_fn(own.shape.clone(), |i| if i == 1 { -1e9 } else { own.data[i] });
-    }
-    sample
+/// The same with that mask as input `position`, if there is one.
+fn masked(sample: Sample, position: usize, mask: &[usize]) -> Sample {
+    let metas = sample.metas();
+    let keys = [metas[1].shape[0], mask.len() / metas[1].shape[0]];
+    if mask.is_empty() { sample } else { sample.with_index(position, &keys, mask) }
 }

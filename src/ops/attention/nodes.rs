@@ -1,10 +1,12 @@
-//! Attention's gradient as ordinary nodes: what its own gradient is made of, and that of the bias. Heads that share keys are an axis of their own:
+//! Attention's gradient as ordinary nodes: what its own gradient is made of. Heads that share keys are an axis of their own:
 //! queries are `[N, G, H / G, T, D]`, keys `[N, G, 1, S, D]`.
 
 use super::Attention;
 use crate::error::Result;
 use crate::graph::NodeId;
 use crate::ops::Graph;
+use crate::ops::reduce::Reduction;
+use crate::simd::HIDDEN;
 use crate::tensor::Shape;
 
 /// How heads lie.
@@ -63,6 +65,22 @@ fn packed(g: &mut Graph, heads: Heads, front: NodeId, behind: NodeId, shape: &Sh
     g.concat(&[front, behind], 0)
 }
 
+/// What is added to the scores of hidden keys, less that of a query that sees no other.
+fn hiding(g: &mut Graph, causal: bool, mask: NodeId, scores: NodeId) -> Result<NodeId> {
+    let zero = g.constant(0.0);
+    let is_hidden = g.equal(mask, zero)?;
+    let hidden = g.scale(is_hidden, HIDDEN)?;
+    let &[batch, keys] = &g.shape(mask)[..] else { return Ok(scores) };
+    let hidden = g.reshape(hidden, [batch, 1, 1, 1, keys])?;
+    let queries = g.shape(scores)[3];
+    let mut seen = g.broadcast_to(hidden, Shape::from([batch, 1, 1, queries, keys]))?;
+    if causal {
+        seen = g.tril(seen, 0, 2.0 * HIDDEN)?;
+    }
+    let top = g.reduce(Reduction::Max, seen, &[4], true)?;
+    g.sub(hidden, top)
+}
+
 fn row_sums(g: &mut Graph, x: NodeId) -> Result<NodeId> {
     let last = g.shape(x).rank() - 1;
     g.sum(x, &[last], true)
@@ -84,7 +102,7 @@ pub(super) struct Composed {
     /// dY Vᵀ − rowsum(dY Y) + dl.
     centred: NodeId,
     /// P times that.
-    pub slopes: NodeId,
+    slopes: NodeId,
 }
 
 impl Composed {
@@ -99,10 +117,9 @@ impl Composed {
 
         let scaled = g.scale(q, of.scale)?;
         let mut scores = g.matmul(scaled, k, false, true)?;
-        if let Some(&bias) = inputs.get(5) {
-            let (batch, keys) = (g.shape(bias)[0], g.shape(bias)[3]);
-            let bias = g.reshape(bias, [batch, 1, 1, 1, keys])?;
-            scores = g.add(scores, bias)?;
+        if let Some(&mask) = inputs.get(5) {
+            let hidden = hiding(g, of.causal, mask, scores)?;
+            scores = g.add(scores, hidden)?;
         }
         if let Some(lse) = lse {
             scores = g.sub(scores, lse)?;
@@ -121,15 +138,8 @@ impl Composed {
         Ok(Self { heads, scale: of.scale, q, k, v, y, shape, dy, weights, centred, slopes })
     }
 
-    /// The gradient of the bias from that of the scores.
-    pub fn to_bias(&self, g: &mut Graph, of_scores: NodeId) -> Result<NodeId> {
-        let sums = g.sum(of_scores, &[1, 2, 3], false)?;
-        let &[batch, keys] = &g.shape(sums)[..] else { return Ok(sums) };
-        g.reshape(sums, [batch, 1, 1, keys])
-    }
-
     /// The gradients of [`super::AttentionGrad`], with a, b and e upstream of dQ, dK and dV. To S: scale (a Kᵀ + Q bᵀ) = u; to the scores: P (u (dY Vᵀ − ...) +
-    /// dY eᵀ) = w, which goes on to Q, K, the bias and l; to what P is multiplied by: u P = x, which goes on to V, Y, dY and dl.
+    /// dY eᵀ) = w, which goes on to Q, K and l; to what P is multiplied by: u P = x, which goes on to V, Y, dY and dl.
     pub fn again(&self, g: &mut Graph, inputs: &[NodeId], upstream: NodeId) -> Result<Vec<Option<NodeId>>> {
         let of: Vec<Shape> = inputs[..3].iter().map(|&input| g.shape(input).clone()).collect();
         let own = g.unpack(upstream, &inputs[..3])?;
@@ -168,9 +178,7 @@ impl Composed {
             all.push(Some(self.heads.join(g, part, shape)?));
         }
         all.extend([Some(saved), Some(dy)]);
-        if inputs.len() > 5 {
-            all.push(Some(self.to_bias(g, w)?));
-        }
+        all.extend(inputs[5..].iter().map(|_| None));
         Ok(all)
     }
 }
