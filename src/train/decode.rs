@@ -10,10 +10,8 @@ use crate::plan::Mode;
 
 /// Two plans that keep keys and values, and what they kept.
 pub(super) struct Decoder<B: Backend> {
-    /// For a whole window.
-    window: Compiled<B>,
-    /// For one position.
-    one: Compiled<B>,
+    /// For one position, and for a whole window.
+    plans: Vec<Compiled<B>>,
     /// Tokens whose keys and values are kept.
     tokens: Vec<u32>,
     /// [`Backend::changes`] when they were made.
@@ -34,20 +32,22 @@ impl<B: Backend> Session<B> {
     }
 
     async fn new_decoder(&mut self) -> Result<Decoder<B>> {
-        let [window, one] = [nn::Mode::Prefill, nn::Mode::Decode].map(|mode| nn::build(&self.settings.model, 1, mode, None));
-        let (window, one) = (window?, one?);
-        self.backend.allocate(&[(Group::Cache, one.graph.flat_len(Group::Cache))])?;
-        let (of_window, of_one) = ([window.output], [one.output]);
-        let window = self.compile(window, Mode::Train, &of_window, &[]).await?;
-        let one = self.compile(one, Mode::Train, &of_one, &[]).await?;
-        Ok(Decoder { window, one, tokens: Vec::new(), changes: 0 })
+        let mut plans = Vec::with_capacity(2);
+        for mode in [nn::Mode::Decode, nn::Mode::Prefill] {
+            let built = nn::build(&self.settings.model, 1, mode, None)?;
+            self.backend.allocate(&[(Group::Cache, built.graph.flat_len(Group::Cache))])?;
+            let output = [built.output];
+            plans.push(self.compile(built, Mode::Train, &output, &[]).await?);
+        }
+        Ok(Decoder { plans, tokens: Vec::new(), changes: 0 })
     }
 
     /// All scores of the plan that ran: of one position, or of the whole window.
     async fn decode(&mut self, decoder: &mut Decoder<B>, tokens: &[u32]) -> Result<Vec<f32>> {
         let before = &tokens[..tokens.len().saturating_sub(1)];
         let kept = !before.is_empty() && decoder.tokens.starts_with(before) && decoder.changes == self.backend.changes();
-        let (compiled, read) = if kept { (&mut decoder.one, &tokens[before.len()..]) } else { (&mut decoder.window, tokens) };
+        let read = if kept { &tokens[before.len()..] } else { tokens };
+        let compiled = &mut decoder.plans[usize::from(!kept)];
         let (graph, output) = (&compiled.built.graph, compiled.built.output);
         // What stands behind the tokens is not seen.
         let mut x: Vec<f32> = read.iter().map(|&token| token as f32).collect();

@@ -94,14 +94,17 @@ macro_rules! table {
             }
 
             /// Emits the gradients, given the first two operands, the result and the result's gradient.
-            fn partials(self, graph: &mut Graph, x: [NodeId; 2], out: NodeId, upstream: NodeId) -> Result<Vec<Option<NodeId>>> {
+            fn partials(self, graph: &mut Graph, x: [NodeId; 2], out: NodeId, upstream: NodeId) -> Partials<3> {
+                let mut all = [None; 3];
                 match self { $(Self::$variant => {
                     #[allow(unused_variables)]
                     fn row($g: &mut Graph, [$x, $w]: [NodeId; 2], $y: NodeId, $dy: NodeId) -> Partials<{ partials($arity) }> {
                         $grad
                     }
-                    row(graph, x, out, upstream).map(Vec::from)
+                    let own = row(graph, x, out, upstream)?;
+                    all[..own.len()].copy_from_slice(&own);
                 })* }
+                Ok(all)
             }
         }
     };
