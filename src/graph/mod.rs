@@ -307,33 +307,33 @@ impl<O: Operation> Graph<O> {
     }
 
     /// The same graph, but for the nodes that `other` makes in another way: for each it may append nodes to the new graph, given where those before
-    /// it went, and name the one that stands for it. Also gives where each node went.
-    pub fn rewritten(&self, mut other: impl FnMut(&mut Self, NodeId, &[NodeId]) -> Result<Option<NodeId>>) -> Result<(Self, Vec<NodeId>)> {
-        let (variables, scalars, names) = (self.variables.clone(), self.scalars.clone(), self.names.clone());
-        let mut new = Self { variables, scalars, names, ..Self::default() };
-        let mut moved: Vec<NodeId> = Vec::with_capacity(self.nodes.len());
-        for (id, node) in self.ids().zip(&self.nodes) {
-            new.phase = match node.phase {
-                Phase::Backward { of } => Phase::Backward { of: moved[of.index()] },
-                phase @ (Phase::Forward | Phase::Update) => phase,
-            };
-            new.layer.clone_from(&node.layer);
-            let place = match other(&mut new, id, &moved)? {
+    /// it went, and name the one that stands for it. Also gives where each node went. Which gradients are of nodes that are no variables is not carried over.
+    pub fn rewritten(
+        mut self,
+        mut other: impl FnMut(&mut Self, NodeId, &[NodeId]) -> Result<Option<NodeId>>,
+    ) -> Result<(Self, Vec<NodeId>)> {
+        let nodes = std::mem::take(&mut self.nodes);
+        let mut moved: Vec<NodeId> = Vec::with_capacity(nodes.len());
+        self.gradient_of.clear();
+        for (index, mut node) in nodes.into_iter().enumerate() {
+            if let Phase::Backward { of } = &mut node.phase {
+                *of = moved[of.index()];
+            }
+            self.enter_phase(node.phase);
+            self.enter_layer(node.layer.as_str());
+            let place = match other(&mut self, NodeId(index as u32), &moved)? {
                 Some(place) => place,
                 None => {
-                    let inputs = node.inputs.iter().map(|input| moved[input.index()]).collect();
-                    new.nodes.push(Node { inputs, phase: new.phase, ..node.clone() });
-                    NodeId(new.nodes.len() as u32 - 1)
+                    node.inputs.iter_mut().for_each(|input| *input = moved[input.index()]);
+                    self.nodes.push(node);
+                    NodeId(self.nodes.len() as u32 - 1)
                 }
             };
             moved.push(place);
         }
-        let to = |node: NodeId| moved[node.index()];
-        new.writes = self.writes.iter().map(|&(node, target)| (to(node), target)).collect();
-        new.gradients = self.gradients.iter().map(|&(variable, node)| (variable, to(node))).collect();
-        new.gradient_of = self.gradient_of.iter().map(|(&of, &(node, loss))| (to(of), (to(node), to(loss)))).collect();
-        (new.phase, new.layer) = (self.phase, self.layer.clone());
-        Ok((new, moved))
+        self.writes.iter_mut().for_each(|(node, _)| *node = moved[node.index()]);
+        self.gradients.iter_mut().for_each(|(_, node)| *node = moved[node.index()]);
+        Ok((self, moved))
     }
 
     fn append(&mut self, kind: Kind<O>, inputs: &[NodeId], meta: Meta, name: &str) -> NodeId {

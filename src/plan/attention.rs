@@ -1,7 +1,5 @@
 //! Attention that is composed of ordinary nodes as one operation, forward and backward, where nobody looks at what lies between.
 
-use std::collections::HashSet;
-
 use crate::error::Result;
 use crate::graph::{Kind, Leaf, NodeId, Phase};
 use crate::ops::attention::{Attention, AttentionGrad, HIDDEN};
@@ -27,8 +25,9 @@ struct Found {
 
 /// The graph with attention as one operation, and where each node went; none where there is no attention, or somebody looks into it.
 pub(super) fn fuse(graph: &Graph, keep: &[NodeId]) -> Result<Option<(Graph, Vec<NodeId>)>> {
-    let kept = keep.iter().copied().chain(graph.writes().iter().map(|&(node, _)| node)).collect();
-    let mut search = Search { graph, kept, readers: vec![Vec::new(); graph.nodes().len()] };
+    let count = graph.nodes().len();
+    let mut search = Search { graph, kept: vec![false; count], readers: vec![Vec::new(); count] };
+    keep.iter().chain(graph.writes().iter().map(|(node, _)| node)).for_each(|node| search.kept[node.index()] = true);
     for id in graph.ids().filter(|&id| !matches!(graph.node(id).phase, Phase::Backward { .. })) {
         graph.node(id).inputs.iter().for_each(|input| search.readers[input.index()].push(id));
     }
@@ -44,7 +43,7 @@ pub(super) fn fuse(graph: &Graph, keep: &[NodeId]) -> Result<Option<(Graph, Vec<
         }
         Ok(None)
     };
-    graph.rewritten(replace).map(Some)
+    graph.clone().rewritten(replace).map(Some)
 }
 
 impl Found {
@@ -78,7 +77,7 @@ impl Found {
 struct Search<'a> {
     graph: &'a Graph,
     /// What must be there after a run.
-    kept: HashSet<NodeId>,
+    kept: Vec<bool>,
     /// Who reads each node, but for the backward pass.
     readers: Vec<Vec<NodeId>>,
 }
@@ -102,7 +101,7 @@ impl<'a> Search<'a> {
     /// Who alone reads a value that nobody else wants to see.
     fn reader(&self, id: NodeId) -> Option<NodeId> {
         match self.readers[id.index()][..] {
-            [reader] if !self.kept.contains(&id) => Some(reader),
+            [reader] if !self.kept[id.index()] => Some(reader),
             _ => None,
         }
     }

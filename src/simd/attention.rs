@@ -102,12 +102,11 @@ impl<'a, T> AttentionInputs<'a, T> {
         self.mask.map(|mask| &mask[n * keys..][..keys])
     }
 
-    fn check(&self, s: &AttentionShape) {
-        assert!(s.groups > 0 && s.heads.is_multiple_of(s.groups) && s.keys > 0 && s.dim > 0 && s.value_dim > 0, "no attention: {s:?}");
-        assert_eq!(self.q.len(), s.query_rows() * s.dim, "queries of {s:?}");
-        assert_eq!(self.k.len(), s.key_rows() * s.dim, "keys of {s:?}");
-        assert_eq!(self.v.len(), s.key_rows() * s.value_dim, "values of {s:?}");
-        assert!(self.mask.is_none_or(|mask| mask.len() == s.batch * s.keys), "mask of {s:?}");
+    fn fits(&self, s: &AttentionShape) -> bool {
+        let sound = s.groups > 0 && s.heads.is_multiple_of(s.groups) && s.keys > 0 && s.dim > 0 && s.value_dim > 0;
+        let lengths =
+            [self.q.len(), self.k.len(), self.v.len()] == [s.query_rows() * s.dim, s.key_rows() * s.dim, s.key_rows() * s.value_dim];
+        sound && lengths && self.mask.is_none_or(|mask| mask.len() == s.batch * s.keys)
     }
 }
 
@@ -122,8 +121,7 @@ fn rows_of(data: &[f32], cols: usize, place: (usize, usize), from: usize, rows: 
 /// # Panics
 /// Unless all slices are of the shape's extents.
 pub fn attention(s: &AttentionShape, x: AttentionInputs, out: &mut [f32], scratch: &mut Scratch) {
-    x.check(s);
-    assert_eq!(out.len(), s.out_len(), "result of {s:?}");
+    assert!(x.fits(s) && out.len() == s.out_len(), "attention of other extents");
     let c = black_box(EXP);
     let mut memory = mem::take(&mut scratch.scores);
     let (attended, lse) = out.split_at_mut(s.query_rows() * s.value_dim);
@@ -205,11 +203,9 @@ fn softmax(row: &mut [f32], seen: usize, c: &Exp) -> f32 {
 /// # Panics
 /// Unless all slices are of the shape's extents.
 pub fn attention_grad(s: &AttentionShape, x: AttentionInputs, saved: &[f32], dy: &[f32], out: &mut [f32], scratch: &mut Scratch) {
-    x.check(s);
     let attended = s.query_rows() * s.value_dim;
-    assert_eq!(saved.len(), s.out_len(), "result of {s:?}");
-    assert!(dy.len() == attended || dy.len() == s.out_len(), "its gradient of {s:?}");
-    assert_eq!(out.len(), s.grads_len(), "gradients of {s:?}");
+    assert!(x.fits(s) && saved.len() == s.out_len() && out.len() == s.grads_len(), "attention of other extents");
+    assert!(dy.len() == attended || dy.len() == s.out_len(), "attention of other extents");
     let c = black_box(EXP);
     let mut memory = mem::take(&mut scratch.scores);
     let ((attended, lse), (dy, d_lse)) = (saved.split_at(attended), dy.split_at(attended));

@@ -421,7 +421,8 @@ def _(s, q, k, v, mask=None):
 
 @op("attention_grad")
 def _(s, q, k, v, saved, dy, mask=None):
-    """The gradients by their formulas: what was saved need not be of these queries and keys."""
+    """The gradients by their formulas: what was saved need not be of these queries and keys. None of second order."""
+    q, k, v, saved, dy = (x.detach() for x in (q, k, v, saved, dy))
     of, shapes = s.of, [q.shape, k.shape, v.shape]
     q, k, v, added = attended(of, q, k, v, mask)
     rows = [*shapes[0][:3], shapes[2][3]]

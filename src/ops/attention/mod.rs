@@ -4,7 +4,6 @@
 mod explain;
 mod grad;
 mod kernel;
-mod nodes;
 
 use serde::Serialize;
 
