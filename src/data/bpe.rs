@@ -116,7 +116,8 @@ pub(super) fn learn(words: &mut [Word], names: &mut Vec<String>, vocabulary: usi
         }
     }
     // Counts may have fallen since: they are looked at again when it is a pair's turn.
-    let mut queue: BinaryHeap<_> = known.pairs.iter().map(|of| (of.count, Reverse(of.pair))).collect();
+    let mut queue = BinaryHeap::new();
+    known.pairs.iter().for_each(|of| queue.push((of.count, Reverse(of.pair))));
     let mut learned = Vec::new();
     while names.len() < vocabulary {
         let Some((count, Reverse(pair))) = queue.pop() else { break };
@@ -129,7 +130,8 @@ pub(super) fn learn(words: &mut [Word], names: &mut Vec<String>, vocabulary: usi
             break;
         }
         let token = names.len() as u32;
-        names.push(pair.map(|part| names[part as usize].as_str()).concat());
+        let [left, right] = pair.map(|part| &names[part as usize]);
+        names.push(left.clone() + right);
         learned.push(Learned { token: token as usize, pair: Some(pair.map(|part| part as usize)), count: count as usize });
         let mut new = Vec::new();
         for index in std::mem::take(&mut of.words) {
@@ -152,7 +154,7 @@ pub(super) fn learn(words: &mut [Word], names: &mut Vec<String>, vocabulary: usi
                 of.count += word.count;
             }
         }
-        queue.extend(new.into_iter().map(|pair| (known.of(pair).count, Reverse(pair))));
+        new.into_iter().for_each(|pair| queue.push((known.of(pair).count, Reverse(pair))));
     }
     learned
 }

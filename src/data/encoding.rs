@@ -178,8 +178,11 @@ impl Encoding {
             self.put(piece, &mut all)?;
             ends.push(all.len());
         }
-        let of = |&place: &u32| &all[ends[place as usize]..ends[place as usize + 1]];
-        Ok(pieces.sequence.iter().flat_map(of).copied().collect())
+        let mut tokens = Vec::new();
+        for &place in &pieces.sequence {
+            tokens.extend_from_slice(&all[ends[place as usize]..ends[place as usize + 1]]);
+        }
+        Ok(tokens)
     }
 
     /// Appends a piece's tokens.

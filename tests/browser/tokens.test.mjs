@@ -98,7 +98,7 @@ for (const [scheme, width] of [["light", 1440], ["dark", 1024], ["light", 390]])
   });
 }
 
-pageTest("a pasted text is read in byte pairs, and too small a vocabulary says so", { context: wide, timeout: 120_000 }, async ({ page, url }) => {
+pageTest("a pasted text in Chinese is read in byte pairs", { context: wide, timeout: 120_000 }, async ({ page, url }) => {
   await page.goto(`${url}/#/`);
   await page.getByRole("button", { name: "Your own data" }).click();
   const dialog = page.getByRole("dialog", { name: "Your own data" });
@@ -121,10 +121,10 @@ engineTest(
   {},
   async ({ gradscope }) => {
     const text = "the cat sat on the mat, and the dog sat on the log.\n".repeat(200);
-    const open = (documents) => gradscope.createSession({ model: "gpt-char", data: { text }, documents, backend: "cpu", seed: 2 });
+    const open = (documents) => gradscope.createSession({ model: "gpt-char", data: { text }, documents, backend: "cpu", seed: 2, optimizer: { type: "Adam", learning_rate: 0.001 } });
     const refused = (documents) => open(documents).then(() => undefined, ({ code, where }) => `${code} ${where}`);
     const session = await open({ tokenizer: "bpe", vocabulary: 40 });
-    const { losses } = await session.train({ steps: 2 });
+    const { losses } = await session.train({ steps: 12 });
     const { learned, ...told } = await session.tokenization(3);
     const options = { prompt: "the cat", temperature: 1, seed: 5 };
     const whole = await session.generate({ ...options, tokens: 8 });
@@ -147,7 +147,7 @@ engineTest(
   ({ losses, told, learned, classes, outputShape, numbers, charactersPerToken, none, whole, halves, texts, refusals }) => {
     const all = classes.length;
     assert.ok(all > 30 && all <= 40, `${all} tokens`);
-    assert.ok(losses.every((loss) => Math.abs(loss - Math.log(all)) < 1), `${losses}`);
+    assert.ok(Math.abs(losses[0] - Math.log(all)) < 1 && losses[11] < 0.8 * losses[0], `${losses}`);
     assert.deepEqual([outputShape, told.tokenizer, told.characters + told.learnedInAll], [[64, all], "bpe", all]);
     learned.forEach(({ token, pair }, k) => {
       assert.equal(token, told.characters + k);
