@@ -48,7 +48,7 @@ codes! {
     /// A character that the data do not hold.
     UnknownCharacter => "the character {got} does not occur in what the model learns from",
     /// A text that makes not one example.
-    TextTooShort => "a text of {got} characters is too short for windows of {context}: {expected} are the least",
+    TextTooShort => "a text of {got} tokens is too short for windows of {context}: {expected} are the least",
     /// Numbers of examples and labels differ.
     CountMismatch => "{left} examples but {right} labels",
     /// Wrong number of values for a shape.

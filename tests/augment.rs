@@ -1,10 +1,17 @@
-//! Augmentation: what images become at a step, and that they are left alone in prediction.
+//! Augmentation: what images become at a step, that they are left alone in prediction, and that a preview shows what training sees.
 
-use gradscope::error::ErrorCode;
+use std::rc::Rc;
+
+use gradscope::backend::cpu::Cpu;
+use gradscope::data::Dataset;
+use gradscope::error::{ErrorCode, Result};
 use gradscope::graph::Leaf;
-use gradscope::nn::{Mode, ModelSpec, build};
+use gradscope::nn::{LossSpec, Mode, ModelSpec, augment, build};
 use gradscope::ops::CpuCx;
 use gradscope::ops::eval::evaluate;
+use gradscope::optim::OptimizerSpec;
+use gradscope::train::{RunOptions, Session, Settings};
+use pollster::block_on;
 use serde_json::{Value, json};
 
 const BATCH: usize = 64;
@@ -142,4 +149,70 @@ fn impossible_augmentation_is_refused() {
     }
     let spec = ModelSpec::from_json(&json!({ "input": [4], "layers": [{ "type": "RandomFlip" }] })).expect("a spec");
     assert_eq!(build(&spec, 1, Mode::Train, None).map(|built| built.layers.len()).expect_err("an error").code, ErrorCode::BadShape);
+}
+
+/// Four layers of augmentation, and a network behind them that has a noise of its own.
+fn network() -> Result<ModelSpec> {
+    ModelSpec::from_json(&json!({ "input": [SIDE, SIDE, 1], "layers": [
+        { "type": "RandomFlip", "mode": "horizontal" },
+        { "type": "RandomTranslation", "height_factor": 0.3, "width_factor": 0.2, "fill_mode": "constant" },
+        { "type": "RandomRotation", "factor": 0.1, "fill_mode": "constant" },
+        { "type": "GaussianNoise", "stddev": 0.1 },
+        { "type": "Flatten" },
+        { "type": "GaussianNoise", "stddev": 0.1 },
+        { "type": "Dense", "units": 2 },
+    ] }))
+}
+
+#[test]
+fn a_preview_has_the_bits_that_training_reads() -> Result<()> {
+    const STEPS: usize = 3;
+    let x: Vec<f32> = image().iter().map(|&value| value as f32 / 16.0).collect();
+    let settings = Settings {
+        model: network()?,
+        loss: LossSpec::from_json(&json!({ "type": "sparse_categorical_crossentropy", "from_logits": true }))?,
+        optimizer: OptimizerSpec::from_json(&json!("adam"))?,
+        batch_size: 4,
+        seed: 11,
+        validation_split: 0.0,
+        train_examples: None,
+    };
+    let data = Dataset::from_arrays(x.repeat(16), &[16, SIDE, SIDE, 1], vec![1.0; 16])?;
+    let mut session = block_on(Session::new(Cpu::new(), settings, Rc::new(data)))?;
+    let variants = augment(&network()?, &x, STEPS, 11, 0)?;
+    for (step, variant) in variants.chunks_exact(x.len()).enumerate() {
+        let (_, seen) = block_on(session.read_node("gaussian_noise", false))?;
+        assert_eq!(&seen[..x.len()], variant, "at step {step}");
+        let options = RunOptions { steps: Some(1), ..RunOptions::default() };
+        block_on(session.run(options, || 0.0))?;
+    }
+    assert_eq!(augment(&network()?, &x, 1, 11, 2)?, &variants[2 * x.len()..], "from a later step on");
+    assert_ne!(augment(&network()?, &x, STEPS, 12, 0)?, variants, "another seed draws others");
+    Ok(())
+}
+
+#[test]
+fn a_preview_is_of_the_first_layers_alone() -> Result<()> {
+    let x = [1.0, 2.0, 3.0, 4.0];
+    let spec = |layers: Value| ModelSpec::from_json(&json!({ "input": [2, 2, 1], "layers": layers }));
+    let plain = spec(json!([{ "type": "Flatten" }, { "type": "GaussianNoise", "stddev": 1 }]))?;
+    assert_eq!(augment(&plain, &x, 2, 0, 0)?, x.repeat(2), "what comes later is no augmentation of the example");
+    // Layers behind that are impossible do not keep one from looking at those before.
+    let flipped = augment(
+        &spec(json!([{ "type": "RandomFlip", "mode": "horizontal" }, { "type": "Conv2D", "filters": 1, "kernel_size": 9 }]))?,
+        &x,
+        20,
+        0,
+        0,
+    )?;
+    assert!(flipped.chunks(4).all(|seen| near32(seen, &x) || near32(seen, &[2.0, 1.0, 4.0, 3.0])), "{flipped:?}");
+    for (count, length) in [(0, 4), (257, 4), (3, 5)] {
+        let refused = augment(&plain, &vec![0.0; length], count, 0, 0).map(|seen| seen.len()).expect_err("an error");
+        assert!(matches!(refused.code, ErrorCode::BadValue | ErrorCode::WrongLength), "{refused}");
+    }
+    Ok(())
+}
+
+fn near32(a: &[f32], b: &[f32]) -> bool {
+    a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5)
 }

@@ -24,11 +24,11 @@ fn info(classes: usize) -> DatasetInfo {
 }
 
 fn tokens(vocabulary: usize, length: usize) -> Reading {
-    Reading { form: DocumentForm::Tokens, vocabulary, length, stop_words: false }
+    Reading { vocabulary, ..length.into() }
 }
 
 fn tfidf(vocabulary: usize) -> Reading {
-    Reading { form: DocumentForm::Tfidf, vocabulary, length: 1, stop_words: false }
+    Reading { form: DocumentForm::Tfidf, vocabulary, ..1.into() }
 }
 
 fn pets(reading: Reading) -> Dataset {
@@ -109,6 +109,17 @@ fn a_document_is_shown_as_the_model_reads_it() {
     let weighed = pets(tfidf(5));
     let pieces = weighed.document(Split::Train, 0, 100).expect("a document").pieces;
     assert_eq!((pieces[0].number, pieces[0].weight), (Some(0), Some(row(&weighed, Split::Train, 0)[0])));
+}
+
+/// Counted by hand over the rows of the training part, which the test part has no share in.
+#[test]
+fn the_vocabulary_is_told_with_counts() {
+    let (words, counts) = pets(tokens(8, 7)).vocabulary();
+    assert_eq!(words, ["", "", "the", "dog", "a", "cat", "mat", "and"]);
+    assert_eq!(counts, [9, 5, 4, 3, 2, 2, 2, 1]);
+    let (words, counts) = pets(tfidf(5)).vocabulary();
+    assert_eq!((words.join(" "), counts), ("the dog a cat mat".into(), vec![2, 2, 1, 2, 2]), "documents that have the word");
+    assert_eq!(Dataset::generated("moons").expect("moons").vocabulary(), (Vec::new(), Vec::new()));
 }
 
 #[test]
@@ -223,9 +234,9 @@ fn the_model_says_what_the_options_leave_open() {
     assert_eq!((read.form, read.vocabulary, read.stop_words), (DocumentForm::Tfidf, 5000, false));
     let embedding = model(json!({ "input": [200], "layers": [{ "type": "Embedding", "input_dim": 1000, "output_dim": 8 }] }));
     let read = embedding.reading(&DocumentOptions { stop_words: Some(true), ..DocumentOptions::default() });
-    assert_eq!(read, Reading { form: DocumentForm::Tokens, vocabulary: 1000, length: 200, stop_words: true });
-    let other = DocumentOptions { form: Some(DocumentForm::Tfidf), vocabulary: Some(10), length: Some(3), stop_words: None };
-    assert_eq!(embedding.reading(&other), Reading { form: DocumentForm::Tfidf, vocabulary: 10, length: 3, stop_words: false });
+    assert_eq!(read, Reading { stop_words: true, ..tokens(1000, 200) });
+    let other = DocumentOptions { form: Some(DocumentForm::Tfidf), vocabulary: Some(10), length: Some(3), ..DocumentOptions::default() };
+    assert_eq!(embedding.reading(&other), Reading { length: 3, ..tfidf(10) });
 }
 
 /// Two subjects that one word tells apart: the mean of embedded tokens, and TF-IDF, both learn them, and options that do not fit the model are refused.

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use gradscope::backend::cpu::Cpu;
-use gradscope::data::{Corpus, DataKind, Dataset, DatasetInfo, DocumentForm, Given, Reading, Split};
+use gradscope::data::{Corpus, DataKind, Dataset, DatasetInfo, DocumentForm, Given, Reading, Split, Tokenizer};
 use gradscope::error::{Error, ErrorCode};
 use gradscope::nn::{LossSpec, ModelSpec};
 use gradscope::optim::OptimizerSpec;
@@ -12,7 +12,8 @@ use gradscope::train::{RunOptions, Session, Settings};
 use pollster::block_on;
 use serde_json::json;
 
-const TOKENS: Reading = Reading { form: DocumentForm::Tokens, vocabulary: 10, length: 3, stop_words: false };
+const TOKENS: Reading =
+    Reading { form: DocumentForm::Tokens, vocabulary: 10, length: 3, stop_words: false, tokenizer: Tokenizer::Character };
 const LINES: &str = "0\tthe cat\n1\ta dog\n1\tthe dog\tand the bird\n0\t\n";
 
 fn named(classes: &[&str], test: usize) -> Given {

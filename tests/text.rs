@@ -100,7 +100,11 @@ fn a_text_becomes_windows_of_numbered_characters() {
     assert_eq!((read(&part.x, 5), read(&part.y, 5)), (" wörld!".into(), "wörld! ".into()), "rows begin anywhere");
     assert_eq!(data.encode("öd").expect("tokens"), [9, 2]);
     assert_eq!(data.encode("hexe").expect_err("no x").code, ErrorCode::UnknownCharacter);
-    assert_eq!(text(&poem(), 6).info.classes.concat(), "\n?abcde");
+    let poem = text(&poem(), 6);
+    assert_eq!(poem.info.classes.concat(), "\n?abcde");
+    // Rows are made of 28 of the 30 times and nine characters of the next: what the last of the training part is followed by is not in it.
+    let (characters, counts) = poem.vocabulary();
+    assert_eq!((characters, counts), (poem.info.classes.clone(), vec![113, 28, 85, 86, 86, 86, 85]));
 }
 
 /// Chinese has more characters than a byte can count.

@@ -21,7 +21,7 @@ import type {
 
 export { GradscopeError } from "./errors.js";
 export { Session } from "./session.js";
-export type { Examples, Frame, Progress, SessionEvents, Snapshot, TrainRequest, TrainSummary } from "./session.js";
+export type { Examples, Frame, Progress, SessionEvents, Snapshot, TrainRequest, TrainSummary, Vocabulary } from "./session.js";
 export { Walk } from "./stepper.js";
 export type { Headway, Underway, WalkExplanation, WalkOptimizer, WalkSubject, WalkValue } from "./stepper.js";
 export type { CreateOptions, DatasetName, OwnExamples, LabelledTexts, Numbers, OfficialFiles, OwnData, PresetName } from "./options.js";
@@ -63,6 +63,16 @@ export const datasets = (): Promise<DatasetInfo[]> => ask({ type: "datasets" });
 
 /** Shapes and parameter counts of a model, layer by layer, without building it; an impossible layer carries its error. */
 export const describeModel = (model: ModelSpec): Promise<ModelDescription> => ask({ type: "describe", model });
+
+/**
+ * What the layers of augmentation that a model begins with (`RandomFlip`, `RandomTranslation`, `RandomRotation`, `RandomZoom`, `GaussianNoise`) make of one example
+ * in training, one variant after another; another model leaves it as it is. Variant k is what the first example of a batch becomes at step `step` + k of
+ * a training with that seed, to the last bit on the CPU.
+ */
+export async function augment(model: ModelSpec, x: Float32Array, { count = 12, seed = 0, step = 0 } = {}): Promise<Float32Array> {
+  const { buffers } = await helping().request({ type: "augment", model, count, seed, step }, [x]);
+  return buffers[0] as Float32Array;
+}
 
 /** The learning rate of an optimizer at some steps, 0 being the first: what a schedule comes to. */
 export const learningRates = (optimizer: OptimizerSpec, steps: number[]): Promise<number[]> => ask({ type: "rates", optimizer, steps });

@@ -8,7 +8,7 @@ export interface AttributionMap extends Attribution {
 
 /** How to go on with a text, or with tokens. */
 export interface GenerateRequest {
-  /** What to go on with: a text of the data's characters, or tokens. Without it, token 0: in a text mostly the end of a line. */
+  /** What to go on with: a text, which is cut into tokens as the data are, or tokens. Without it, token 0: in a text mostly the end of a line. */
   prompt?: string | readonly number[];
   /** How many tokens to add. */
   tokens: number;
@@ -73,15 +73,16 @@ export abstract class Looking {
     const { tokens: wanted, temperature = 1, signal, onToken } = request;
     const options = one(request, temperature);
     const generated: Generated[] = [];
-    let prompt = request.prompt?.length ? request.prompt : [0];
+    const prompt = request.prompt?.length ? request.prompt : [0];
+    // What came stays the tokens that it came in: read again with the prompt, it might be others.
+    const text = typeof prompt === "string" ? { prompt } : {};
+    const tokens: number[] = typeof prompt === "string" ? [] : [...prompt];
     while (generated.length < wanted && !signal?.aborted) {
-      const answer = await (typeof prompt === "string"
-        ? this.ask({ type: "generate", prompt, options })
-        : this.ask({ type: "generate", options }, [Float32Array.from(prompt)]));
+      const answer = await this.ask({ type: "generate", options, ...text }, [Float32Array.from(tokens)]);
       const [next] = answer.ok as [Generated];
       generated.push(next);
       onToken?.(next);
-      prompt = typeof prompt === "string" ? prompt + (next.text ?? "") : [...prompt, next.token];
+      tokens.push(next.token);
     }
     return generated;
   }

@@ -42,7 +42,7 @@ export interface LabelledTexts {
   testExamples?: number | undefined;
 }
 
-/** Data of your own: examples, labelled documents, or a text to learn to go on with, whose characters become the model's vocabulary. */
+/** Data of your own: examples, labelled documents, or a text to learn to go on with, whose tokens become the model's vocabulary. */
 export type OwnData = OwnExamples | LabelledTexts | { text: string };
 
 /** Options of `createSession`. */
@@ -55,7 +55,7 @@ export interface CreateOptions {
   data?: DatasetName | OfficialFiles | OwnData | undefined;
   /**
    * How labelled documents (`"newsgroups"`, `"reviews-en"`, `"reviews-zh"`) become rows; what is left out is as the model's input: tokens where it begins with an
-   * embedding, of that vocabulary, else TF-IDF.
+   * embedding, of that vocabulary, else TF-IDF. For a text, what its tokens are: `{ tokenizer: "bpe", vocabulary: 1024 }`; its characters by default.
    */
   documents?: DocumentOptions | undefined;
   /** Default `"auto"`: WebGPU where the adapter is hardware, else the CPU. */

@@ -2,7 +2,7 @@ import type { Answer, Buffers, Connection } from "./connection.js";
 import type { GradscopeError } from "./errors.js";
 import { Looking } from "./looking.js";
 import type {
-  Document, Evaluation, Event, Hyper, LoadReport, Memory, NodeInfo, ParameterInfo, Request, SessionInfo, Split, Tile, TrainResult, View,
+  Document, Evaluation, Event, Hyper, LoadReport, Memory, NodeInfo, ParameterInfo, Request, SessionInfo, Split, Tile, Tokenization, TrainResult, View,
 } from "./generated/protocol.js";
 import type { Team } from "./team.js";
 import { Walk, type WalkSubject } from "./stepper.js";
@@ -80,6 +80,12 @@ export interface Examples {
   x: Float32Array;
   /** Class numbers; or targets, as many an example as the model has outputs. */
   labels: number[];
+}
+
+/** What a data set's texts are made of. */
+export interface Vocabulary {
+  tokens: string[];
+  counts: Uint32Array;
 }
 
 const EMPTY = new Float32Array();
@@ -214,6 +220,23 @@ export class Session extends Looking {
   /** The texts of some examples, where the data are labelled documents: about the first `most` bytes of each, in pieces as the model reads them. */
   async documents(split: Split, indices: number[], most = 1 << 24): Promise<Document[]> {
     return (await this.#ask({ type: "documents", split, indices, most })).ok as Document[];
+  }
+
+  /**
+   * The tokens that the data's rows are made of, by number, and how often each stands in the rows of the training part (of TF-IDF weights: in how many of
+   * its documents). Padding and what stands for unknown words are empty texts; without texts there are none.
+   */
+  async vocabulary(): Promise<Vocabulary> {
+    const answer = await this.#ask({ type: "vocabulary" });
+    return { tokens: answer.ok as string[], counts: answer.buffers[0] as Uint32Array };
+  }
+
+  /**
+   * What the tokens of a text are, and the first `most` of those of several characters, in the order in which they were learned; undefined where the data
+   * are no text. `info.classes` has the text of every token.
+   */
+  async tokenization(most = 100): Promise<Tokenization | undefined> {
+    return ((await this.#ask({ type: "tokenization", most })).ok as Tokenization | null) ?? undefined;
   }
 
   /** Changes hyper-parameters from the next step on; those left out stay. */

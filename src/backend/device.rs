@@ -80,6 +80,10 @@ impl Backend for Device {
         each!(self, backend => backend.write(group, offset, values))
     }
 
+    fn changes(&self) -> usize {
+        each!(self, backend => backend.changes())
+    }
+
     async fn read(&self, group: Group) -> Result<Vec<f32>> {
         each!(self, backend => backend.read(group).await)
     }

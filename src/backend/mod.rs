@@ -74,6 +74,9 @@ pub trait Backend {
     /// Writes cells of a flat buffer.
     fn write(&mut self, group: Group, offset: usize, values: &[f32]) -> Result<()>;
 
+    /// How often weights may have changed so far, by whatever was written or run: what was made with them when it was less is out of date.
+    fn changes(&self) -> usize;
+
     /// Reads a whole flat buffer.
     async fn read(&self, group: Group) -> Result<Vec<f32>>;
 

@@ -8,12 +8,12 @@ use serde_json::Value;
 
 use super::idx::bad_file;
 use super::words::{normalise, stop_words, words};
-use super::{Column, DataKind, Dataset, DatasetInfo, Part, Split};
+use super::{Column, DataKind, Dataset, DatasetInfo, Part, Split, Tokenizer};
 use crate::error::{Error, ErrorCode, Result};
 use crate::fields::{Fields, deserialize_from_json, out_of_range};
 
 /// Largest vocabulary and longest row of tokens.
-const MOST: usize = 1 << 16;
+pub(super) const MOST: usize = 1 << 16;
 /// What stands behind the end of a document that is shorter than a row.
 pub const PADDING: u32 = 0;
 /// A word that the vocabulary does not hold.
@@ -36,7 +36,7 @@ asked! {
 }
 
 wire! {
-    /// How labelled documents become rows; what is not given is what the model reads.
+    /// How labelled documents become rows, and a text tokens; what is not given is what the model reads.
     #[derive(Default)]
     pub struct DocumentOptions {
         /// Tokens for a model that begins with an embedding, else TF-IDF.
@@ -48,6 +48,8 @@ wire! {
         pub length: Option<usize>,
         /// Whether frequent English words that say little are left out; they stay by default.
         pub stop_words: Option<bool>,
+        /// What the tokens of one text are; its characters by default. The vocabulary holds these, and all that is learned beside them.
+        pub tokenizer: Option<Tokenizer>,
     }
 
     /// What a piece of a document is to the model.
@@ -93,6 +95,7 @@ impl DocumentOptions {
             vocabulary: fields.optional("vocabulary")?.flatten(),
             length: fields.optional("length")?.flatten(),
             stop_words: fields.optional("stopWords")?.flatten(),
+            tokenizer: fields.optional("tokenizer")?.flatten(),
         };
         fields.finish()?;
         Ok(options)
@@ -108,16 +111,18 @@ pub struct Reading {
     pub form: DocumentForm,
     /// Size of the vocabulary.
     pub vocabulary: usize,
-    /// Tokens of a row: words of a document, or the characters that a window of a text has.
+    /// Tokens of a row: words of a document, or the tokens that a window of a text has.
     pub length: usize,
     /// Whether stop words are left out.
     pub stop_words: bool,
+    /// What the tokens of one text are.
+    pub tokenizer: Tokenizer,
 }
 
 /// Windows of so many characters, or as many words.
 impl From<usize> for Reading {
     fn from(length: usize) -> Self {
-        Self { form: DocumentForm::Tokens, vocabulary: 1000, length, stop_words: false }
+        Self { form: DocumentForm::Tokens, vocabulary: 1000, length, stop_words: false, tokenizer: Tokenizer::Character }
     }
 }
 
@@ -336,6 +341,20 @@ pub struct Documents {
 }
 
 impl Documents {
+    /// What a row says of a document.
+    pub(super) fn form(&self) -> DocumentForm {
+        self.vocabulary.reading.form
+    }
+
+    /// The words by number; padding and what is unknown are empty.
+    pub(super) fn words(&self) -> Vec<String> {
+        let numbers = &self.vocabulary.numbers;
+        let first = if self.form() == DocumentForm::Tokens { RESERVED } else { 0 };
+        let mut words = vec![String::new(); first + numbers.len()];
+        numbers.iter().for_each(|(word, &number)| words[number as usize].clone_from(word));
+        words
+    }
+
     /// The word that a token stands for; none for padding and what is unknown.
     pub fn word(&self, token: u32) -> Option<&str> {
         self.vocabulary.numbers.iter().find(|(_, number)| **number == token).map(|(word, _)| word.as_str())
@@ -355,7 +374,7 @@ impl Dataset {
         let [train_part, test_part] = parts;
         let shape = vec![reading.width()];
         let info = DatasetInfo { kind: DataKind::Documents, train: train.len(), test: test.len(), shape, ..info };
-        Ok(Self { info, train: train_part, test: test_part, documents: Some(Documents { vocabulary, train, test }.into()) })
+        Ok(Self { info, train: train_part, test: test_part, documents: Some(Documents { vocabulary, train, test }.into()), encoding: None })
     }
 
     /// About the first `most` bytes of a document in pieces; none where the data are no documents or there is no such example in the part.

@@ -150,5 +150,5 @@ fn dataset(name: &str, title: &str, kind: DataKind, classes: usize, train: Part,
         shape: train.x.shape.clone(),
         classes: (0..classes).map(|class| class.to_string()).collect(),
     };
-    Dataset { info, train, test, documents: None }
+    Dataset { info, train, test, documents: None, encoding: None }
 }

@@ -68,7 +68,7 @@ impl Dataset {
             classes: given.classes,
             ..Self::text_info("arrays", "Arrays")
         };
-        Ok(Self { info, train, test, documents: None })
+        Ok(Self { info, train, test, documents: None, encoding: None })
     }
 
     /// Labelled documents, a line each as in an installed file: the number of a class, a tab and the text. The words are learned from the training

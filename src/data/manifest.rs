@@ -173,7 +173,7 @@ fn read_json(file: &str, text: &str) -> Result<Value> {
 }
 
 impl Dataset {
-    /// Reads an installed set from its files, in the order of [`Manifest::files`]; a text is cut into windows of [`Reading::length`] characters.
+    /// Reads an installed set from its files, in the order of [`Manifest::files`]; a text is cut into windows of [`Reading::length`] tokens.
     pub fn from_files(manifest: &Manifest, files: &[Vec<u8>], reading: impl Into<Reading>) -> Result<Self> {
         Self::read_files(manifest, files, reading.into())
     }
@@ -184,13 +184,13 @@ impl Dataset {
                 let [a, b, c, d] = names;
                 let train = read_part(&manifest.info, *max, manifest.info.train, (a, train_x), (b, train_y))?;
                 let test = read_part(&manifest.info, *max, manifest.info.test, (c, test_x), (d, test_y))?;
-                Ok(Self { info: manifest.info.clone(), train, test, documents: None })
+                Ok(Self { info: manifest.info.clone(), train, test, documents: None, encoding: None })
             }
             (Contents::Text { file }, [bytes]) => {
                 // No character of UTF-8 takes more than four bytes.
                 let text = String::from_utf8(gunzip(file, bytes, 4 * manifest.info.train)?);
                 let text = text.map_err(|error| bad_file(file, "UTF-8", &error.to_string()))?;
-                Self::from_text(manifest.info.clone(), &text, reading.length)
+                Self::from_text(manifest.info.clone(), &text, reading)
             }
             (Contents::Documents { files: [a, b], sizes }, [train, test]) => {
                 let info = &manifest.info;
@@ -263,7 +263,7 @@ impl Dataset {
         };
         let (train, test) = (train?, test?);
         (info.train, info.test) = (train.count, test.count);
-        Ok(Self { info, train, test, documents: None })
+        Ok(Self { info, train, test, documents: None, encoding: None })
     }
 }
 

@@ -1,8 +1,10 @@
 //! Data sets: examples as columns in memory, read from files or generated, with the checks that training relies on. A batch is a list of
 //! row numbers; the backend gathers the rows where the columns live.
 
+mod bpe;
 mod cifar;
 mod documents;
+mod encoding;
 mod generated;
 mod given;
 mod idx;
@@ -10,12 +12,14 @@ mod manifest;
 mod order;
 mod tasks;
 mod text;
+mod vocabulary;
 mod words;
 
 use std::ops::Range;
 use std::rc::Rc;
 
 pub use documents::{Corpus, Document, DocumentForm, DocumentOptions, Documents, PADDING, Piece, PieceKind, Reading, UNKNOWN};
+pub use encoding::{Encoding, Learned, Tokenization, Tokenizer};
 pub use given::Given;
 pub use idx::{Idx, gunzip};
 pub use manifest::{Contents, Manifest, catalogue};
@@ -254,6 +258,8 @@ pub struct Dataset {
     pub test: Part,
     /// What the rows were made of, where that is documents.
     pub documents: Option<Rc<Documents>>,
+    /// What its tokens are, where that is a text.
+    pub encoding: Option<Rc<Encoding>>,
 }
 
 impl Dataset {

@@ -182,7 +182,7 @@ impl Task {
             step: 1,
         };
         let [train, test] = columns;
-        Dataset { info: self.info(), train: part(train), test: part(test), documents: None }
+        Dataset { info: self.info(), train: part(train), test: part(test), documents: None, encoding: None }
     }
 
     /// Letters become their tokens.
@@ -220,7 +220,7 @@ impl Dataset {
         let mut row = Vec::with_capacity(longest + target);
         for c in source.chars() {
             let place = self.info.classes.iter().skip(SIGNS.len()).position(|class| class.chars().eq([c]));
-            row.push((SIGNS.len() + place.ok_or_else(|| super::text::unknown(c))?) as f32);
+            row.push((SIGNS.len() + place.ok_or_else(|| super::encoding::unknown(c))?) as f32);
         }
         if row.is_empty() {
             return Err(out_of_range("source", "at least one character", "none").at("source"));

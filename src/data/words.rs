@@ -13,20 +13,20 @@ pub(super) fn words(text: &str) -> impl Iterator<Item = Range<usize>> {
     let mut at = 0;
     std::iter::from_fn(move || {
         let start = at + text[at..].find(char::is_alphanumeric)?;
-        at = start + length(&text[start..]);
+        at = start + word(&text[start..]);
         Some(start..at)
     })
 }
 
-/// Length of the word that the text begins with.
-fn length(text: &str) -> usize {
+/// Length of the word that the text begins with; 0 where it begins with none.
+pub(super) fn word(text: &str) -> usize {
     let mut end = 0;
     for (at, c) in text.char_indices() {
         let after = at + c.len_utf8();
         match c {
             _ if stands_alone(c) => return if end == 0 { after } else { end },
             _ if c.is_alphanumeric() => end = after,
-            '\'' | '’' if end == at => {}
+            '\'' | '’' if end == at && end > 0 => {}
             _ => break,
         }
     }

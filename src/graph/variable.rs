@@ -22,6 +22,8 @@ pub enum Group {
     Frozen,
     /// Values that somebody watches, gathered to be read at once.
     Live,
+    /// Keys and values of the positions of a text so far.
+    Cache,
 }
 
 impl Group {
@@ -35,13 +37,14 @@ impl Group {
             Group::Statistics => "statistics",
             Group::Frozen => "frozen",
             Group::Live => "live",
+            Group::Cache => "cache",
         }
     }
 
     /// The group that declares this one's layout.
     pub fn layout(self) -> Group {
         match self {
-            Group::Statistics | Group::Frozen | Group::Live => self,
+            Group::Statistics | Group::Frozen | Group::Live | Group::Cache => self,
             Group::Parameters | Group::Gradients | Group::Slot(_) => Group::Parameters,
         }
     }

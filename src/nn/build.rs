@@ -1,6 +1,7 @@
 //! From a spec to a graph.
 
 use super::adversarial::Game;
+use super::decode::Decoding;
 use super::layers::{Build, Layer};
 use super::loss::Scores;
 use super::spec::INPUT;
@@ -24,6 +25,11 @@ pub enum Mode {
     Train,
     /// Prediction and evaluation.
     Infer,
+    /// Prediction for a text that is gone on with: attention keeps keys and values of all positions in [`Group::Cache`].
+    Prefill,
+    /// The same for one position, which the scalar [`super::TOKENS`] names: `[batch, 1]` tokens, and attention over what was kept. Of models
+    /// that can do it: [`ModelSpec::decodes`].
+    Decode,
 }
 
 /// A model as a graph.
@@ -163,6 +169,7 @@ pub(super) struct Assembly {
     masks: Vec<(NodeId, NodeId)>,
     /// 1 for each token that a layer hid.
     hidden: Option<NodeId>,
+    decoding: Option<Decoding>,
     pub layers: Vec<BuiltLayer>,
 }
 
@@ -175,12 +182,17 @@ impl Assembly {
         if spec.input.contains(&0) {
             return Err(out_of_range("input", "at least 1 along every axis", format!("{:?}", spec.input)).at("input"));
         }
-        let shape: Shape = std::iter::once(batch).chain(spec.input.iter().copied()).collect();
+        let example: &[usize] = if mode == Mode::Decode { &[1] } else { &spec.input };
+        let shape: Shape = std::iter::once(batch).chain(example.iter().copied()).collect();
         check_shape(&shape, &format!("a batch of {batch} examples")).map_err(|error| error.at("batch_size"))?;
         let mut graph = Graph::default();
         let x = graph.input(0, if spec.reads_tokens() { Meta::index(shape) } else { Meta::f32(shape) });
+        let decoding = match mode {
+            Mode::Decode => Some(Decoding::new(&mut graph, spec.input.iter().product())?),
+            Mode::Train | Mode::Infer | Mode::Prefill => None,
+        };
         let (penalties, masks) = (Vec::new(), Vec::new());
-        Ok(Self { graph, x, output: x, mode, penalise, penalties, before: None, masks, hidden: None, layers: Vec::new() })
+        Ok(Self { graph, x, output: x, mode, penalise, penalties, before: None, masks, hidden: None, decoding, layers: Vec::new() })
     }
 
     /// Appends a layer. A name that was given must be new.
@@ -198,7 +210,8 @@ impl Assembly {
         let penalties = self.penalise.then_some(&mut self.penalties);
         let (mask, masks) = (mask_of(&self.masks, inputs[0]), &self.masks[..]);
         let (graph, mode, inputs) = (&mut self.graph, self.mode, &inputs[..]);
-        let mut cx = LayerCx { graph, mode, trainable, name, inputs, shares, penalties, mask, masks, hidden: None, states: Vec::new() };
+        let (decoding, states) = (self.decoding, Vec::new());
+        let mut cx = LayerCx { graph, mode, trainable, name, inputs, shares, penalties, mask, masks, decoding, hidden: None, states };
         let built = spec.layer.build(&mut cx, inputs[0]);
         let (mask, hidden, states) = (cx.mask, cx.hidden, cx.states);
         self.hidden = self.hidden.or(hidden);
@@ -312,6 +325,8 @@ pub struct LayerCx<'a> {
     pub mask: Option<NodeId>,
     /// The masks of all values that have one.
     masks: &'a [(NodeId, NodeId)],
+    /// The position, where the graph is for one alone.
+    pub(super) decoding: Option<Decoding>,
     /// To be set by a layer that hides tokens: 1 for each that it hid, `[batch, length]`.
     pub hidden: Option<NodeId>,
     /// To be set by a recurrent layer: h after each time step.

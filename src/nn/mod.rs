@@ -2,8 +2,10 @@
 
 mod adversarial;
 mod args;
+mod augment;
 mod build;
 mod counted;
+mod decode;
 mod describe;
 pub mod layers;
 mod loss;
@@ -15,7 +17,9 @@ mod weights;
 
 pub use adversarial::{Adversarial, Game};
 pub use args::{Activation, Interpolation, Margins, Padding, Pair, SequencePadding};
+pub use augment::augment;
 pub use build::{Built, BuiltLayer, MIDDLE, Mode, build, build_from};
+pub use decode::TOKENS;
 pub use describe::{LayerDescription, ModelDescription, describe};
 pub use layers::UNMASKED;
 pub use loss::{LossSpec, Reduction, Target};

@@ -38,6 +38,8 @@ pointwise_methods! {
     greater(a, b) => Greater;
     /// 1 where a = b, else 0.
     equal(a, b) => Equal;
+    /// a where `condition` is not 0, else b.
+    select(condition, a, b) => Where;
     /// −a
     neg(a) => Neg;
     /// eᵃ

@@ -82,9 +82,9 @@ impl Expr {
             }
             Expr::Equal(sides) => f64::from(u8::from(value(&sides[0]) == value(&sides[1]))),
             Expr::Call(function, arguments) => {
-                let argument = |i: usize| arguments.get(i).map_or(0.0, value);
+                let argument = |i: usize| [arguments.get(i).map_or(0.0, value)];
                 let mut out = [0.0];
-                function.apply(&[argument(0)], &[argument(1)], &mut out);
+                function.apply([&argument(0), &argument(1), &argument(2)], &mut out);
                 out[0]
             }
         }

@@ -9,6 +9,7 @@ mod build;
 pub mod concat;
 pub mod conv2d;
 pub mod cross_entropy;
+pub mod cumsum;
 pub mod dropout;
 pub mod eval;
 pub mod explain;
@@ -29,6 +30,7 @@ pub mod rows;
 pub mod slice;
 pub mod softmax;
 mod strided;
+pub mod top_k;
 pub mod transpose;
 pub mod tril;
 pub mod window;
@@ -238,6 +240,8 @@ registry! {
     Gather(gather::Gather),
     GatherGrad(gather::GatherGrad),
     ArgMax(argmax::ArgMax),
+    TopK(top_k::TopK),
+    CumSum(cumsum::CumSum),
     Dropout(dropout::Dropout),
     RandomUniform(random::RandomUniform),
     MaskTokens(mask_tokens::MaskTokens),

@@ -7,6 +7,8 @@ mod memory;
 mod schedule;
 mod simplify;
 
+use std::ops::Range;
+
 use crate::error::Result;
 use crate::graph::{Group, NodeId, Target};
 use crate::ops::pointwise::Chain;
@@ -149,6 +151,16 @@ impl Plan {
     /// Where a node's value lies after a run.
     pub fn place(&self, node: NodeId) -> Option<Operand> {
         self.places[node.index()]
+    }
+
+    /// Whether some of the steps write what other plans of a session compute with, and what lasts.
+    pub fn writes_weights(&self, steps: Range<usize>) -> bool {
+        let weighs = |place: &Place| match self.buffers[place.buffer].kind {
+            BufferKind::Flat(Group::Parameters | Group::Statistics | Group::Frozen) => true,
+            BufferKind::Flat(Group::Gradients | Group::Slot(_) | Group::Live | Group::Cache) => false,
+            BufferKind::Slot | BufferKind::Input(_) => false,
+        };
+        self.steps[steps].iter().flat_map(|step| &step.outputs).any(weighs)
     }
 
     /// Work of one run.

@@ -132,13 +132,11 @@ impl<'a> Simplified<'a> {
                 Value::Node(_) => None,
             })
             .collect();
-        if let (true, [first, ..]) = (node.meta.shape.numel() == 1, &constants[..]) {
-            let second = constants.last().copied().flatten();
-            if let (Some(a), Some(b)) = (*first, second) {
-                let mut out = [0.0f32];
-                function.apply(&[a], &[b], &mut out);
-                return Some(Value::Constant(out[0]));
-            }
+        if let (true, Some(numbers)) = (node.meta.shape.numel() == 1, constants.iter().copied().collect::<Option<Vec<f32>>>()) {
+            let operand = |k: usize| [numbers.get(k).copied().unwrap_or_default()];
+            let mut out = [0.0f32];
+            function.apply([&operand(0), &operand(1), &operand(2)], &mut out);
+            return Some(Value::Constant(out[0]));
         }
         let neutral = match function {
             Pointwise::Mul | Pointwise::Div => 1.0,
@@ -163,10 +161,10 @@ impl<'a> Simplified<'a> {
             return inputs;
         }
         for position in 0..inputs.len() {
-            let other = self.shape(inputs[1 - position]);
+            let shaped = (0..inputs.len()).any(|other| other != position && *self.shape(inputs[other]) == node.meta.shape);
             let Value::Node(source) = self.values[inputs[position].index()] else { continue };
             let unchanged = self.shape(source) == self.shape(inputs[position]);
-            if let (Some(Op::Broadcast(_)), true, true) = (self.op(source), unchanged, *other == node.meta.shape) {
+            if let (Some(Op::Broadcast(_)), true, true) = (self.op(source), unchanged, shaped) {
                 inputs[position] = self.graph.node(source).inputs[0];
             }
         }

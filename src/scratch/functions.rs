@@ -12,11 +12,13 @@ use crate::graph::Group;
 use crate::ops::concat::Concat;
 use crate::ops::conv2d::Conv2d;
 use crate::ops::cross_entropy::SoftmaxCrossEntropy;
+use crate::ops::cumsum::CumSum;
 use crate::ops::pointwise::Pointwise;
 use crate::ops::pool2d::{AvgPool2d, MaxPool2d, Windows};
 use crate::ops::reduce::{Reduce, Reduction};
 use crate::ops::reshape::Reshape;
 use crate::ops::softmax::{LogSoftmax, Softmax};
+use crate::ops::top_k::TopK;
 use crate::ops::transpose::Transpose;
 use crate::ops::window::Padding;
 use crate::tensor::Shape;
@@ -63,6 +65,8 @@ const FUNCTIONS: &[Function] = &[
         keys: &[],
         make: |b, call| b.apply(LogSoftmax {}, call.values(), call.span),
     },
+    Function { name: "cumsum", usage: "cumsum(x, axis=0, reverse=false)", count: (1, 1), keys: &["axis", "reverse"], make: cumsum },
+    Function { name: "top_k", usage: "top_k(x, 3)", count: (2, 2), keys: &[], make: top_k },
     Function { name: "cross_entropy", usage: "cross_entropy(logits, labels)", count: (2, 2), keys: &[], make: cross_entropy },
     Function { name: "mse", usage: "mse(a, b)", count: (2, 2), keys: &[], make: mse },
     Function { name: "reshape", usage: "reshape(x, 2, -1)", count: (2, ANY), keys: &[], make: reshape },
@@ -109,8 +113,10 @@ impl Callee {
     fn usage(&self) -> String {
         match self {
             Callee::Listed(function) => function.usage.to_owned(),
-            Callee::Pointwise(function) if function.arity() == 1 => format!("{}(x)", function.label()),
-            Callee::Pointwise(function) => format!("{}(a, b)", function.label()),
+            Callee::Pointwise(function) => {
+                let operands = ["x", "a, b", "a, b, c"][function.arity() - 1];
+                format!("{}({operands})", function.label())
+            }
         }
     }
 
@@ -186,6 +192,16 @@ impl Call<'_> {
 
     fn key(&self, key: &str) -> Option<&Item> {
         self.keys.iter().rev().find(|(known, _)| *known == key).map(|(_, item)| item)
+    }
+
+    /// `true` or `false` by key; the latter where nothing is said.
+    fn flag(&self, key: &str) -> Checked<bool> {
+        self.key(key).map_or(Ok(false), |item| Ok(integer(item)? != 0))
+    }
+
+    /// One axis by key, the first where nothing is said.
+    fn axis(&self, rank: usize) -> Checked<usize> {
+        Ok(axes(self, &[self.key("axis").map_or(Ok(0), integer)?], rank)?[0])
     }
 
     /// A value that was made on the way, at the call's own place.
@@ -305,11 +321,18 @@ fn reduce(builder: &mut Builder, call: &Call, reduction: Reduction) -> Checked<V
     };
     axes.sort_unstable();
     axes.dedup();
-    let keep_dims = match call.key("keepdims") {
-        Some(item) => integer(item)? != 0,
-        None => false,
-    };
+    let keep_dims = call.flag("keepdims")?;
     builder.apply(Reduce { reduction, axes, keep_dims }, call.values(), call.span)
+}
+
+fn cumsum(builder: &mut Builder, call: &Call) -> Checked<Value> {
+    let axis = call.axis(builder.shape(&call.places[0])?.rank())?;
+    builder.apply(CumSum { axis, reverse: call.flag("reverse")? }, call.values(), call.span)
+}
+
+fn top_k(builder: &mut Builder, call: &Call) -> Checked<Value> {
+    let k = usize::try_from(integer(&call.places[1])?).unwrap_or(0);
+    builder.apply(TopK { k }, vec![call.places[0].clone()], call.span)
 }
 
 /// min x = −max(−x).
@@ -400,10 +423,7 @@ fn concat(builder: &mut Builder, call: &Call) -> Checked<Value> {
     };
     let parts = parts.into_iter().map(|part| builder.settled(part)).collect::<Checked<Vec<Item>>>()?;
     let rank = builder.shape(&parts[0])?.rank();
-    let axis = match call.key("axis") {
-        Some(item) => axes(call, &[integer(item)?], rank)?[0],
-        None => 0,
-    };
+    let axis = call.axis(rank)?;
     builder.apply(Concat { axis }, parts, call.span)
 }
 

@@ -424,7 +424,7 @@ fn role_of(graph: &Graph, id: NodeId) -> Role {
         Kind::Leaf(Leaf::Variable(variable)) => match graph.variable(*variable).group {
             Group::Parameters => Role::Parameter,
             Group::Frozen => Role::Frozen,
-            Group::Statistics | Group::Gradients | Group::Slot(_) | Group::Live => Role::Statistic,
+            Group::Statistics | Group::Gradients | Group::Slot(_) | Group::Live | Group::Cache => Role::Statistic,
         },
     }
 }

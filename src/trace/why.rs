@@ -84,6 +84,8 @@ fn cause(expr: &Expr, inputs: &Inputs) -> Option<Found> {
             other => (Cause::LostMax, follow(other).and_then(|(_, next)| next)),
         },
         Expr::Equal(_) => (Cause::LostMax, None),
+        // As many came before it as there are places.
+        Expr::Call(Pointwise::Greater, arguments) if matches!(arguments[..], [Expr::Constant(_), Expr::Sum(_)]) => (Cause::LostMax, None),
         Expr::Call(Pointwise::Relu | Pointwise::Max | Pointwise::Greater, arguments) => match arguments.iter().any(is_random) {
             true => (Cause::Masked, None),
             false => (Cause::Negative, None),

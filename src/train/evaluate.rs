@@ -29,6 +29,8 @@ wire! {
         pub confusion: Option<Vec<Vec<u32>>>,
         /// The first misclassified examples.
         pub misclassified: Vec<Answered>,
+        /// Characters of a token, in the mean over the part, where the data are a text: the loss by this is that of a character.
+        pub characters_per_token: Option<f32>,
     }
 
     /// An example with what the model made of it.
@@ -114,12 +116,14 @@ impl Evaluator {
         }
         let singly = !self.confusion.is_empty();
         session.answers[self.split as usize] = std::mem::take(&mut self.answers);
+        let (part, first) = session.part_of(self.split);
         Ok(Some(Evaluation {
             loss: (self.loss / total as f64) as f32,
             accuracy: self.classifies.then_some((self.correct / total as f64) as f32),
             exact: self.exact.map(|exact| (exact / total as f64) as f32),
             confusion: singly.then(|| std::mem::take(&mut self.confusion)),
             misclassified: std::mem::take(&mut self.misclassified),
+            characters_per_token: session.data().characters_per_token(part, first..first + total),
         }))
     }
 

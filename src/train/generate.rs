@@ -119,7 +119,8 @@ fn draw(outcomes: &[Outcome], number: f64) -> Outcome {
 
 impl<B: Backend> Session<B> {
     /// Goes on with `prompt`. The model sees the last tokens, as many as its input holds; fewer than that stand at its beginning, with what a
-    /// causal model does not see behind them. An empty prompt begins with token 0: in a text mostly the end of a line.
+    /// causal model does not see behind them. While they are not more, a token of a model that [`crate::nn::ModelSpec::decodes`] takes one position's
+    /// work; later every token shifts the window, and with it the position of all others, so that the whole window runs. An empty prompt begins with token 0: in a text mostly the end of a line.
     pub async fn generate(&mut self, prompt: &[u32], options: &GenerateOptions) -> Result<Vec<Generated>> {
         self.write(None, prompt, options).await
     }
@@ -141,17 +142,21 @@ impl<B: Backend> Session<B> {
         }
         let mut generated = Vec::new();
         while generated.len() < options.tokens {
-            let (x, position) = match source {
+            let (scores, position) = match source {
                 Some(_) if tokens.len() == context || tokens.last() == Some(&END) => break,
-                Some(source) => (self.data.encode_pair(source, &tokens)?, tokens.len()),
+                Some(source) => {
+                    let x = self.data.encode_pair(source, &tokens)?;
+                    (self.predict(&x).await?, tokens.len())
+                }
+                None if tokens.len() <= context && self.settings.model.decodes() => (self.scores_after(&tokens).await?, 0),
                 None => {
                     let window = &tokens[tokens.len().saturating_sub(context)..];
                     let mut x: Vec<f32> = window.iter().map(|&token| token as f32).collect();
                     x.resize(context, 0.0);
-                    (x, window.len() - 1)
+                    (self.predict(&x).await?, window.len() - 1)
                 }
             };
-            let logits = self.logits(&x, position, vocabulary).await?;
+            let logits = self.logits_at(&scores, vocabulary, position)?;
             let next = self.drawn(options, &logits, tokens.len());
             tokens.push(next.token as u32);
             generated.push(next);
@@ -211,12 +216,6 @@ impl<B: Backend> Session<B> {
                 Err(Error::new(ErrorCode::WrongState, &[("what", &what), ("reason", &reason)]))
             }
         }
-    }
-
-    /// Logits (or logarithms of probabilities) at a position of one example.
-    async fn logits(&mut self, x: &[f32], position: usize, vocabulary: usize) -> Result<Vec<f32>> {
-        let predictions = self.predict(x).await?;
-        self.logits_at(&predictions, vocabulary, position)
     }
 
     /// Logits (or logarithms of probabilities) at a position, of all scores that were predicted.

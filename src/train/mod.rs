@@ -2,6 +2,7 @@
 
 mod activations;
 mod attribution;
+mod decode;
 mod evaluate;
 mod generate;
 mod guess;

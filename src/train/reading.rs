@@ -13,6 +13,7 @@ impl ModelSpec {
             vocabulary: options.vocabulary.or(self.vocabulary()).unwrap_or(width),
             length: options.length.unwrap_or(width),
             stop_words: options.stop_words.unwrap_or(false),
+            tokenizer: options.tokenizer.unwrap_or_default(),
         }
     }
 }

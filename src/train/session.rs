@@ -7,6 +7,7 @@ use std::rc::Rc;
 use litemap::LiteMap;
 
 use super::activations::Probe;
+use super::decode::Decoder;
 use super::history::{History, Kept};
 use super::step::metrics;
 use super::team::Team;
@@ -64,6 +65,7 @@ pub struct Session<B: Backend> {
     pub(super) inspect: Option<Compiled<B>>,
     pub(super) watch: Option<Watch<B>>,
     pub(super) probe: Option<Probe<B>>,
+    pub(super) decoder: Option<Decoder<B>>,
     pub(super) walk: Option<Walk<B>>,
     pub(super) history: History<Kept>,
     /// Losses of the last steps that were waited for.
@@ -105,6 +107,7 @@ impl<B: Backend> Session<B> {
             inspect: None,
             watch: None,
             probe: None,
+            decoder: None,
             walk: None,
             history: History::default(),
             recent: VecDeque::new(),
@@ -374,7 +377,7 @@ impl<B: Backend> Session<B> {
         // What is looked at outside training draws the same numbers each time; of an example from outside nothing is hidden but what it hides itself.
         let (seed, step) = match built.mode {
             nn::Mode::Train => (self.settings.seed, self.step as u32),
-            nn::Mode::Infer => (0, 0),
+            nn::Mode::Infer | nn::Mode::Prefill | nn::Mode::Decode => (0, 0),
         };
         if built.mode == nn::Mode::Infer && matches!(feed, Feed::Kept) {
             let names = built.graph.scalars().iter().map(|(name, _)| name.starts_with(nn::UNMASKED));

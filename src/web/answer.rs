@@ -143,6 +143,10 @@ impl Desk {
             Request::Presets => plain(to_js(&nn::presets())),
             Request::Datasets => plain(to_js(&fetch::datasets(&self.data_url).await)),
             Request::Describe { model } => plain(to_js(&nn::describe(&model)?)),
+            Request::Augment { model, count, seed, step } => {
+                let variants = nn::augment(&model, &floats(&buffers.get(0)), count, seed, step)?;
+                Ok((JsValue::NULL, vec![Buffer::Floats(variants)]))
+            }
             Request::Scratch { source, seed } => plain(to_js(&scratch::report(&scratch::compile(&source, seed)?))),
             Request::Rates { optimizer, steps } => {
                 optimizer.check()?;
@@ -200,10 +204,8 @@ impl Desk {
             Request::Walk { walk, number } => self.walk(walk, number, buffers).await,
             Request::Generate { prompt, source, options } => {
                 let session = self.session()?;
-                let tokens = match prompt {
-                    Some(text) => session.data().encode(&text)?,
-                    None => floats(&buffers.get(0)).into_iter().map(|token| token as u32).collect(),
-                };
+                let mut tokens = session.data().encode(prompt.as_deref().unwrap_or_default())?;
+                tokens.extend(floats(&buffers.get(0)).into_iter().map(|token| token as u32));
                 plain(to_js(&session.write(source.as_deref(), &tokens, &options).await?))
             }
             Request::Guess { split, index, hidden, candidates } => {
@@ -238,6 +240,11 @@ impl Desk {
                 }
                 plain(to_js(&documents))
             }
+            Request::Vocabulary => {
+                let (tokens, counts) = self.session()?.data().vocabulary();
+                Ok((to_js(&tokens), vec![Buffer::Indices(counts)]))
+            }
+            Request::Tokenization { most } => plain(to_js(&self.session()?.data().tokenization(most))),
             Request::SetHyper { hyper } => {
                 let session = self.session()?;
                 let changes = [
@@ -338,7 +345,7 @@ impl Desk {
             }
             (None, None) if options.text.is_some() => {
                 let text = options.text.as_deref().unwrap_or_default();
-                Dataset::from_text(Dataset::text_info("text", "Text"), text, reading.length)?
+                Dataset::from_text(Dataset::text_info("text", "Text"), text, reading)?
             }
             (None, None) => return Err(Error::new(ErrorCode::BadSpec, &[("reason", &"neither data, a text nor data_shape is given")])),
         };

@@ -40,8 +40,9 @@ fn stays_in_step(request: &WalkRequest) -> bool {
 /// Whether a request leaves the parameters as they are, and so may come between two batches of an evaluation.
 pub(super) fn only_looks(request: &Request) -> bool {
     use Request::{
-        Activations, Attribute, Backends, Cell, Datasets, Describe, Documents, Evaluate, Examples, Frame, Generate, GetParameter, Guess,
-        Health, Landscape, Memory, Nodes, Parameters, Pin, Predict, Presets, Rates, Read, Sample, Scratch, Snapshot, Stop, Train, Watch,
+        Activations, Attribute, Augment, Backends, Cell, Datasets, Describe, Documents, Evaluate, Examples, Frame, Generate, GetParameter,
+        Guess, Health, Landscape, Memory, Nodes, Parameters, Pin, Predict, Presets, Rates, Read, Sample, Scratch, Snapshot, Stop,
+        Tokenization, Train, Vocabulary, Watch,
     };
     matches!(
         request,
@@ -49,6 +50,7 @@ pub(super) fn only_looks(request: &Request) -> bool {
             | Presets
             | Datasets
             | Describe { .. }
+            | Augment { .. }
             | Rates { .. }
             | Parameters
             | GetParameter { .. }
@@ -67,6 +69,8 @@ pub(super) fn only_looks(request: &Request) -> bool {
             | Read { .. }
             | Examples { .. }
             | Documents { .. }
+            | Vocabulary
+            | Tokenization { .. }
             | Pin { .. }
             | Watch { .. }
             | Frame

@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { bmp, gb18030, tar, utf16 } from "./own-files.mjs";
+import { batch, bmp, gb18030, idx, tar, utf16 } from "./own-files.mjs";
 import { engineTest } from "./engine.mjs";
 import { npm, pageTest } from "./support.mjs";
 
@@ -211,6 +211,68 @@ pageTest("texts in folders of a tar archive, dropped where a set is not installe
   assert.match(said, /Files that lie in no folder of a class: 1 mail-train\/readme/);
   assert.match(said, /Empty texts: 1 mail-train\/cars\/empty/);
   await train(page, "mail.tar.gz");
+});
+
+/** Posts of four groups as in 20news-bydate.tar.gz, with so many words that the preset's vocabulary is full. */
+function news() {
+  const groups = { "alt.atheism": "belief", "comp.sys.mac.hardware": "modem", "rec.autos": "engine", "sci.space": "orbit" };
+  const files = [];
+  for (const [part, from, to] of [["train", 0, 12], ["test", 12, 16]]) {
+    Object.entries(groups).forEach(([group, word], g) => {
+      for (let k = from; k < to; k++) {
+        const body = Array.from({ length: 24 }, (_, i) => `${word} w${(k * 24 + i) * 4 + g}`).join(" ");
+        files.push([`20news-bydate-${part}/${group}/${49000 + k}`, Buffer.from(`From: someone@example.com (Jos\xe9)\nSubject: Re: ${word}\nLines: 3\n\n> quoted\n${body}\n`, "latin1")]);
+      }
+    });
+  }
+  files.push(["20news-bydate-train/sci.space/50001", Buffer.from(Array.from({ length: 400 }, (_, k) => (k * k * 31 + (k >> 2)) & 255))], ["20news-bydate-test/rec.autos/50002", "\n"]);
+  return gzipSync(tar(files));
+}
+
+pageTest("the official archive of 20 Newsgroups is read by the preset that asks for it, with its own test part", {}, async ({ page, url }) => {
+  await page.route(/data\/index\.json$/, (route) => route.fulfill({ json: [] }));
+  await page.goto(`${url}/#/newsgroups-cnn`);
+  await page.getByText("it is read as data of your own").waitFor();
+  await drop(page, "gs-missing .panel", "20news-bydate.tar.gz", news());
+  await dialog(page).getByText("Labelled documents", { exact: true }).waitFor();
+  assert.equal(await fact(page, "Examples"), "48 to train, 16 to test");
+  assert.deepEqual(await dialog(page).locator(".own-table tbody th").allInnerTexts(), ["alt.atheism", "comp.sys.mac.hardware", "rec.autos", "sci.space"]);
+  const said = await report(page);
+  assert.match(said, /The encoding is windows-1252 \(64\)/);
+  assert.match(said, /What lies in folders for testing is the test part: 16/);
+  assert.match(said, /Files that are no text: 1 20news-bydate-train\/sci.space\/50001/);
+  assert.match(said, /Empty texts: 1 20news-bydate-test\/rec.autos\/50002/);
+  await train(page, "20news-bydate.tar.gz");
+  const layers = await page.locator(".layer").allInnerTexts();
+  assert.match(layers[0], /Embedding\s+1000→64/, "the preset's network");
+  assert.match(layers.at(-1), /Dense\s+4 · softmax/, "with as many answers as there are groups");
+  await page.locator("gs-document-sample .document").getByText("José").waitFor();
+  await page.locator("gs-card-tokens").getByText("From: someone@example.com").waitFor();
+});
+
+pageTest("official files of pictures are data wherever they are dropped: CIFAR-10's archive, and idx of images and labels", {}, async ({ page, url }) => {
+  await page.goto(url);
+  await ready(page);
+  const value = (label, plane, cell) => (label * 90 + plane * 40 + cell) & 255;
+  const kinds = (n) => Array.from({ length: n }, (_, k) => k % 2);
+  const cifar = [
+    ["cifar-10-batches-bin/data_batch_1.bin", batch(kinds(24), value)], ["cifar-10-batches-bin/test_batch.bin", batch(kinds(8), value)],
+    ["cifar-10-batches-bin/batches.meta.txt", "airplane\nautomobile\n"],
+  ];
+  await drop(page, "main", "cifar-10-binary.tar.gz", gzipSync(tar(cifar)));
+  await dialog(page).getByText("Images by class", { exact: true }).waitFor();
+  assert.deepEqual([await fact(page, "Examples"), await fact(page, "Shape of one")], ["24 to train, 8 to test", "32×32×3"]);
+  assert.deepEqual(await dialog(page).locator(".own-table tbody th").allInnerTexts(), ["airplane", "automobile"]);
+  assert.equal(await dialog(page).getByRole("combobox").count(), 0, "nothing to choose");
+  await train(page, "cifar-10-binary.tar.gz");
+  const images = (n) => gzipSync(idx([n, 28, 28], Array.from({ length: n * 784 }, (_, k) => (Math.floor(k / 784) % 2 ? k % 200 : 255 - (k % 200)))));
+  const labels = (n) => gzipSync(idx([n], kinds(n)));
+  await give(page, ["train-images-idx3-ubyte.gz", images(24)]);
+  await dialog(page).getByRole("alert").getByText("train-images-idx3-ubyte has no partner").waitFor();
+  await give(page, ["train-images-idx3-ubyte.gz", images(24)], ["train-labels-idx1-ubyte.gz", labels(24)], ["t10k-images-idx3-ubyte.gz", images(8)], ["t10k-labels-idx1-ubyte.gz", labels(8)]);
+  await dialog(page).getByText("Images by class", { exact: true }).waitFor();
+  assert.deepEqual([await fact(page, "Examples"), await fact(page, "Shape of one")], ["24 to train, 8 to test", "28×28×1"]);
+  await train(page, "train-images-idx3-ubyte.gz");
 });
 
 pageTest("a folder of class folders is chosen as a whole", {}, async ({ page, url }) => {

@@ -1,5 +1,7 @@
 // Files as visitors have them, made byte by byte.
 
+import assert from "node:assert/strict";
+
 /** A bitmap of 24 bits a pixel; `grey(x, y)` is its brightness. */
 export function bmp(width, height, grey) {
   const row = Math.ceil((width * 3) / 4) * 4;
@@ -27,16 +29,31 @@ export function gb18030(text) {
 /** A text in UTF-16, the lower byte first, without a mark. */
 export const utf16 = (text) => Buffer.from(text, "utf16le");
 
-/** A tar archive of texts by their paths. */
-export function tar(files) {
+/** A tar archive of files by their paths; `mark` is what tells its format, which archives of old do not have. */
+export function tar(files, mark = "ustar\x0000") {
   const blocks = files.flatMap(([path, text]) => {
     const header = Buffer.alloc(512);
     const body = Buffer.from(text);
+    assert.ok(Buffer.byteLength(path) <= 100, path);
     header.write(path, 0);
     header.write(body.length.toString(8).padStart(11, "0"), 124);
     header.write("0", 156);
-    header.write("ustar\x0000", 257);
+    header.write(mark, 257);
+    header.write("        ", 148);
+    header.write(`${header.reduce((a, b) => a + b).toString(8).padStart(6, "0")}\0 `, 148);
     return [header, body, Buffer.alloc((512 - (body.length % 512)) % 512)];
   });
   return Buffer.concat([...blocks, Buffer.alloc(1024)]);
 }
+
+/** An idx file of bytes. */
+export function idx(sizes, bytes) {
+  const header = Buffer.alloc(4 + 4 * sizes.length);
+  header.set([0, 0, 8, sizes.length]);
+  sizes.forEach((size, k) => header.writeUInt32BE(size, 4 + 4 * k));
+  return Buffer.concat([header, Buffer.from(bytes)]);
+}
+
+/** A batch of CIFAR-10: of each picture its class and its three planes; `value(class, plane, cell)`. */
+export const batch = (classes, value) =>
+  Buffer.concat(classes.map((label) => Buffer.from([label, ...Array.from({ length: 3 * 1024 }, (_, k) => value(label, Math.floor(k / 1024), k % 1024))])));

@@ -3,12 +3,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { bmp, gb18030, utf16 } from "./own-files.mjs";
+import { gzipSync } from "node:zlib";
+import { batch, bmp, gb18030, idx, tar, utf16 } from "./own-files.mjs";
 import { npm } from "./support.mjs";
 
 const module = (name) => fileURLToPath(new URL(`../../www/src/reading/${name}.ts`, import.meta.url));
 const { outputFiles } = await npm("esbuild").build({
-  stdin: { contents: ["encoding", "split", "columns", "table", "labelled", "limits", "image-size", "report", "text"].map((name) => `export * from ${JSON.stringify(module(name))};`).join("\n"), resolveDir: fileURLToPath(new URL("../../www", import.meta.url)) },
+  stdin: { contents: ["encoding", "split", "columns", "table", "labelled", "limits", "image-size", "report", "text", "arrays", "archives", "documents", "recognise"].map((name) => `export * from ${JSON.stringify(module(name))};`).join("\n"), resolveDir: fileURLToPath(new URL("../../www", import.meta.url)) },
   bundle: true, format: "esm", write: false, platform: "browser",
 });
 const reading = await import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString("base64")}`);
@@ -124,4 +125,65 @@ test("a corpus needs two windows, and gets smaller ones where it is short", () =
   assert.deepEqual([short.context, short.notes], [32, [{ code: "context", args: { context: 32, wanted: 64 } }]]);
   assert.deepEqual(of(17).problem, { code: "textTooShort", args: { got: 17, least: 18 } });
   assert.equal(of(18).problem, undefined);
+});
+
+const dropped = (files) => files.map(([path, bytes]) => ({ path, file: new Blob([bytes]) }));
+const recognised = async (files) => reading.recognise(dropped(files), new Report(), () => undefined);
+
+test("pictures of CIFAR-10 are taken apart into planes, and have the names and the test part that they came with", async () => {
+  const value = (label, plane, cell) => (50 * label + 80 * plane + (cell % 7)) & 255;
+  const files = [
+    ["cifar-10-batches-bin/data_batch_2.bin", batch([1, 0], value)], ["cifar-10-batches-bin/data_batch_1.bin", batch([0, 1, 2], value)],
+    ["cifar-10-batches-bin/test_batch.bin", batch([2, 1], value)], ["cifar-10-batches-bin/batches.meta.txt", "plane\ncar\nbird\n\n"],
+    ["cifar-10-batches-bin/readme.html", "<p>about</p>"],
+  ];
+  const source = await recognised([["cifar-10-binary.tar.gz", gzipSync(tar(files))]]);
+  const { train, test: tested, testGiven, shape, fixed, classes, skipped } = source.preview(wishes);
+  assert.deepEqual([train, tested, testGiven, shape, fixed, classes.map(({ name }) => name)], [5, 2, true, [32, 32, 3], true, ["plane", "car", "bird"]]);
+  assert.deepEqual(skipped, [{ reason: "otherFile", count: 1, places: ["cifar-10-batches-bin/readme.html"] }]);
+  const { x, y, testExamples } = source.take();
+  assert.deepEqual([x.length, testExamples, [...y].slice(5).sort()], [7 * 3072, 2, [1, 2]]);
+  y.forEach((label, n) => [0, 6, 1023].forEach((cell) => [0, 1, 2].forEach((plane) => assert.equal(x[n * 3072 + cell * 3 + plane], value(label, plane, cell)))));
+});
+
+test("images in idx find their labels by name, gzipped or not; those without are told", async () => {
+  const images = (count, first) => idx([count, 2, 3], Array.from({ length: count * 6 }, (_, k) => first + k));
+  const labels = (count) => idx([count], Array.from({ length: count }, (_, k) => 3 + (k % 2)));
+  const four = [
+    ["t10k-labels-idx1-ubyte.gz", gzipSync(labels(4))], ["train-labels-idx1-ubyte", labels(4)],
+    ["train-images-idx3-ubyte", images(4, 0)], ["t10k-images-idx3-ubyte.gz", gzipSync(images(4, 100))],
+  ];
+  const source = await recognised(four);
+  const { train, test: tested, shape, classes, grey } = source.preview(wishes);
+  assert.deepEqual([train, tested, shape, classes.map(({ name }) => name), grey], [4, 4, [2, 3, 1], ["3", "4"], true]);
+  const { x } = source.take();
+  assert.deepEqual([...x].map((byte) => byte >= 100), Array.from({ length: 48 }, (_, k) => k >= 24), "the test part comes last");
+  const alone = await recognised([...four.slice(1, 3), ["other-images-idx3-ubyte", images(2, 7)]]);
+  assert.deepEqual(alone.preview({ ...wishes, test: 0.5 }).skipped, [{ reason: "noLabels", count: 1, places: ["other-images-idx3-ubyte"] }]);
+  await assert.rejects(recognised([four[3]]), ({ failure }) => failure.code === "noLabels");
+});
+
+test("old archives, long names and several archives at once", async () => {
+  const posts = (part) => [[`${part}/a/1`, "one\n"], [`${part}/b/2`, "two\n"]];
+  const old = await recognised([["old.tar", tar(posts("x-train"), "")], ["more.tgz", gzipSync(tar(posts("x-test")))]]);
+  assert.deepEqual([old.preview(wishes).train, old.preview(wishes).test, old.preview(wishes).testGiven], [2, 2, true]);
+  const path = `${"long/".repeat(30)}\u732b/1`;
+  const record = ` path=${path}\n`;
+  const length = Buffer.byteLength(record) + 3;
+  const archive = tar([["x", `${length}${record}`], ["short", "meow"], ["dog/1", "woof"]]);
+  archive[156] = "x".charCodeAt(0);
+  const long = await recognised([["mac.tar", archive]]);
+  assert.deepEqual(long.preview({ ...wishes, test: 0 }).classes.map(({ name }) => name), ["dog", "\u732b"]);
+});
+
+test("a short text is read in the encoding of those beside it", async () => {
+  const latin = (text) => Buffer.from(text, "latin1");
+  const files = [
+    ["a/1", latin("Un café crème, s'il vous plaît.")], ["a/2", latin("C'est déjà la fête de Noël.")], ["b/1", latin("\xa1\xa1Hola!!")], ["b/2", "plain"],
+    ["b/3", gb18030("春眠不觉晓，处处闻啼鸟。夜来风雨声，花落知多少。")],
+  ];
+  assert.equal(reading.decode(files[2][1]).encoding, "gb18030", "alone it looks like another");
+  const source = await recognised([["posts.tar", tar(files)]]);
+  assert.deepEqual(source.preview({ ...wishes, test: 0 }).notes.find(({ code }) => code === "encoding").args, { encoding: "windows-1252 (3), utf-8 (1), gb18030 (1)" });
+  assert.deepEqual(source.take().texts.filter((text) => /Hola|春/.test(text)).sort(), ["\xa1\xa1Hola!!", "春眠不觉晓，处处闻啼鸟。夜来风雨声，花落知多少。"]);
 });

@@ -22,12 +22,12 @@ pageTest("a typed source is answered token by token, and a bad one says why in b
   await asked.fill("ab");
   await page.getByRole("button", { name: "Answer", exact: true }).click();
   await page.locator(".written .given").getByText("ab →").waitFor();
-  await page.locator("gs-token-map").waitFor();
+  await page.locator("gs-translating gs-token-map").waitFor();
   const shown = await page.locator(".written span:not(.given)").allInnerTexts();
   // The same by the package, at the same weights: those of a snapshot.
   assert.equal(shown.at(-1), "■", `${shown.join("")} ends`);
   await page.locator(".written span:not(.given)").first().click();
-  const shares = await page.locator(".candidates .value").allInnerTexts();
+  const shares = await page.locator("gs-translating .candidates .value").allInnerTexts();
   assert.equal(shares.length, 5);
   await asked.fill("aB");
   await page.keyboard.press("Enter");

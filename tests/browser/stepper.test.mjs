@@ -125,3 +125,9 @@ for (const colorScheme of ["light", "dark"]) {
     assert.ok(across <= 0, `${across} px of sideways scrolling`);
   });
 }
+
+pageTest("a scalar's place is called by its name", {}, async ({ page, url }) => {
+  await openWalk(page, `${url}/#/sigmoid-2-2-1`);
+  await page.locator("gs-chain .tensor-head").last().click();
+  await page.locator(".crumbs").getByText("scalar", { exact: true }).waitFor();
+});

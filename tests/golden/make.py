@@ -100,6 +100,7 @@ pointwise(
     equal=lambda a, b: torch.eq(a, b).double(),
     leaky_relu=lambda a, b: torch.where(a > 0, a, a * b),
     huber=lambda a, b: torch.where(a.abs() <= b.detach(), a * a / 2, b.detach() * (a.abs() - b.detach() / 2)),
+    where=lambda a, b, c: torch.where(a.detach() != 0, b, c),
     neg=torch.neg,
     exp=torch.exp,
     log=torch.log,
@@ -340,6 +341,18 @@ def _(s, indices, dy):
 @op("argmax")
 def _(s, a):
     return a.detach().argmax(s.axis).double()
+
+
+@op("top_k")
+def _(s, a):
+    # Of equal elements PyTorch's topk takes any, a stable sort the first.
+    order = torch.sort(a.detach(), dim=-1, descending=True, stable=True).indices
+    return torch.zeros_like(a).scatter(-1, order[..., : s.k], 1.0).detach()
+
+
+@op("cumsum")
+def _(s, a):
+    return a.flip(s.axis).cumsum(s.axis).flip(s.axis) if s.reverse else a.cumsum(s.axis)
 
 
 @op("dropout")

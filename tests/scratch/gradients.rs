@@ -89,6 +89,7 @@ fn gradients_agree_with_central_differences() {
         "x = randn(3, 4); loss = var(x[1:, ::2]) + max(x) - min(x) + sum(x.T[0] * x[:, 0])",
         "a = 2; b = -3; c = a * b; d = [a, b, c, sigmoid(c / 10)]; loss = mean(d^3) * a",
         "x = randn(2, 2); loss = sum(abs(concat(x, x @ x, axis=1)) * exp(-x[0, 0]))",
+        "x = randn(2, 3); loss = sum(where(greater(x, 0), x^2, 3 * x) * cumsum(x, axis=1)) + sum(where(top_k(x, 2), exp(x), 0))",
         "p = randn(3); q = softmax(p); loss = -sum(q * log(q)) + mse(q, [0, 1, 0])",
     ];
     for source in programs {

@@ -17,6 +17,10 @@ fn mistakes_say_where_and_what_helps() {
         ("y = frobnicate(2)", UnknownName, "1:5", 10, None),
         ("x = 1; y = exp(x, 2)", WrongArguments, "1:12", 9, Some("write exp(x)")),
         ("x = [1,2]; y = max(x, 2)", WrongArguments, "1:16", 9, Some("maximum(a, b) takes two")),
+        ("x = [1,2]; y = where(x, 2)", WrongArguments, "1:16", 11, Some("write where(a, b, c)")),
+        ("x = ones(2, 3); y = where(x, ones(2), 0)", ShapeMismatch, "1:21", 20, None),
+        ("x = ones(2, 3); y = cumsum(x, axis=2)", BadValue, "1:21", 17, None),
+        ("x = ones(2, 3); y = top_k(x, 4)", BadShape, "1:21", 11, None),
         ("x = [1,2]; y = sum(x, axes=0)", UnknownKey, "1:28", 1, Some("write sum(x)")),
         (
             "x = ones(2, 3)\nw = ones(2, 3)\nloss = sum(x @ w)",

@@ -194,12 +194,13 @@ fn build_page(project: &Project) -> Result<()> {
         .path(project, "www/tsconfig.json")?
         .path(project, "www/package-lock.json")?;
     let folder = project.path("www/build");
-    stage(project, "page", inputs, &[folder.join("main.js"), folder.join("reading.js")], || {
+    stage(project, "page", inputs, &["main.js", "reading.js", "projecting.js"].map(|name| folder.join(name)), || {
         empty_folder(&folder)?;
         let mut esbuild = esbuild(project, &folder);
         // The page loads the package as anybody's page would, from its own files: pkg/ beside this bundle's folder.
         let package = "../pkg/gradscope.js";
-        esbuild.args(["main=www/src/main.ts", "reading=www/src/reading/worker.ts", "--splitting", "--loader:.css=text"]);
+        esbuild.args(["main=www/src/main.ts", "reading=www/src/reading/worker.ts", "projecting=www/src/projecting/worker.ts"]);
+        esbuild.args(["--splitting", "--loader:.css=text"]);
         esbuild.arg(format!("--alias:gradscope={package}")).arg(format!("--external:{package}"));
         capture(&mut esbuild).map(drop)
     })

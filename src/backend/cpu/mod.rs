@@ -22,6 +22,7 @@ use crate::tensor::Cells;
 pub struct Cpu {
     flats: LiteMap<Group, Arena>,
     parts: LiteMap<usize, Vec<Column>>,
+    changes: usize,
     /// What kernels work with.
     work: Work,
 }
@@ -192,6 +193,7 @@ impl Backend for Cpu {
     }
 
     fn write(&mut self, group: Group, offset: usize, values: &[f32]) -> Result<()> {
+        self.changes += 1;
         let arena = self.flat(group)?;
         if offset + values.len() > arena.len() {
             return Err(Error::new(
@@ -202,6 +204,10 @@ impl Backend for Cpu {
         // SAFETY: nothing else holds a slice of the flat buffers between runs.
         unsafe { arena.slice_mut(offset, values.len()) }.copy_from_slice(values);
         Ok(())
+    }
+
+    fn changes(&self) -> usize {
+        self.changes
     }
 
     async fn read(&self, group: Group) -> Result<Vec<f32>> {
@@ -254,6 +260,7 @@ impl Backend for Cpu {
 
     fn run(&mut self, exec: &mut CpuExec, step: &StepData, range: Range<usize>) -> Result<()> {
         (self.work.cx.seed, self.work.cx.step) = (step.seed, step.step);
+        self.changes += usize::from(exec.plan.writes_weights(range.clone()));
         if let (0, Feed::Rows { part, rows }) = (range.start, &step.feed) {
             self.gather(exec, *part, rows)?;
         }
@@ -286,6 +293,7 @@ impl Backend for Cpu {
 
     fn write_place(&mut self, exec: &CpuExec, place: Place, values: &[f32]) -> Result<()> {
         super::check_len(place, values)?;
+        self.changes += 1;
         // SAFETY: no kernel runs now.
         unsafe { self.arena(exec, place.buffer)?.slice_mut(place.offset, place.len) }.copy_from_slice(values);
         Ok(())

@@ -35,6 +35,7 @@ const STEP_HEAD: usize = 4;
 pub struct Gpu {
     shared: Shared,
     kernels: Kernels,
+    changes: usize,
     // Last: the device is destroyed after everything that lives on it.
     context: Context,
 }
@@ -62,7 +63,7 @@ impl Shared {
 impl Gpu {
     /// Opens the fastest adapter that there is.
     pub async fn open() -> Result<Self> {
-        Ok(Self { shared: Shared::default(), kernels: Kernels::default(), context: Context::open().await? })
+        Ok(Self { shared: Shared::default(), kernels: Kernels::default(), changes: 0, context: Context::open().await? })
     }
 
     /// What it runs on.
@@ -114,6 +115,7 @@ impl Backend for Gpu {
     }
 
     fn write(&mut self, group: Group, offset: usize, values: &[f32]) -> Result<()> {
+        self.changes += 1;
         self.context.check()?;
         let memory = self.shared.flat(group)?;
         let (expected, got) = (memory.cells(), offset + values.len());
@@ -122,6 +124,10 @@ impl Backend for Gpu {
         }
         memory.write(&self.context, offset, bytemuck::cast_slice(values));
         Ok(())
+    }
+
+    fn changes(&self) -> usize {
+        self.changes
     }
 
     async fn read(&self, group: Group) -> Result<Vec<f32>> {
@@ -157,6 +163,7 @@ impl Backend for Gpu {
 
     fn run(&mut self, exec: &mut GpuExec, step: &StepData, range: Range<usize>) -> Result<()> {
         self.context.check()?;
+        self.changes += usize::from(exec.plan.writes_weights(range.clone()));
         exec.run(&self.context, &self.shared, &self.kernels, step, range)
     }
 
@@ -172,6 +179,7 @@ impl Backend for Gpu {
 
     fn write_place(&mut self, exec: &GpuExec, place: Place, values: &[f32]) -> Result<()> {
         super::check_len(place, values)?;
+        self.changes += 1;
         exec.memory(&self.shared, place.buffer)?.write(&self.context, place.offset, bytemuck::cast_slice(values));
         self.context.check()
     }

@@ -192,13 +192,14 @@ impl Attention<'_> {
             query = rotary.turn(cx, query, "turned_query")?;
             key = rotary.turn(cx, key, "turned_key")?;
         }
+        let (key, value) = (cx.kept("keys", key)?, cx.kept("values", value)?);
 
         let scaled = cx.graph.scale(query, 1.0 / (key_dim as f32).sqrt())?;
         let mut scores = self.by_group(cx, scaled, key, true)?;
         cx.name(scores, "scores");
         if self.causal {
             // Twice as far down as padding: where that is all that a position may see, it still sees nothing behind itself.
-            scores = cx.graph.tril(scores, 0, 2.0 * HIDDEN)?;
+            scores = cx.causal(scores, 2.0 * HIDDEN)?;
             cx.name(scores, "masked_scores");
         }
         if let Some(mask) = cx.mask_of(of_value) {

@@ -123,7 +123,7 @@ fn centre(extent: usize) -> f32 {
 impl Build for RandomFlip {
     fn build(&self, cx: &mut LayerCx, x: NodeId) -> Result<NodeId> {
         let [height, width, _] = image("RandomFlip", cx.graph.shape(x))?;
-        if cx.mode == Mode::Infer {
+        if cx.mode != Mode::Train {
             return Ok(x);
         }
         // −1 or 1 for each image, and where its first pixel then is read: x ↦ s x + (1 − s) (W − 1) / 2.
@@ -148,7 +148,7 @@ impl Build for RandomTranslation {
         let [height, width, _] = image("RandomTranslation", cx.graph.shape(x))?;
         check("height_factor", self.height_factor, 1.0)?;
         check("width_factor", self.width_factor, 1.0)?;
-        if cx.mode == Mode::Infer {
+        if cx.mode != Mode::Train {
             return Ok(x);
         }
         let right = draw(cx, x, 0.0, self.width_factor * width as f64)?;
@@ -161,7 +161,7 @@ impl Build for RandomRotation {
     fn build(&self, cx: &mut LayerCx, x: NodeId) -> Result<NodeId> {
         let [height, width, _] = image("RandomRotation", cx.graph.shape(x))?;
         check("factor", self.factor, 1.0)?;
-        if cx.mode == Mode::Infer {
+        if cx.mode != Mode::Train {
             return Ok(x);
         }
         let angle = draw(cx, x, 0.0, self.factor * std::f64::consts::TAU)?;
@@ -184,7 +184,7 @@ impl Build for RandomZoom {
         let [height, width, _] = image("RandomZoom", cx.graph.shape(x))?;
         check("height_factor", self.height_factor, 0.99)?;
         check("width_factor", self.width_factor.unwrap_or(0.0), 0.99)?;
-        if cx.mode == Mode::Infer {
+        if cx.mode != Mode::Train {
             return Ok(x);
         }
         let e = draw(cx, x, 1.0, self.height_factor)?;
@@ -200,7 +200,7 @@ impl Build for RandomZoom {
 impl Build for GaussianNoise {
     fn build(&self, cx: &mut LayerCx, x: NodeId) -> Result<NodeId> {
         check("stddev", self.stddev, 1e6)?;
-        if cx.mode == Mode::Infer {
+        if cx.mode != Mode::Train {
             return Ok(x);
         }
         let shape = cx.graph.shape(x).clone();

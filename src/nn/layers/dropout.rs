@@ -22,7 +22,7 @@ impl Build for Dropout {
             return Err(out_of_range("rate", "at least 0 and below 1", self.rate));
         }
         match cx.mode {
-            Mode::Infer => Ok(x),
+            Mode::Infer | Mode::Prefill | Mode::Decode => Ok(x),
             Mode::Train => {
                 let name = format!("dropout:{}", cx.name);
                 let rate = cx.graph.scalar(&name, self.rate as f32);

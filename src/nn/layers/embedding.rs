@@ -124,14 +124,15 @@ impl Build for PositionEmbedding {
         let &[_, length, width] = &shape[..] else {
             return Err(bad_input("PositionEmbedding", "a sequence of vectors [length, width]", &shape));
         };
-        if length > self.sequence_length {
-            let expected = format!("at least the input's length of {length}");
+        let positions = cx.positions(length);
+        if positions > self.sequence_length {
+            let expected = format!("at least the input's length of {positions}");
             let values: [(&str, &dyn std::fmt::Display); 3] =
                 [("name", &"sequence_length"), ("expected", &expected), ("got", &self.sequence_length)];
             return Err(Error::new(ErrorCode::BadValue, &values));
         }
         let table = cx.parameter("embeddings", &[self.sequence_length, width], &self.initializer, None)?;
-        let rows = if length < self.sequence_length { cx.graph.slice_axis(table, 0, 0, length)? } else { table };
+        let rows = cx.rows(table, length)?;
         cx.graph.broadcast_to(rows, shape)
     }
 }

@@ -77,7 +77,9 @@ impl Build for BatchNormalization {
                 cx.move_average(moving_variance, norm.variance, self.momentum)?;
                 Ok(norm.y)
             }
-            Mode::Train | Mode::Infer => cx.graph.batch_norm_by(x, [moving_mean, moving_variance], scale, shift, epsilon),
+            Mode::Train | Mode::Infer | Mode::Prefill | Mode::Decode => {
+                cx.graph.batch_norm_by(x, [moving_mean, moving_variance], scale, shift, epsilon)
+            }
         }
     }
 }

@@ -35,12 +35,14 @@ impl Build for SinePositionEncoding {
         check_wavelength("max_wavelength", self.max_wavelength)?;
         let shape = cx.graph.shape(x).clone();
         let [length, width] = sequence("SinePositionEncoding", &shape)?;
-        let sines = table(length, width, |t, column| {
+        let positions = cx.positions(length);
+        let sines = table(positions, width, |t, column| {
             let angle = t / self.max_wavelength.powf((column & !1) as f64 / width as f64);
             if column % 2 == 0 { angle.sin() } else { angle.cos() }
         });
-        let table = cx.statistic("positions", &[length, width], &sines)?;
-        cx.graph.broadcast_to(table, shape)
+        let table = cx.statistic("positions", &[positions, width], &sines)?;
+        let rows = cx.rows(table, length)?;
+        cx.graph.broadcast_to(rows, shape)
     }
 }
 
@@ -53,16 +55,17 @@ pub(super) struct Rotary {
 }
 
 impl Rotary {
-    /// For `length` positions of vectors of `dim` numbers; `name` is what the caller calls these.
+    /// For a sequence of `length` vectors of `dim` numbers; `name` is what the caller calls these.
     pub fn new(cx: &mut LayerCx, name: &str, [length, dim]: [usize; 2], max_wavelength: f64) -> Result<Self> {
         check_wavelength("rope_max_wavelength", max_wavelength)?;
         if dim % 2 == 1 {
             return Err(out_of_range(name, "even, since rotary positions turn pairs", dim));
         }
-        let half = dim / 2;
+        let (half, positions) = (dim / 2, cx.positions(length));
         let mut turned = |role: &str, function: fn(f64) -> f64| {
-            let values = table(length, half, |t, i| function(t / max_wavelength.powf(i as f64 / half as f64)));
-            cx.statistic(role, &[length, half], &values)
+            let values = table(positions, half, |t, i| function(t / max_wavelength.powf(i as f64 / half as f64)));
+            let table = cx.statistic(role, &[positions, half], &values)?;
+            cx.rows(table, length)
         };
         Ok(Self { cos: turned("rotary.cos", f64::cos)?, sin: turned("rotary.sin", f64::sin)?, half })
     }

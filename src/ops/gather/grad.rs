@@ -1,4 +1,4 @@
-//! The gradient of gathering: each row of the table gets the sum of what its occurrences get, in their order.
+//! The gradient of gathering, which is scattering with addition: each row of the table gets the sum of what its occurrences get, in their order.
 
 use serde::Serialize;
 
@@ -9,7 +9,9 @@ use crate::ops::kernel::{Dest, spread};
 use crate::ops::{Cost, CpuCx, Expr, GradCx, KernelCx, OpDef, Pass, Real, Sample, View};
 use crate::tensor::{DType, Meta};
 
-/// dE[v, d] = Σ dy[n, d] over the n with indices[n] = v: indices `[...]`, dy `[..., D]`; dE `[V, D]`.
+/// dE[v, d] = Σ dy[n, d] over the n with indices[n] = v: indices `[...]`, dy `[..., D]`; dE `[V, D]` (`torch.Tensor.index_add_` to zeros,
+/// `scatter_add`). The order of addition is that of n on both backends, so that the same numbers give the same bits: nothing is added by
+/// atomic operations, which take turns as they come.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "op", rename = "gather_grad")]
 pub struct GatherGrad {

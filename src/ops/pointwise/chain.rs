@@ -1,7 +1,7 @@
 //! Several pointwise functions in one kernel: a straight-line program over one element, with some of its values stored. Fusion builds
 //! chains; a single pointwise node is a chain of one.
 
-use super::{Pointwise, WGSL_FUNCTIONS};
+use super::{OPERANDS, Pointwise, WGSL_FUNCTIONS};
 use crate::ops::kernel::{Pass, broadcast_index, literal};
 use crate::ops::{Real, View};
 use crate::tensor::Shape;
@@ -24,7 +24,7 @@ pub enum Arg {
 pub struct Instr {
     /// The function.
     pub function: Pointwise,
-    /// One or two operands.
+    /// As many operands as it has.
     pub args: Vec<Arg>,
 }
 
@@ -48,7 +48,7 @@ impl Chain {
         let mut fetched = vec![T::ZERO; inputs.len() * BLOCK];
         let mut held = [T::ZERO; BLOCK];
         let mut values = vec![T::ZERO; self.instrs.len() * BLOCK];
-        let mut constant = [[T::ZERO; BLOCK]; 2];
+        let mut constant = [[T::ZERO; BLOCK]; OPERANDS.len()];
         let uses_anchor = self.instrs.iter().any(|instr| instr.args.contains(&Arg::Anchor));
         for start in (0..count).step_by(BLOCK) {
             let len = BLOCK.min(count - start);
@@ -77,7 +77,7 @@ impl Chain {
                         Arg::Constant(_) => &constant[slot][..len],
                     }
                 };
-                instr.function.apply(operand(0), operand(1), &mut rest[..len]);
+                instr.function.apply([operand(0), operand(1), operand(2)], &mut rest[..len]);
             }
             for (output, &value) in outputs.iter_mut().zip(&self.outputs) {
                 output[start..start + len].copy_from_slice(&values[value * BLOCK..value * BLOCK + len]);
@@ -96,9 +96,8 @@ impl Chain {
         };
         let mut code = String::new();
         for (position, instr) in self.instrs.iter().enumerate() {
-            let names = ["a", "b"];
             let bind = |(name, arg): (&&str, &Arg)| format!("let {name} = {}; ", operand(arg));
-            let bindings: String = names.iter().zip(&instr.args).map(bind).collect();
+            let bindings: String = OPERANDS.iter().zip(&instr.args).map(bind).collect();
             code += &format!("    var v{position}: f32; {{ {bindings}v{position} = {}; }}\n", instr.function.wgsl_expression());
         }
         code

@@ -1,4 +1,4 @@
-//! Pointwise functions of one or two tensors, with NumPy broadcasting: a table. One row holds a function's name, formula, CPU code, WGSL and
+//! Pointwise functions of one to three tensors, with NumPy broadcasting: a table. One row holds a function's name, formula, CPU code, WGSL and
 //! derivative; everything else about pointwise ops follows from the rows.
 
 mod chain;
@@ -14,15 +14,20 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::graph::{Kind, Leaf, NodeId};
 use crate::tensor::{Meta, Shape};
 
-/// Gradients with respect to both operands, before broadcasting is undone.
-type Partials = Result<[Option<NodeId>; 2]>;
+/// Gradients with respect to the operands, before broadcasting is undone. A function of one has none for a second.
+type Partials<const OPERANDS: usize = 2> = Result<[Option<NodeId>; OPERANDS]>;
+
+/// How many gradients a row emits.
+const fn partials(arity: usize) -> usize {
+    if arity > 2 { arity } else { 2 }
+}
 
 macro_rules! table {
     ($($(#[$meta:meta])* $variant:ident $name:literal $arity:literal $tex:literal
-        cpu |$a:ident, $b:ident| $cpu:expr;
+        cpu |$a:ident, $b:ident $(, $c:ident)?| $cpu:expr;
         wgsl $wgsl:literal;
         grad |$g:ident, $x:ident, $w:ident, $y:ident, $dy:ident| $grad:expr;)*) => {
-        /// A row of the table. The operands are called a and b.
+        /// A row of the table. The operands are called a, b and c.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
         #[serde(tag = "op", rename_all = "snake_case")]
         pub enum Pointwise {
@@ -48,13 +53,13 @@ macro_rules! table {
                 match self { $(Self::$variant => $tex,)* }
             }
 
-            /// WGSL expression over `a` and `b`; it may call the functions of [`WGSL_FUNCTIONS`].
+            /// WGSL expression over `a`, `b` and `c`; it may call the functions of [`WGSL_FUNCTIONS`].
             pub const fn wgsl_expression(self) -> &'static str {
                 match self { $(Self::$variant => $wgsl,)* }
             }
 
-            /// f of each pair of elements (of each element, where there is one operand: `b` is not read then).
-            pub fn apply<T: Real>(self, a: &[T], b: &[T], out: &mut [T]) {
+            /// f of the operands' elements at each place; those beyond the function's arity are not read.
+            pub fn apply<T: Real>(self, [a, b, c]: [&[T]; 3], out: &mut [T]) {
                 match self {
                     Self::Exp => return T::exp_all(a, out),
                     Self::Tanh => return T::tanh_all(a, out),
@@ -71,27 +76,42 @@ macro_rules! table {
                         for (out, &$a) in out.iter_mut().zip(a) {
                             #[allow(unused_variables)]
                             let $b = $a;
+                            $(let $c = $a;)?
+                            *out = $cpu;
+                        }
+                    } else if $arity == 2 {
+                        for ((out, &$a), &$b) in out.iter_mut().zip(a).zip(b) {
+                            $(let $c = $b;)?
                             *out = $cpu;
                         }
                     } else {
-                        for ((out, &$a), &$b) in out.iter_mut().zip(a).zip(b) {
+                        for (((out, &$a), &$b), &_c) in out.iter_mut().zip(a).zip(b).zip(c) {
+                            $(let $c = _c;)?
                             *out = $cpu;
                         }
                     }
                 })* }
             }
 
-            /// Emits the gradients, given the operands, the result and the result's gradient.
-            fn partials(self, graph: &mut Graph, x: [NodeId; 2], out: NodeId, upstream: NodeId) -> Partials {
+            /// Emits the gradients, given the first two operands, the result and the result's gradient.
+            fn partials(self, graph: &mut Graph, x: [NodeId; 2], out: NodeId, upstream: NodeId) -> Partials<3> {
+                let mut all = [None; 3];
                 match self { $(Self::$variant => {
                     #[allow(unused_variables)]
-                    let ($g, $x, $w, $y, $dy) = (graph, x[0], x[1], out, upstream);
-                    $grad
+                    fn row($g: &mut Graph, [$x, $w]: [NodeId; 2], $y: NodeId, $dy: NodeId) -> Partials<{ partials($arity) }> {
+                        $grad
+                    }
+                    let own = row(graph, x, out, upstream)?;
+                    all[..own.len()].copy_from_slice(&own);
                 })* }
+                Ok(all)
             }
         }
     };
 }
+
+/// What the operands are called.
+const OPERANDS: [&str; 3] = ["a", "b", "c"];
 
 /// WGSL functions that rows use.
 pub const WGSL_FUNCTIONS: &str = "
@@ -195,6 +215,13 @@ table! {
             let slope = g.add(open, leak)?;
             let negative = g.mul(closed, a)?;
             Ok([Some(g.mul(dy, slope)?), Some(g.mul(dy, negative)?)])
+        };
+    /// b where a is not 0, else c: `torch.where` of a condition and two values
+    Where "where" 3 r"\begin{cases} b & a \ne 0 \\ c & a = 0 \end{cases}"
+        cpu |a, b, c| if a == T::ZERO { c } else { b }; wgsl "select(b, c, a == 0.0)";
+        grad |g, a, _b, _y, dy| {
+            let zero = g.constant(0.0);
+            Ok([None, Some(g.select(a, dy, zero)?), Some(g.select(a, zero, dy)?)])
         };
     /// Huber's loss of an error a with threshold b: a²/2 near 0, b (|a| − b/2) beyond
     Huber "huber" 2 r"\begin{cases} a^2 / 2 & |a| \le b \\ b\,(|a| - b/2) & |a| > b \end{cases}"
@@ -348,6 +375,13 @@ fn share(g: &mut Graph, a: NodeId, b: NodeId, dy: NodeId) -> Partials {
     Ok([Some(g.mul(dy, to_a)?), Some(g.mul(dy, to_b)?)])
 }
 
+impl Pointwise {
+    /// The shape that all operands broadcast to.
+    fn shape<'a>(self, mut operands: impl Iterator<Item = &'a Shape>) -> Result<Shape> {
+        operands.try_fold(Shape::scalar(), |shape, operand| Shape::broadcast(self.label(), &shape, operand))
+    }
+}
+
 impl OpDef for Pointwise {
     fn name(&self) -> &'static str {
         self.label()
@@ -358,10 +392,9 @@ impl OpDef for Pointwise {
     }
 
     fn infer(&self, inputs: &[&Meta]) -> Result<Meta> {
-        match (self.arity(), inputs) {
-            (1, [a]) => Ok(Meta::f32(a.shape.clone())),
-            (2, [a, b]) => Ok(Meta::f32(Shape::broadcast(self.label(), &a.shape, &b.shape)?)),
-            (arity, _) => Err(Error::new(
+        match self.arity() {
+            arity if arity == inputs.len() => Ok(Meta::f32(self.shape(inputs.iter().map(|meta| &meta.shape))?)),
+            arity => Err(Error::new(
                 ErrorCode::BadShape,
                 &[("op", &self.label()), ("expected", &format!("{arity} operands")), ("got", &inputs.len())],
             )),
@@ -369,7 +402,7 @@ impl OpDef for Pointwise {
     }
 
     fn grad(&self, cx: &mut GradCx) -> Result<Vec<Option<NodeId>>> {
-        let operands = [cx.inputs[0], cx.inputs[cx.inputs.len() - 1]];
+        let operands = [cx.inputs[0], cx.inputs[1.min(cx.inputs.len() - 1)]];
         let partials = self.partials(cx.graph, operands, cx.out, cx.dy)?;
         let undo = |(&input, partial): (&NodeId, Option<NodeId>)| {
             let shape = cx.graph.shape(input).clone();
@@ -379,33 +412,24 @@ impl OpDef for Pointwise {
     }
 
     fn cpu<T: Real>(&self, _: &mut CpuCx, inputs: &[View<T>], out: &mut [T]) {
-        let instr = match inputs {
-            [_] => Instr { function: *self, args: vec![Arg::Input(0)] },
-            _ => Instr { function: *self, args: vec![Arg::Input(0), Arg::Input(1)] },
-        };
-        let shape = match inputs {
-            [a] => a.shape.clone(),
-            _ => Shape::broadcast(self.label(), inputs[0].shape, inputs[1].shape).unwrap_or_default(),
-        };
+        let instr = Instr { function: *self, args: (0..inputs.len()).map(Arg::Input).collect() };
+        let shape = self.shape(inputs.iter().map(|view| view.shape)).unwrap_or_default();
         Chain { instrs: vec![instr], outputs: vec![0] }.run(&shape, inputs, None, &mut [out]);
     }
 
     fn wgsl(&self, cx: &KernelCx) -> Vec<Pass> {
-        let load = |k: usize| {
+        let bind = |(k, name): (usize, &&str)| {
             let index = broadcast_index(&cx.inputs[k].shape, &cx.out.shape, "i");
-            format!("load{k}({index})")
+            format!("let {name} = load{k}({index}); ")
         };
         let operands: Vec<usize> = (0..cx.inputs.len()).collect();
-        let b = if operands.len() == 2 { format!("let b = {};", load(1)) } else { String::new() };
-        let code = format!("let a = {}; {b} store(i, {});", load(0), self.wgsl_expression());
+        let bindings: String = OPERANDS[..operands.len()].iter().enumerate().map(bind).collect();
+        let code = format!("{bindings}store(i, {});", self.wgsl_expression());
         vec![Pass::elementwise_with(cx.out.shape.numel(), &operands, WGSL_FUNCTIONS, &code)]
     }
 
     fn explain(&self, inputs: &[&Meta], out: usize) -> Expr {
-        let shape = match inputs {
-            [a] => a.shape.clone(),
-            _ => Shape::broadcast(self.label(), &inputs[0].shape, &inputs[1].shape).unwrap_or_default(),
-        };
+        let shape = self.shape(inputs.iter().map(|meta| &meta.shape)).unwrap_or_default();
         let coordinates = shape.unravel(out);
         let operand = |(k, meta): (usize, &&Meta)| {
             let strides = meta.shape.broadcast_strides(&shape);

@@ -17,6 +17,11 @@ pub(super) fn all() -> Vec<Sample> {
             samples.push(Sample::new(&name, row, &[left, right], (0.5, 2.0)));
         }
     }
+    samples.extend([
+        condition("all", &[3, 1], &[2, 1, 4], &[4]),
+        condition("scalars", &[2, 5], &[], &[]),
+        condition("a scalar", &[], &[3], &[2, 1]),
+    ]);
     samples.push(Sample::new("sigmoid large", Pointwise::Sigmoid, &[&[40]], (-60.0, 60.0)));
     samples.push(Sample::new("softplus large", Pointwise::Softplus, &[&[40]], (-60.0, 60.0)));
     samples.push(Sample::new("tanh large", Pointwise::Tanh, &[&[40]], (-60.0, 60.0)));
@@ -33,11 +38,20 @@ fn plain(row: Pointwise) -> Sample {
         Pointwise::LeakyRelu | Pointwise::Huber => (0.1, 1.5),
         _ => (-2.5, 2.5),
     };
-    let shapes: &[&[usize]] = if row.arity() == 2 { &[&[5, 7], &[5, 7]] } else { &[&[5, 7]] };
-    let mut sample = Sample::new(row.label(), row, shapes, range);
+    let mut sample = Sample::new(row.label(), row, &[&[5, 7][..]; 3][..row.arity()], range);
     if matches!(row, Pointwise::LeakyRelu | Pointwise::Huber) {
         // Both branches: the second operand (slope, threshold) stays positive.
         sample.inputs[0].0.data.iter_mut().step_by(2).for_each(|a| *a *= -2.0);
     }
+    if row == Pointwise::Where {
+        sample.inputs[0].0.data.iter_mut().step_by(2).for_each(|a| *a = 0.0);
+    }
+    sample
+}
+
+/// A condition, of whose elements every second is not 0, and two values.
+fn condition(name: &str, condition: &[usize], a: &[usize], b: &[usize]) -> Sample {
+    let mut sample = Sample::new(&format!("where broadcast {name}"), Pointwise::Where, &[condition, a, b], (-1.0, 1.0));
+    sample.inputs[0].0.data.iter_mut().skip(1).step_by(2).for_each(|a| *a = 0.0);
     sample
 }

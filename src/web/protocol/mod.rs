@@ -35,9 +35,9 @@ asked! {
         pub data: Option<String>,
         /// Names of the set's own files, which come as buffers, where it is not installed.
         pub files: Option<Vec<String>>,
-        /// A text to learn from, instead of a data set: its characters are the vocabulary.
+        /// A text to learn from, instead of a data set: its tokens are the vocabulary.
         pub text: Option<String>,
-        /// How labelled documents become rows.
+        /// How labelled documents become rows, and a text tokens.
         pub documents: Option<DocumentOptions>,
         /// Shape of `x` with the number of examples first, when the examples come as buffers.
         pub data_shape: Option<Vec<usize>>,
@@ -92,7 +92,7 @@ wire! {
         pub input_shape: Vec<usize>,
         /// Shape of the model's output for one example.
         pub output_shape: Vec<usize>,
-        /// Names of the classes, empty for regression; the characters of a text.
+        /// Names of the classes, empty for regression; the tokens of a text.
         pub classes: Vec<String>,
         /// The model; over a text, with the text's vocabulary.
         pub model: ModelSpec,
@@ -230,6 +230,18 @@ asked! {
             /// The model.
             model: ModelSpec,
         },
+        /// What the layers of augmentation that a model begins with make of an example in training -> null. Buffers in: `x`, one example; out: one variant after
+        /// another.
+        Augment {
+            /// The model.
+            model: ModelSpec,
+            /// How many variants.
+            count: usize,
+            /// Of the training.
+            seed: u32,
+            /// The step whose random numbers the first one has.
+            step: u32,
+        },
         /// Reads and runs a program of the scratchpad, without a session -> `ScratchReport`. A mistake is an error whose place is `line:column`.
         Scratch {
             /// The program.
@@ -337,9 +349,9 @@ asked! {
         },
         /// -> `NodeInfo[]`.
         Nodes,
-        /// Goes on with a text or with tokens, or with the answer to a source -> `Generated[]`. Buffers: the tokens where no text is given.
+        /// Goes on with a text and the tokens behind it, or with the answer to a source -> `Generated[]`. Buffers: the tokens.
         Generate {
-            /// The text.
+            /// The text; none where there are tokens alone.
             prompt: Option<String>,
             /// What is answered, where the data are pairs.
             source: Option<String>,
@@ -385,6 +397,14 @@ asked! {
             /// Which.
             indices: Vec<usize>,
             /// About so many bytes of each.
+            most: usize,
+        },
+        /// The tokens that the data's rows are made of, as they are written -> string[], empty where the data are no texts. Buffers: how often each occurs in
+        /// the training part (`Uint32Array`).
+        Vocabulary,
+        /// What the tokens of a text are -> `Tokenization`, or null where the data are no text.
+        Tokenization {
+            /// How many of those that were learned to list.
             most: usize,
         },
         /// Changes hyper-parameters, from the next step on.
@@ -529,7 +549,7 @@ mod tests {
     use ts_rs::{Config, ExportError, TS};
 
     use super::*;
-    use crate::data::{DatasetInfo, Document};
+    use crate::data::{DatasetInfo, Document, Tokenization};
     use crate::nn::{ModelDescription, Preset};
     use crate::trace::{Explanation, Nudge, Reason};
     use crate::train::{Attribution, Cell, Generated, HealthReport, LoadReport, OptimizerTable, TraceInfo};
@@ -544,6 +564,7 @@ mod tests {
         Preset::export_all(&config)?;
         DatasetInfo::export_all(&config)?;
         Document::export_all(&config)?;
+        Tokenization::export_all(&config)?;
         ModelDescription::export_all(&config)?;
         ParameterInfo::export_all(&config)?;
         NodeInfo::export_all(&config)?;

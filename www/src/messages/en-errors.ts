@@ -12,7 +12,7 @@ export const errors: ErrorTexts = {
   label_out_of_range: "Label {label} of example {index} is not one of the {classes} classes.",
   token_out_of_range: "Token {token} of example {index} is not one of the {vocabulary} of the embedding.",
   unknown_character: "The character {got} does not occur in what the model learns from.",
-  text_too_short: "A text of {got} characters is too short for windows of {context}: it needs at least {expected}.",
+  text_too_short: "A text of {got} tokens is too short for windows of {context}: it needs at least {expected}.",
   count_mismatch: "There are {left} examples but {right} labels.",
   wrong_length: "{what} needs {expected} values, but got {got}.",
   bad_file: "{file} is not a valid {format} file: {reason}",

@@ -52,6 +52,7 @@ export const lessons: Lessons = {
     next: [
       { text: "Train for two epochs and look under Evaluate: which animals does it confuse?" },
       { text: "Put Dropout layers behind the pools and before the last Dense, and compare the test curves." },
+      { text: "Train with augmentation: each picture mirrored and shifted by chance. Keep the run without it on the chart, and compare the test curves.", address: "#/cifar10-cnn?augment=1" },
       { text: "Let the rate fall along a cosine.", address: "#/cifar10-cnn?schedule=cosine" },
     ],
   },
@@ -109,6 +110,7 @@ export const lessons: Lessons = {
       { text: "Watch the samples: first letters, then words, then speeches." },
       { text: "Step through a batch and open an attention's weights." },
       { text: "Names are a smaller text, learned in minutes.", address: "#/gpt-char?data=names" },
+      { text: "The same with pieces of words that byte-pair encoding learns: of longer tokens a window holds more text.", address: "#/gpt-char?tokenizer=bpe&vocabulary=1024" },
     ],
   },
   "seq2seq": {

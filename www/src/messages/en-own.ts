@@ -3,10 +3,10 @@ import type { FailureCode, NoteCode, SkipReason } from "../reading/types.js";
 /** Texts of the dialog for one's own data. */
 export const own = {
   "title": "Your own data",
-  "lead": "A text, a table, or a zip of images in a folder for each class. It is read here, in the browser; nothing leaves this machine.",
+  "lead": "A text, a table, a zip of images or texts in a folder for each class, or a set's official archive. It is read here, in the browser; nothing leaves this machine.",
   "close": "Close",
   "drop": "Drop files or a folder here",
-  "kinds": "zip, tar.gz · csv, tsv · txt · images in folders",
+  "kinds": "zip, tar.gz · csv, tsv · txt · images or texts in folders · idx, CIFAR-10",
   "files": "Choose files",
   "folder": "Choose a folder",
   "paste": "Or paste a text or a table",
@@ -83,6 +83,7 @@ export const own = {
   "failure.empty": "{file} is empty.",
   "failure.unknown": "{file} is neither a text nor a table, and no archive of images or texts.",
   "failure.oneImage": "{file} is one image. Put images into a folder for each class, and drop these folders or a zip of them.",
+  "failure.noLabels": "{file} has no partner: images in idx and their labels are two files. Drop both together.",
   "failure.unreadable": "It could not be read: {reason}",
   "failure.brokenArchive": "{file} is no whole archive: {reason}",
   "failure.bomb": "Unpacking was stopped: {packed} MB of archive had become {unpacked} MB. At most {most} MB are unpacked, and no more than {ratio} times the archive.",
@@ -101,6 +102,7 @@ export const own = {
   "skip.notImage": "Files that are no images: {n}",
   "skip.brokenImage": "Images that cannot be decoded: {n}",
   "skip.hugeImage": "Images of more than 50 million pixels: {n}",
+  "skip.noLabels": "Files of images without a file of their labels: {n}",
   "skip.noFolder": "Files that lie in no folder of a class: {n}",
   "skip.onlyInTest": "Files of classes that only the test part has: {n}",
   "skip.fields": "Rows with more or fewer fields than columns: {n}, namely row (fields)",

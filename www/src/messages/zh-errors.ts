@@ -12,7 +12,7 @@ export const errors: ErrorTexts = {
   label_out_of_range: "第 {index} 个样本的标签 {label} 不在 {classes} 个类别之内。",
   token_out_of_range: "第 {index} 个样本的词元 {token} 不在嵌入层的 {vocabulary} 个词元之内。",
   unknown_character: "字符 {got} 没有出现在模型所学的数据中。",
-  text_too_short: "文本只有 {got} 个字符，不够长度为 {context} 的窗口使用：至少需要 {expected} 个。",
+  text_too_short: "文本只有 {got} 个词元，不够长度为 {context} 的窗口使用：至少需要 {expected} 个。",
   count_mismatch: "有 {left} 个样本，标签却有 {right} 个。",
   wrong_length: "{what} 需要 {expected} 个数，得到 {got} 个。",
   bad_file: "{file} 不是有效的 {format} 文件：{reason}",

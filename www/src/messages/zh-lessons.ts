@@ -52,6 +52,7 @@ export const lessons: Lessons = {
     next: [
       { text: "训练两轮，在“评估”中看它混淆了哪些动物。" },
       { text: "在池化之后和最后的 Dense 之前加 Dropout，比较测试曲线。" },
+      { text: "带数据增强训练：每幅图片随机翻转和平移。把不带增强的运行留在图上，比较测试曲线。", address: "#/cifar10-cnn?augment=1" },
       { text: "让学习率沿余弦下降。", address: "#/cifar10-cnn?schedule=cosine" },
     ],
   },
@@ -109,6 +110,7 @@ export const lessons: Lessons = {
       { text: "看样文的变化：先是字母，再是单词，然后是台词。" },
       { text: "单步走过一个批次，打开注意力的权重看看。" },
       { text: "人名是更小的文本，几分钟即可学会。", address: "#/gpt-char?data=names" },
+      { text: "改用字节对编码学到的单词片段：词元更长，一个窗口就能容纳更多文本。", address: "#/gpt-char?tokenizer=bpe&vocabulary=1024" },
     ],
   },
   "seq2seq": {

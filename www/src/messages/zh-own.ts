@@ -4,10 +4,10 @@ import type { MisnamedOf } from "./types.js";
 /** Texts of the dialog for one's own data. */
 export const own = {
   "title": "自己的数据",
-  "lead": "一段文本、一张表格，或按类别分文件夹的图像（zip）。数据只在浏览器里读取，不会离开本机。",
+  "lead": "一段文本、一张表格、按类别分文件夹的图像或文本（zip），或数据集的官方压缩包。数据只在浏览器里读取，不会离开本机。",
   "close": "关闭",
   "drop": "把文件或文件夹拖到这里",
-  "kinds": "zip、tar.gz · csv、tsv · txt · 分文件夹的图像",
+  "kinds": "zip、tar.gz · csv、tsv · txt · 分文件夹的图像或文本 · idx、CIFAR-10",
   "files": "选择文件",
   "folder": "选择文件夹",
   "paste": "或粘贴文本、表格",
@@ -84,6 +84,7 @@ export const own = {
   "failure.empty": "{file} 是空的。",
   "failure.unknown": "{file} 既不是文本或表格，也不是装有图像或文本的压缩包。",
   "failure.oneImage": "{file} 只是一幅图像。请为每个类别建一个文件夹放图像，再拖入这些文件夹或它们的 zip。",
+  "failure.noLabels": "{file} 缺少另一半：idx 格式的图像和标签是两个文件，请一起拖入。",
   "failure.unreadable": "无法读取：{reason}",
   "failure.brokenArchive": "{file} 不是完整的压缩包：{reason}",
   "failure.bomb": "已停止解压：{packed} MB 的压缩包已解出 {unpacked} MB。最多解压 {most} MB，且不超过压缩包的 {ratio} 倍。",
@@ -102,6 +103,7 @@ export const own = {
   "skip.notImage": "{n} 个不是图像的文件",
   "skip.brokenImage": "{n} 幅无法解码的图像",
   "skip.hugeImage": "{n} 幅超过五千万像素的图像",
+  "skip.noLabels": "{n} 个没有标签文件的图像文件",
   "skip.noFolder": "{n} 个不在类别文件夹中的文件",
   "skip.onlyInTest": "{n} 个文件的类别只出现在测试部分",
   "skip.fields": "{n} 行的字段数与列数不符：行号（字段数）",

@@ -2,13 +2,12 @@ import { signal } from "@preact/signals-core";
 import { html, nothing, type TemplateResult } from "lit";
 import { fixed, general } from "../lib/format.js";
 import { css, diverging, palette } from "../lib/palette.js";
-import { visible } from "../lib/text.js";
 import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
 import { label, layout, select, selected, shapeOf } from "../state/cell.js";
 import { firstToken, type Site } from "../state/site.js";
-import * as store from "../state/store.js";
 import { valueOf } from "../state/values.js";
+import { followVocabulary, nameOf } from "../state/vocabulary.js";
 import { computedYet, info } from "../state/walk.js";
 import "./special-style.js";
 import "./token-map.js";
@@ -23,15 +22,26 @@ const FEATURES = 4;
 class AttentionView extends View {
   readonly #site = signal<Attention | undefined>(undefined);
 
+  #stop: (() => void) | undefined;
+
   set site(site: Attention) {
     this.#site.value = site;
   }
 
-  /** What stands at a position of a query or a key: the character, or its number. */
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.#stop = followVocabulary();
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#stop?.();
+  }
+
+  /** What stands at a position of a query or a key: the token, or the position's number. */
   #token(position: number, of: "query" | "key"): string {
     const token = valueOf(info.value!.x)?.[firstToken(this.#site.value![of]) + position];
-    const name = token === undefined ? undefined : store.classes.value[token];
-    return name === undefined ? `[${position}]` : visible(name);
+    return token === undefined ? `[${position}]` : nameOf(token);
   }
 
   /** Whether what is looked at is not what looks: a position of the one is none of the other then. */

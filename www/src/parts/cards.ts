@@ -2,13 +2,19 @@ import { html, nothing } from "lit";
 import { Drawing } from "../lib/drawing.js";
 import { drawImage } from "../lib/draw.js";
 import { general, shape } from "../lib/format.js";
+import { drawCells } from "../lib/paint.js";
 import { css, diverging, palette } from "../lib/palette.js";
+import { layoutOf, placeOf } from "../lib/tensor.js";
 import { shortName } from "../lib/text.js";
 import { WideView } from "../lib/view.js";
 import { t } from "../messages/index.js";
 import { ON_CARD } from "../state/pictures.js";
+import { readsTokens } from "../state/spec.js";
 import * as store from "../state/store.js";
 import { tileOf } from "./maps.js";
+
+/** Height of a number in a column of them; more numbers than find room fill the card in rows. */
+const LEAST = 5;
 
 /** The pinned example on the input's card. */
 class InputMap extends Drawing {
@@ -28,6 +34,11 @@ class InputMap extends Drawing {
       return;
     }
     const most = x.reduce((a, b) => Math.max(a, Math.abs(b)), 0) || 1;
+    if (x.length * LEAST > height) {
+      const of = layoutOf([x.length]);
+      drawCells(context, x, of, placeOf(of, 0, x.length, width, height), most, false);
+      return;
+    }
     const side = Math.min(width, Math.floor((height - x.length) / Math.max(1, x.length)), 28);
     x.forEach((value, k) => {
       context.fillStyle = css(diverging(value / most));
@@ -53,7 +64,7 @@ class Cards extends WideView {
     return html`<ol class="cards ${small ? "small" : rows > 2 ? "low" : ""}" style="grid-template-columns:repeat(${columns},minmax(0,128px))" aria-label=${t("cards.label")}>
       <li class="card"><div class="card-in">
         <span class="card-head"><b>${t("cards.x")}</b><span>${shape(built.setup.model.input)}</span></span>
-        <gs-input-map class="card-map"></gs-input-map>
+        ${readsTokens(built.setup.model) ? (void import("./card-tokens.js"), html`<gs-card-tokens class="card-map"></gs-card-tokens>`) : html`<gs-input-map class="card-map"></gs-input-map>`}
       </div></li>
       ${layers.map((layer, k) => {
         const tile = tileOf(layer.name);

@@ -7,7 +7,7 @@ import { build, cancelLoading } from "../state/engine.js";
 import { filtersOf, kernelOf, ON_LAYER } from "../state/pictures.js";
 import { goTo } from "../state/route.js";
 import { bottleneck } from "../state/latent.js";
-import { guesses } from "../state/spec.js";
+import { augmentations, guesses } from "../state/spec.js";
 import * as store from "../state/store.js";
 import { onPlane } from "../state/plane.js";
 import { walk } from "../state/walk.js";
@@ -72,6 +72,14 @@ class Centre extends View {
       ${onPlane.value ? html`<gs-neurons></gs-neurons>` : nothing}`;
   }
 
+  /** What augmentation makes of the pinned image, as the layer list stands: also before such a network is built. */
+  #augmentation() {
+    const { value: setup } = store.setup;
+    if (setup?.model.input.length !== 3 || augmentations(setup.model) === 0) return nothing;
+    void import("./augmentation.js");
+    return html`<gs-augmentation></gs-augmentation>`;
+  }
+
   #title() {
     const setup = store.setup.value;
     if (store.isWelcome.value) {
@@ -112,12 +120,14 @@ class Centre extends View {
     return html`
       ${this.#title()}
       <gs-cards></gs-cards>
+      ${this.#augmentation()}
       ${this.#small()}
       ${store.isWelcome.value ? nothing : html`<gs-curves></gs-curves><gs-transfer></gs-transfer>`}
       ${store.isGame.value ? (void import("./game.js"), html`<gs-game></gs-game>`) : nothing}
       ${bottleneck.value ? (void import("./latent.js"), html`<gs-latent></gs-latent>`) : nothing}
-      ${isText() ? (void import("./writing.js"), html`<gs-writing></gs-writing>`) : isPairs() ? (void import("./pairs.js"), html`<gs-translating></gs-translating>`) : nothing}
+      ${isText() ? (void Promise.all([import("./writing.js"), import("./tokens.js")]), html`<gs-writing></gs-writing><gs-tokens></gs-tokens>`) : isPairs() ? (void import("./pairs.js"), html`<gs-translating></gs-translating>`) : nothing}
       ${guesses(built.setup.model) && store.isDocuments.value ? (void import("./guesses.js"), html`<gs-guesses></gs-guesses>`) : nothing}
+      ${store.isOfTexts.value ? (void import("./inside.js"), html`<gs-inside></gs-inside>`) : nothing}
       ${store.isWelcome.value ? nothing : this.#layer(tiny)}
       ${firstIsConvolution && onFirst ? html`<gs-window></gs-window>` : nothing}
       ${store.isWelcome.value ? this.#layer(tiny) : nothing}

@@ -53,7 +53,7 @@ class Evaluate extends View {
         <div><dt>${t("stat.loss")}</dt><dd>${fixed(of.loss)}</dd></div>
         ${isText()
           ? html`<div title=${t("evaluate.perplexityWhy")}><dt>${t("evaluate.perplexity")}</dt><dd>${fixed(Math.exp(of.loss))}</dd></div>
-            <div title=${t("evaluate.bitsWhy")}><dt>${t("evaluate.bits")}</dt><dd>${fixed(of.loss / Math.LN2)}</dd></div>`
+            <div title=${t("evaluate.bitsWhy")}><dt>${t("evaluate.bits")}</dt><dd>${fixed(of.loss / Math.LN2 / (of.charactersPerToken ?? 1))}</dd></div>`
           : nothing}</dl></section>
       ${of.confusion
         ? html`<section>${this.#matrix(of.confusion, store.classes.value)}${this.#perClass(of.confusion, store.classes.value)}</section>

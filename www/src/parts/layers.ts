@@ -3,7 +3,7 @@ import type { LayerSpec } from "gradscope";
 import { shape } from "../lib/format.js";
 import { View } from "../lib/view.js";
 import { errorText, t } from "../messages/index.js";
-import { LAYER_FIELDS, layerFields, newLayer, summary, withFrozen, withLayers, type Spec } from "../state/spec.js";
+import { augmentations, LAYER_FIELDS, layerFields, newLayer, placeFor, summary, withAugmentation, withFrozen, withLayers, type Spec } from "../state/spec.js";
 import { lookAt, lookedAt } from "../state/cell.js";
 import * as store from "../state/store.js";
 import { field } from "./field.js";
@@ -50,10 +50,10 @@ class Layers extends View {
   }
 
   #add(type: string): void {
+    const setup = store.setup.value;
+    if (!setup) return;
     const layers = this.#layers;
-    const last = layers.at(-1);
-    // A network ends in the layer that gives its answer, so a new one goes before it.
-    const at = last?.type === "Dense" ? layers.length - 1 : layers.length;
+    const at = placeFor(type, setup.model);
     layers.splice(at, 0, newLayer(type as LayerSpec["type"]));
     this.#open = this.#focus = at;
     this.#set(layers);
@@ -154,6 +154,17 @@ class Layers extends View {
     </li>`;
   }
 
+  /** A switch for augmentation where the input is an image that is learned from. */
+  #augment({ model, loss }: store.Setup) {
+    const { input } = model;
+    if (input.length !== 3 || ![1, 3].includes(input[2]!) || loss.type === "adversarial" || store.isWelcome.value) return nothing;
+    return html`<label class="input-row augment" title=${t("augment.switchWhy")}><span>${t("augment.switch")}</span>
+      <input type="checkbox" .checked=${augmentations(model) > 0} @change=${(event: Event) => {
+        this.#open = undefined;
+        store.change({ model: withAugmentation(model, (event.target as HTMLInputElement).checked) });
+      }}></label>`;
+  }
+
   override render() {
     const setup = store.setup.value;
     if (!setup) return nothing;
@@ -162,6 +173,7 @@ class Layers extends View {
     return html`<section class="layers">
       <h2>${t("layers.title")} ${total === undefined ? nothing : html`<small>${t("layers.total", { n: total })}${frozen ? ` · ${t("layers.frozen", { n: frozen })}` : nothing}</small>`}</h2>
       <p class="input-row"><b>${t("layers.input")}</b><span class="layer-shape">${shape(setup.model.input)}</span></p>
+      ${this.#augment(setup)}
       <ol>${setup.model.layers.map((layer, k) => this.#row(layer, k))}</ol>
       <label class="add">${icons.add}<span>${t("layers.add")}</span>
         <select .value=${""} @change=${(event: Event) => {

@@ -143,6 +143,7 @@ class Optimizer extends View {
           ${[...new Set<string>([setup.loss.type, ...LOSSES])].map((name) => html`<option ?selected=${name === setup.loss.type}>${name}</option>`)}</select></label>
       </section>
       ${store.wantedDataset.value?.kind === "documents" ? (void import("./documents.js"), html`<gs-document-options></gs-document-options>`) : nothing}
+      ${store.wantedDataset.value?.kind === "text" ? (void import("./tokens.js"), html`<gs-text-options></gs-text-options>`) : nothing}
       ${store.dirty.value ? pendingChange() : nothing}`;
   }
 }

@@ -91,10 +91,11 @@ class OwnPreview extends View {
         : html`<label class="flag"><input type="checkbox" .checked=${choice.inputs.includes(k)} @change=${(event: Event) => toggle(k, (event.target as HTMLInputElement).checked)}><span>${column.name} <small>${kindOf(column)}</small></span></label>`))}</fieldset>`;
   }
 
-  #choices(of: Preview): TemplateResult {
+  #choices(of: Preview): TemplateResult | typeof nothing {
+    if (of.kind === "pictures" && of.fixed && of.testGiven) return nothing;
     return html`<section class="form own-choices" aria-labelledby="own-choices"><h3 id="own-choices">${o("choice.title")}</h3>
       ${of.kind === "table" ? this.#table(of) : of.kind === "documents" && of.table ? this.#table(of.table) : of.kind === "text" ? this.#reading("text", of.encoding) : nothing}
-      ${of.kind === "pictures"
+      ${of.kind === "pictures" && !of.fixed
         ? html`${select(o("choice.size"), String(of.side), [["0", o("choice.common", { width: String(of.common[0]), height: String(of.common[1]) })], ...SIDES.map((side) => [String(side), `${side}×${side}`] as const)], (side) => choose({ side: Number(side) }))}
             ${select(o("choice.colour"), of.grey ? "grey" : "rgb", [["grey", o("choice.grey")], ["rgb", o("choice.rgb")]], (value) => choose({ grey: value === "grey" }))}`
         : nothing}

@@ -3,7 +3,7 @@ import { repeat } from "lit/directives/repeat.js";
 import { count, general, shape } from "../lib/format.js";
 import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
-import { counterpart, isGradient, label, layout, selected, shapeOf, toggleGradient, zoom } from "../state/cell.js";
+import { counterpart, isGradient, label, layout, selected, shapeOf, toggleGradient, zoom, type Cell } from "../state/cell.js";
 import * as store from "../state/store.js";
 import { valueOf } from "../state/values.js";
 import { computedYet, current, example, gradientOf, info, nextSample, nodes, ofBatch, setSubject, state } from "../state/walk.js";
@@ -18,6 +18,12 @@ const MULTIPLES = 256;
 
 /** So few pictures are shown larger. */
 const FEW = 8;
+
+/** Where a cell lies in its tensor. */
+const placeIn = ({ node, element }: Cell): string => {
+  const { kind, index } = layout(node);
+  return kind === "scalar" ? t("zoom.scalar") : `[${index(element).join(", ")}]`;
+};
 
 /** The centre while a walk is open: three zoom levels over one selection. */
 class Stepper extends View {
@@ -52,7 +58,7 @@ class Stepper extends View {
     return html`<nav class="crumbs" aria-label=${t("walk.zoom")}>
         ${level("network", t("zoom.network"))}<span aria-hidden="true">›</span>
         ${level("layer", facts ? label(cell!.node) : t("zoom.layer"))}<span aria-hidden="true">›</span>
-        ${level("cell", cell ? `[${layout(cell.node).index(cell.element).join(", ")}]` : t("zoom.cell"))}
+        ${level("cell", cell ? placeIn(cell) : t("zoom.cell"))}
       </nav>
       <p class="position" aria-live="polite">${now
         ? html`${t("walk.position", { lane, done, all: of.ops.length })} <b class="mono">${label(current.value!)}</b>`

@@ -9,7 +9,7 @@ const BY_OP: Readonly<Record<string, PlainKey>> = {
   max_pool2d: "teach.maxPool", max_pool2d_grad: "teach.maxPoolGrad",
   softmax: "teach.softmax", softmax_cross_entropy: "teach.crossEntropy", softmax_cross_entropy_grad: "teach.pMinusY",
   relu: "teach.relu", dropout: "teach.dropout", mask_tokens: "teach.maskTokens", random_uniform: "teach.noise", reshape: "teach.reshape", broadcast_to: "teach.broadcast",
-  normalize: "teach.normalize", mean: "teach.mean", binary_cross_entropy_with_logits: "teach.binary",
+  normalize: "teach.normalize", where: "teach.where", cumsum: "teach.cumsum", top_k: "teach.topK", mean: "teach.mean", binary_cross_entropy_with_logits: "teach.binary",
 };
 
 /** Values of the update that have names of their own. */

@@ -39,7 +39,12 @@ export function line(term: Term, style: Style, depth = 0, outer = 0): TemplateRe
       const more = term.count > shown.length;
       return bracket(html`${parts}${more ? html` + … <span class="n-terms">${t("terms.count", { n: term.count })}</span>` : nothing}`, outer > 1 && (more || shown.length > 1));
     }
-    case "product": return bracket(html`${term.factors.map((factor, k) => html`${k ? html` <i class="times">×</i> ` : ""}${line(factor, style, depth + 1, 2)}`)}`, outer > 2);
+    case "product": {
+      const content = html`${term.factors.map((factor, k) => html`${k ? html` <i class="times">×</i> ` : ""}${line(factor, style, depth + 1, 2)}`)}`;
+      // Two numbers stay on one line; names may be longer than it.
+      const pair = style === "numbers" && term.factors.length === 2 && term.factors.every(({ type }) => type === "element" || type === "number");
+      return bracket(pair ? html`<span class="factors">${content}</span>` : content, outer > 2);
+    }
     case "max": {
       const shown = term.terms.slice(0, 4);
       return html`max(${shown.map((inner, k) => html`${k ? ", " : ""}${line(inner, style, depth + 1)}`)}${term.count > shown.length ? ", …" : ""})`;

@@ -10,13 +10,14 @@ import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
 import * as store from "../state/store.js";
 import { cancel, change, settings, whileTraining, write, writing, written } from "../state/writing.js";
+import { pieces } from "./pieces.js";
 
 adopt(style);
 
 /** Milliseconds between two samples while the network trains. */
 const EVERY = 20_000;
 
-/** What a language model writes: character by character, each with what the model thought of it. */
+/** What a language model writes: token by token, each with what the model thought of it. */
 class Writing extends View {
   #chosen: number | undefined;
   #unwatch: (() => void) | undefined;
@@ -48,7 +49,7 @@ class Writing extends View {
       }}></label>`;
   }
 
-  /** The likeliest characters in the place of one that came. */
+  /** The likeliest tokens in the place of one that came. */
   #candidates(of: Generated): TemplateResult {
     return html`<ol class="bars candidates" aria-label=${t("writing.candidates")}>${of.candidates.map(({ token, text, probability }) => html`
       <li class=${token === of.token ? "best" : ""}><span class="name mono">${visible(text ?? undefined)}</span>
@@ -104,18 +105,19 @@ customElements.define("gs-writing", Writing);
 class TextSample extends View {
   override render() {
     const pinned = store.pinned.value;
-    const characters = store.session.value?.info.classes ?? [];
+    const names = store.session.value?.info.classes ?? [];
+    const cut = (store.built.value?.setup.documents?.tokenizer ?? "character") !== "character";
     if (!pinned) return html`<div class="hatch text-sample"></div>`;
     const output = store.frame.value?.output;
-    const logits = output && output.length >= characters.length ? output.slice(output.length - characters.length) : undefined;
+    const logits = output && output.length >= names.length ? output.slice(output.length - names.length) : undefined;
     const most = logits ? Math.max(...logits) : 0;
     const powers = logits ? [...logits].map((logit) => Math.exp(logit - most)) : [];
     const total = powers.reduce((a, b) => a + b, 0);
     const best = powers.map((power, k) => [power / total, k] as const).sort((a, b) => b[0] - a[0]).slice(0, 6);
     const truth = pinned.target.at(-1);
-    return html`<p class="text-sample mono" tabindex="0" role="group" aria-label=${t("sample.text")}>${[...pinned.x].map((token) => characters[token] ?? "?").join("")}<b class="to-come" title=${t("sample.truth")}>${truth === undefined ? "" : visible(characters[truth])}</b></p>
+    return html`<p class="text-sample mono" tabindex="0" role="group" aria-label=${t("sample.text")}>${cut ? pieces(pinned.x, names) : [...pinned.x].map((token) => names[token] ?? "?").join("")}<b class="to-come" title=${t("sample.truth")}>${truth === undefined ? "" : visible(names[truth])}</b></p>
       <ol class="bars" aria-label=${t("sample.prediction")}>${best.map(([share, k]) => html`<li class=${k === truth ? "truth" : ""}>
-        <span class="name mono">${visible(characters[k])}</span><span class="bar"><i style="width:${share * 100}%"></i></span><span class="value">${percent(share)}</span></li>`)}</ol>`;
+        <span class="name mono">${visible(names[k])}</span><span class="bar"><i style="width:${share * 100}%"></i></span><span class="value">${percent(share)}</span></li>`)}</ol>`;
   }
 }
 customElements.define("gs-text-sample", TextSample);

@@ -127,14 +127,21 @@ async function untar(path: string, first: Uint8Array, flow: Flow, report: Report
     const kind = String.fromCharCode(header[156]!);
     const prefix = field(header, 345, 500);
     const name = long ?? (prefix ? `${prefix}/${field(header, 0, 100)}` : field(header, 0, 100));
-    // GNU's long names stand in a member of their own before the file.
-    long = kind === "L" ? nameOf(String.fromCharCode(...bytes.subarray(0, size))).replace(/\0[^]*/, "") : undefined;
+    // Long names stand in a member of their own before the file: GNU's alone, those of POSIX as `length path=name`, in UTF-8.
+    const own = kind === "L" || kind === "x" ? bytes.subarray(0, size) : undefined;
+    long = own && (kind === "L" ? nameOf(String.fromCharCode(...own)).replace(/\0[^]*/, "") : /^\d+ path=(.*)$/m.exec(new TextDecoder().decode(own))?.[1]);
     if ((kind === "0" || kind === "\0") && isWanted(name, report)) entries.push({ path: name, bytes: bytes.subarray(0, size) });
   }
   return entries;
 }
 
-const isTar = (head: Uint8Array): boolean => String.fromCharCode(...head.subarray(257, 262)) === "ustar";
+/** Whether a block is the header of a tar archive: by its mark, or, in archives older than that, by its sum with the sum itself as blanks. */
+function isTar(head: Uint8Array): boolean {
+  if (String.fromCharCode(...head.subarray(257, 262)) === "ustar") return true;
+  if (head.length < BLOCK || head[0] === 0) return false;
+  const sum = head.subarray(0, BLOCK).reduce((sum, byte, k) => sum + (k >= 148 && k < 156 ? 32 : byte), 0);
+  return parseInt(field(head, 148, 156).trim(), 8) === sum;
+}
 
 /** What a gzipped file or a tar archive holds: many files, or one. */
 export async function unpack(path: string, file: Blob, gzipped: boolean, report: Report, progress: Progress): Promise<Entry[]> {

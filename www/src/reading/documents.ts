@@ -1,9 +1,9 @@
 import type { OwnData } from "gradscope";
 import type { Entry } from "./archives.js";
-import { decode } from "./encoding.js";
+import { decode, type Decoded } from "./encoding.js";
 import { byFolder, checkClasses, checkSize, part, type Source, type Told } from "./labelled.js";
 import type { Report } from "./report.js";
-import type { DocumentsPreview, Failure, Wishes } from "./types.js";
+import type { DocumentsPreview, Encoding, Failure, Wishes } from "./types.js";
 
 /** Most words of a row. */
 const LONGEST = 200;
@@ -48,6 +48,23 @@ export function documentsPreview(
   return { preview, make };
 }
 
+/** What most of the texts are in that are neither UTF-8 nor wide. */
+function commonest(decoded: readonly (Decoded | undefined)[]): Encoding | undefined {
+  const counts = new Map<Encoding, number>();
+  for (const of of decoded) if (of && !of.encoding.startsWith("utf")) counts.set(of.encoding, (counts.get(of.encoding) ?? 0) + 1);
+  return [...counts].sort(([, a], [, b]) => b - a)[0]?.[0];
+}
+
+/** So few bytes beyond ASCII say little about an encoding. */
+const FEW = 16;
+
+/** What says little, and is no UTF-8, is read as most of the texts beside it are, if it can be. */
+function agreed(bytes: Uint8Array, alone: Decoded, common: Encoding): Decoded {
+  if (alone.encoding.startsWith("utf") || alone.encoding === common || bytes.filter((byte) => byte > 127).length > FEW) return alone;
+  const together = decode(bytes, common);
+  return together?.replaced === 0 ? together : alone;
+}
+
 /** Texts in folders of classes. */
 export class Documents implements Source {
   readonly #texts: string[] = [];
@@ -62,9 +79,11 @@ export class Documents implements Source {
     const { members, classes, testGiven } = byFolder(entries, report);
     this.#report = report;
     this.#given = testGiven;
-    const encodings = new Map<string, number>();
-    for (const { entry, label, test } of members) {
-      const decoded = decode(entry.bytes);
+    const encodings = new Map<Encoding, number>();
+    const all = members.map((member) => ({ ...member, decoded: decode(member.entry.bytes) }));
+    const common = commonest(all.map(({ decoded }) => decoded));
+    for (const { entry, label, test, decoded: alone } of all) {
+      const decoded = alone && common ? agreed(entry.bytes, alone, common) : alone;
       const text = decoded?.text.trim();
       if (!decoded) report.skip("notText", entry.path);
       else if (!text) report.skip("emptyText", entry.path);

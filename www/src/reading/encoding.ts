@@ -26,8 +26,8 @@ const isIdeograph = (c: number): boolean => c >= 0x4e00 && c <= 0x9fff;
 /** How much sense a character makes between its neighbours, from 0 to 1. */
 function sense(before: number, c: number, after: number): number {
   if ((c >= 0x20 && c < 0x7f) || c === 0x09 || c === 0x0a || c === 0x0d) return 1;
-  // Ideographs come in company; between Latin letters they are two bytes of another encoding.
-  if (isIdeograph(c)) return isLetter(before) && isLetter(after) ? 0.2 : 1;
+  // Ideographs come in company; between Latin letters they are two bytes of another encoding, and alone they may be.
+  if (isIdeograph(c)) return isLetter(before) && isLetter(after) ? 0.2 : before < 0x80 && after < 0x80 ? 0.5 : 1;
   if ((c >= 0x3000 && c <= 0x30ff) || (c >= 0xff00 && c < 0xfff0) || (c >= 0x2010 && c <= 0x2026)) return 1;
   // Accented letters stand beside plain ones.
   if (c >= 0xc0 && c <= 0x24f) return isLetter(before) || isLetter(after) ? 1 : 0.3;

@@ -1,7 +1,7 @@
 import type { OwnData } from "gradscope";
 import type { Entry, Progress } from "./archives.js";
 import { sizeOf } from "./image-size.js";
-import { byFolder, checkClasses, checkSize, part, type Labelled, type Member, type Source } from "./labelled.js";
+import { byFolder, checkClasses, checkSize, part, type Labelled, type Member, type Source, type Told } from "./labelled.js";
 import type { Report } from "./report.js";
 import type { PicturesPreview, Wishes } from "./types.js";
 
@@ -73,13 +73,36 @@ interface Drawn {
   key: string;
 }
 
+/** Pictures `[N, H, W, C]` with their classes as a set, and what is to be seen of them. */
+export function picturesTold(
+  pixels: Uint8Array<ArrayBuffer>, labels: readonly number[], classes: readonly string[], shape: readonly number[], given: readonly boolean[] | undefined,
+  wishes: Wishes, report: Report, chosen: Pick<PicturesPreview, "fixed" | "side" | "grey" | "common" | "problem">,
+): Told<PicturesPreview> {
+  const cells = shape.reduce((a, b) => a * b, 1);
+  const parted = part(labels, classes, wishes, given, report);
+  const picture = (k: number): Uint8Array<ArrayBuffer> => pixels.subarray(k * cells, (k + 1) * cells);
+  const thumbnails: Uint8Array[][] = classes.slice(0, SHOWN_CLASSES).map(() => []);
+  labels.forEach((label, k) => (thumbnails[label]?.length ?? SHOWN) < SHOWN && thumbnails[label]!.push(picture(k).slice()));
+  const make = (): OwnData => {
+    const x = new Uint8Array(pixels.length);
+    parted.order.forEach((row, k) => x.set(picture(row), k * cells));
+    const y = Float32Array.from(parted.order, (row) => labels[row]!);
+    return { x, y, shape: [labels.length, ...shape], scale: 1 / 255, classes, testExamples: parted.test };
+  };
+  const preview: PicturesPreview = {
+    kind: "pictures", ...chosen, thumbnails, shape, classes: parted.counts, train: labels.length - parted.test, test: parted.test, testGiven: given !== undefined,
+    notes: report.notes, skipped: report.skipped,
+  };
+  return { preview, make };
+}
+
 /** Images in folders of classes. */
 export class Pictures implements Source {
   readonly #labelled: Labelled;
   readonly #report: Report;
   #found: { common: Size; grey: boolean } | undefined;
   #drawn: Drawn | undefined;
-  #make: (() => OwnData) | undefined;
+  #told: Told<PicturesPreview> | undefined;
 
   constructor(entries: readonly Entry[], report: Report) {
     this.#report = report;
@@ -178,24 +201,13 @@ export class Pictures implements Source {
     const numbers = new Map(left.map((label, k) => [label, k]));
     const names = left.map((label) => classes[label]!);
     const y = labels.map((label) => numbers.get(label)!);
-    const parted = part(y, names, wishes, testGiven ? drawn.map(({ test }) => test) : undefined, report);
     const problem = wrong ?? (names.length ? checkClasses(names) : ({ code: "noExamples", args: { n: members.length } } as const));
-    const picture = (k: number): Uint8Array<ArrayBuffer> => pixels.subarray(k * cells, (k + 1) * cells);
-    const thumbnails: Uint8Array[][] = names.slice(0, SHOWN_CLASSES).map(() => []);
-    y.forEach((label, k) => (thumbnails[label]?.length ?? SHOWN) < SHOWN && thumbnails[label]!.push(picture(k).slice()));
-    this.#make = () => {
-      const x = new Uint8Array(pixels.length);
-      parted.order.forEach((row, k) => x.set(picture(row), k * cells));
-      const ordered = Float32Array.from(parted.order, (row) => y[row]!);
-      return { x, y: ordered, shape: [y.length, ...shape], scale: 1 / 255, classes: names, testExamples: parted.test };
-    };
-    return {
-      kind: "pictures", side, grey, common, thumbnails, shape, classes: parted.counts, train: y.length - parted.test, test: parted.test, testGiven,
-      notes: report.notes, skipped: report.skipped, problem,
-    };
+    const given = testGiven ? drawn.map(({ test }) => test) : undefined;
+    this.#told = picturesTold(pixels, y, names, shape, given, wishes, report, { fixed: false, side, grey, common, problem });
+    return this.#told.preview;
   }
 
   take(): OwnData {
-    return this.#make!();
+    return this.#told!.make();
   }
 }

@@ -1,9 +1,10 @@
 import { archiveKind, isWanted, unpack, unzip, type Entry, type Progress } from "./archives.js";
+import { Arrays, isPacked } from "./arrays.js";
 import { Documents } from "./documents.js";
 import { decode } from "./encoding.js";
 import { isImage } from "./image-size.js";
 import type { Source } from "./labelled.js";
-import { checkFile, MOST_PACKED, MOST_TEXT } from "./limits.js";
+import { checkFile, checkUnpacked, MOST_PACKED, MOST_TEXT } from "./limits.js";
 import { Pictures } from "./pictures.js";
 import { ReadingError, type Report } from "./report.js";
 import { Writing } from "./text.js";
@@ -18,8 +19,9 @@ const isTable = ({ path }: Entry): boolean => /\.(csv|tsv|tab)$/i.test(path);
 const isText = ({ path }: Entry): boolean => /\.(txt|text|md|eml)$/i.test(path) || !/\.[a-z]\w{0,4}$/i.test(path.slice(path.lastIndexOf("/") + 1));
 const inFolder = ({ path }: Entry): boolean => path.split("/").length > 1;
 
-/** What several files are: images in folders, a table, texts in folders, or one text in parts. */
+/** What several files are: pictures as numbers, images in folders, a table, texts in folders, or one text in parts. */
 function fromEntries(entries: readonly Entry[], report: Report): Source {
+  if (entries.some(isPacked)) return new Arrays(entries, report);
   const images = entries.filter(({ bytes }) => isImage(bytes));
   const others = entries.filter(({ bytes }) => !isImage(bytes));
   if (images.length) {
@@ -42,30 +44,30 @@ function fromEntries(entries: readonly Entry[], report: Report): Source {
   return new Writing(texts[0]!.path, parts.join("\n"), report);
 }
 
-async function one(dropped: Dropped, report: Report, progress: Progress): Promise<Source> {
-  const { path, file } = dropped;
-  const head = new Uint8Array(await file.slice(0, HEAD).arrayBuffer());
-  const kind = archiveKind(head);
+/** What lies in an archive; none where a file is no archive. */
+async function unpacked({ path, file }: Dropped, report: Report, progress: Progress): Promise<Entry[] | undefined> {
+  const kind = archiveKind(new Uint8Array(await file.slice(0, HEAD).arrayBuffer()));
   checkFile(path, file.size, kind ? MOST_PACKED : MOST_TEXT);
   switch (kind) {
-    case "zip": {
-      const entries = await unzip(path, file, report, progress);
-      if (!entries.length) throw new ReadingError("noExamples", { n: 0 });
-      return fromEntries(entries, report);
-    }
+    case "zip": return unzip(path, file, report, progress);
     case "gzip":
-    case "tar": {
-      const entries = await unpack(path, file, kind === "gzip", report, progress);
-      const [only, ...more] = entries;
-      if (only && !more.length && !inFolder(only) && !isImage(only.bytes)) return new Writing(only.path, only.bytes, report);
-      return fromEntries(entries, report);
-    }
-    case undefined: {
-      if (isImage(head)) throw new ReadingError("oneImage", { file: path });
-      return new Writing(path, (await read(dropped)).bytes, report);
-    }
+    case "tar": return unpack(path, file, kind === "gzip", report, progress);
+    case undefined: return undefined;
   }
 }
+
+async function one(dropped: Dropped, report: Report, progress: Progress): Promise<Source> {
+  const entries = await unpacked(dropped, report, progress);
+  const [only, ...more] = entries ?? [await read(dropped)];
+  if (!only) throw new ReadingError("noExamples", { n: 0 });
+  if (!entries && isImage(only.bytes)) throw new ReadingError("oneImage", { file: only.path });
+  // What is gzipped alone is told like a file that is not.
+  if (!more.length && !isPacked(only) && (!entries || !(inFolder(only) || isImage(only.bytes)))) return new Writing(only.path, only.bytes, report);
+  return fromEntries([only, ...more], report);
+}
+
+/** Names of archives; other files may be packed too, but are not meant to be looked into. */
+const isArchive = ({ path }: Dropped): boolean => /\.(zip|gz|tgz|tar)$/i.test(path);
 
 /** Tells what was dropped by what is in it. */
 export async function recognise(files: readonly Dropped[], report: Report, progress: Progress): Promise<Source> {
@@ -73,11 +75,17 @@ export async function recognise(files: readonly Dropped[], report: Report, progr
   const [only, ...more] = wanted;
   if (!only) throw new ReadingError("noExamples", { n: files.length });
   if (!more.length) return one(only, report, progress);
-  checkFile(only.path, 1 + wanted.reduce((sum, { file }) => sum + file.size, 0), MOST_PACKED);
+  const packed = wanted.reduce((sum, { file }) => sum + file.size, 0);
+  checkFile(only.path, 1 + packed, MOST_PACKED);
   const entries: Entry[] = [];
+  let [came, done] = [0, 0];
   for (const dropped of wanted) {
-    entries.push(await read(dropped));
-    progress(entries.length, wanted.length);
+    const inside = isArchive(dropped) && dropped.file.size > 0 ? await unpacked(dropped, report, () => undefined) : undefined;
+    for (const entry of inside ?? [await read(dropped)]) {
+      checkUnpacked((came += entry.bytes.length), packed);
+      entries.push(entry);
+    }
+    progress(++done, wanted.length);
   }
   return fromEntries(entries, report);
 }

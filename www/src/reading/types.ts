@@ -13,7 +13,7 @@ export type Encoding = (typeof ENCODINGS)[number];
 
 /** Why nothing can be made of what came. */
 export type FailureCode =
-  | "empty" | "unknown" | "oneImage" | "unreadable" | "brokenArchive" | "bomb" | "fileTooLarge" | "noExamples" | "noFolders" | "oneClass" | "manyClasses"
+  | "empty" | "unknown" | "oneImage" | "noLabels" | "unreadable" | "brokenArchive" | "bomb" | "fileTooLarge" | "noExamples" | "noFolders" | "oneClass" | "manyClasses"
   | "fewRows" | "noInputs" | "textTooShort" | "tooLarge" | "stopped";
 
 export interface Failure {
@@ -23,7 +23,7 @@ export interface Failure {
 
 /** Something that came and is in no example. */
 export type SkipReason =
-  | "system" | "notImage" | "brokenImage" | "hugeImage" | "noFolder" | "onlyInTest" | "fields" | "notNumber" | "missing" | "quotes" | "emptyText" | "notText"
+  | "system" | "notImage" | "brokenImage" | "hugeImage" | "noLabels" | "noFolder" | "onlyInTest" | "fields" | "notNumber" | "missing" | "quotes" | "emptyText" | "notText"
   | "packed" | "otherFile";
 
 /** Everything that was skipped for one reason, with the first few places. */
@@ -140,6 +140,8 @@ export interface DocumentsPreview extends Examples {
 
 export interface PicturesPreview extends Examples {
   kind: "pictures";
+  /** Whether they come as numbers, of one size, which nothing is chosen about. */
+  fixed: boolean;
   side: number;
   grey: boolean;
   /** The most common size. */

@@ -3,6 +3,7 @@ import { backends, createSession, datasets as listDatasets, describeModel, Grads
 import { latest } from "../lib/latest.js";
 import { givenData } from "./dropped.js";
 import { History } from "./history.js";
+import { augmentations } from "./spec.js";
 import * as store from "./store.js";
 import { forgetWriting } from "./writing.js";
 import { drawnFromDataset, watchNetwork } from "./pictures.js";
@@ -97,7 +98,7 @@ export async function openInstead(wanted: store.Setup): Promise<void> {
   await close();
   forgetLooks();
   store.setup.value = wanted;
-  await adopt(session, wanted);
+  await adopt(session, fitted(session, wanted));
 }
 
 /** Builds a session of what the controls show, or one that goes on from the last snapshot. Resolves with whether there is one. */
@@ -136,10 +137,10 @@ export async function build(how: { goOn?: boolean } = {}): Promise<boolean> {
   }
 }
 
-/** The controls with the model as the engine fitted it to pairs, unless they have been moved meanwhile. */
+/** The controls with the model as the engine fitted it to a text or to pairs, unless they have been moved meanwhile. */
 function fitted(session: Session, wanted: store.Setup): store.Setup {
   const of = { ...wanted, model: session.info.model };
-  if (store.wantedDataset.peek()?.kind !== "pairs" || store.setup.peek() !== wanted) return wanted;
+  if (!["text", "pairs"].includes(store.wantedDataset.peek()?.kind ?? "") || store.setup.peek() !== wanted) return wanted;
   return (store.setup.value = of);
 }
 
@@ -150,7 +151,8 @@ export async function adopt(session: Session, setup: store.Setup): Promise<void>
   store.built.value = { setup, description, parameters };
   listen(session);
   store.session.value = session;
-  store.selected.value = description.layers[0]?.name;
+  // Augmentation leaves the pinned example as it is: nothing to look at.
+  store.selected.value = (description.layers[augmentations(setup.model)] ?? description.layers[0])?.name;
   store.status.value = "idle";
   await watchNetwork();
   if (setup.preset !== "welcome") await drawnFromDataset();

@@ -1,6 +1,6 @@
 import { describeModel, type LayerSpec, type ModelSpec } from "gradscope";
 import type { DocumentsPreview, PicturesPreview, Preview, TablePreview, TextPreview } from "../reading/types.js";
-import { lossNamed, type Spec } from "./spec.js";
+import { augmentations, lossNamed, readsTokens, type Spec } from "./spec.js";
 import * as store from "./store.js";
 
 type Setup = store.Setup;
@@ -19,7 +19,7 @@ function withClasses(model: ModelSpec, classes: number): ModelSpec {
 async function openNetwork(shape: readonly number[], classes: number): Promise<Setup | undefined> {
   const now = store.setup.peek();
   const last = now?.model.layers.at(-1) as Spec | undefined;
-  if (now?.model.layers[0]?.type !== "Conv2D" || now.model.input.length !== 3 || last?.type !== "Dense" || last.activation !== "softmax") return undefined;
+  if (now?.model.layers[augmentations(now.model)]?.type !== "Conv2D" || now.model.input.length !== 3 || last?.type !== "Dense" || last.activation !== "softmax") return undefined;
   const model = withClasses({ ...now.model, input: [...shape] }, classes);
   const described = await describeModel(model);
   return described.layers.some(({ error }) => error) ? undefined : { ...now, model };
@@ -34,7 +34,7 @@ function smallNetwork(shape: readonly number[], classes: number): ModelSpec {
 /** Steps that a text is trained for at first: as long as its preset's schedule. */
 const STEPS = 2000;
 
-type Chosen = Pick<Setup, "model" | "loss" | "optimizer" | "batchSize" | "epochs" | "validationSplit">;
+type Chosen = Pick<Setup, "documents" | "model" | "loss" | "optimizer" | "batchSize" | "epochs" | "validationSplit">;
 
 async function forPictures({ shape, classes }: PicturesPreview): Promise<Chosen> {
   const cross = lossNamed("sparse_categorical_crossentropy");
@@ -53,7 +53,19 @@ function forTable({ shape, classes, train }: TablePreview): Chosen {
   };
 }
 
+/** The network that is open, where it is one over documents that ends in classes and reads no more words than there are. */
+function openReader(vocabulary: number, classes: number): Chosen | undefined {
+  const now = store.setup.peek();
+  const [first, last] = [now?.model.layers[0], now?.model.layers.at(-1)].map((of) => of as Spec | undefined);
+  if (!now || store.wantedDataset.peek()?.kind !== "documents" || last?.type !== "Dense" || last.activation !== "softmax") return undefined;
+  const words = readsTokens(now.model) ? Number(first?.input_dim) - 2 : now.model.input[0]!;
+  const { documents, loss, optimizer, batchSize, epochs } = now;
+  return words <= vocabulary ? { documents, model: withClasses(now.model, classes), loss, optimizer, batchSize, epochs, validationSplit: 0 } : undefined;
+}
+
 function forDocuments({ length, vocabulary, classes }: DocumentsPreview): Chosen {
+  const open = openReader(vocabulary, classes.length);
+  if (open) return open;
   const { loss, optimizer, model } = store.presets.peek().find(({ name }) => name === "newsgroups-cnn")!;
   const [table, ...rest] = model.layers;
   const words = Math.min(5000, vocabulary + 2);

@@ -5,7 +5,7 @@ import { build } from "./engine.js";
 import { t } from "../messages/index.js";
 import { withRate } from "./schedule.js";
 import { openScratch } from "./scratch.js";
-import { OPTIMIZERS } from "./spec.js";
+import { OPTIMIZERS, TOKENIZERS, VOCABULARY, withAugmentation } from "./spec.js";
 import * as store from "./store.js";
 import { leave } from "./walk.js";
 import { openWelcome } from "./welcome.js";
@@ -32,6 +32,7 @@ export function parse(hash: string, presets: readonly Preset[]): Address {
   // Data of the visitor's own are gone with the page that read them.
   let wrong: Address["wrong"] = path && !preset ? { field: path.startsWith("own-") ? "data" : "preset", value: path } : undefined;
   const changes: Partial<store.Setup> = {};
+  const isText = (): boolean => store.datasets.value.find(({ name }) => name === (changes.data ?? preset?.data))?.kind === "text";
   let optimizer: OptimizerSpec | undefined = preset?.optimizer;
   const whole = (value: string, least: number): number | undefined => (/^\d{1,9}$/.test(value) && Number(value) >= least ? Number(value) : undefined);
   const read: Record<string, (value: string) => unknown> = {
@@ -40,11 +41,20 @@ export function parse(hash: string, presets: readonly Preset[]): Address {
     train_examples: (value) => (changes.trainExamples = whole(value, 1)!),
     epochs: (value) => (changes.epochs = whole(value, 1)!),
     backend: (value) => (changes.backend = (["auto", "webgpu", "cpu"] as BackendChoice[]).find((known) => known === value)!),
+    augment: (value) => (value === "1" && preset ? (changes.model = withAugmentation(preset.model, true)) : undefined),
     workers: (value) => (Number(value) <= 64 ? (changes.workers = whole(value, 1)!) : undefined),
     data: (value) => (changes.data = store.datasets.value.find(({ name }) => name === value)?.name!),
     optimizer: (value) => {
       const type = OPTIMIZERS.find((known) => known.toLowerCase() === value.toLowerCase());
       return type && (optimizer = withRate({ type } as OptimizerSpec, optimizer?.learning_rate ?? 0.001));
+    },
+    tokenizer: (value) => {
+      const tokenizer = TOKENIZERS.find((known) => known === value);
+      return tokenizer && isText() ? (changes.documents = { vocabulary: VOCABULARY, ...changes.documents, tokenizer }) : undefined;
+    },
+    vocabulary: (value) => {
+      const vocabulary = whole(value, 1);
+      return vocabulary && isText() ? (changes.documents = { ...changes.documents, vocabulary }) : undefined;
     },
     learning_rate: (value) => {
       const rate = Number(value);

@@ -1,5 +1,5 @@
 import type { Argument } from "../messages/types.js";
-import type { LayerSpec, LossSpec, ModelSpec } from "gradscope";
+import type { LayerSpec, LossSpec, ModelSpec, Tokenizer } from "gradscope";
 
 /** A layer or an optimizer as an editor sees it: a type and some arguments. */
 export interface Spec {
@@ -126,6 +126,8 @@ const NEW_LAYER: Partial<Record<LayerSpec["type"], object>> = {
 
 export const newLayer = (type: LayerSpec["type"]): LayerSpec => ({ type, ...NEW_LAYER[type] }) as LayerSpec;
 
+const AUGMENTATION = /^(Random(Flip|Translation|Rotation|Zoom)|GaussianNoise)$/;
+
 export const OPTIMIZERS = ["SGD", "RMSprop", "Adam", "AdamW"] as const;
 
 const momentum: Field = { key: "momentum", kind: "number", least: 0, most: 0.999, step: 0.01, fallback: 0 };
@@ -179,11 +181,35 @@ export function summary(layer: LayerSpec): string {
 /** The model with another list of layers. */
 export const withLayers = (model: ModelSpec, layers: LayerSpec[]): ModelSpec => ({ ...model, layers });
 
+/** What the tokens of a text may be, and how many there are usually where they are no characters. */
+export const TOKENIZERS: readonly Tokenizer[] = ["character", "word", "bpe"];
+export const VOCABULARY = 1024;
+
 /** Whether a model's input is tokens, as those of a text are. */
 export const readsTokens = (model: ModelSpec | undefined): boolean => /Embedding$|^MaskedLM/.test(model?.layers[0]?.type ?? "");
 
 /** Whether a model learns to guess hidden words. */
 export const guesses = (model: ModelSpec | undefined): boolean => model?.layers[0]?.type === "MaskedLMMaskGenerator";
+
+/** How many layers at a model's beginning change its examples in training alone. */
+export function augmentations(model: ModelSpec | undefined): number {
+  const layers = model?.layers ?? [];
+  const other = layers.findIndex(({ type, inputs }) => !AUGMENTATION.test(type) || inputs !== undefined);
+  return other < 0 ? layers.length : other;
+}
+
+/** The model with augmentation that suits its images, or without what it has. Photographs may be mirrored, digits and letters not. */
+export function withAugmentation(model: ModelSpec, on: boolean): ModelSpec {
+  const bare = model.layers.slice(augmentations(model));
+  const kinds: LayerSpec["type"][] = model.input[2] === 3 ? ["RandomFlip", "RandomTranslation"] : ["RandomTranslation", "RandomRotation", "RandomZoom"];
+  return withLayers(model, on ? [...kinds.map(newLayer), ...bare] : bare);
+}
+
+/** Where a new layer goes: augmentation of images to the others at the beginning, any other before the last one where that is what gives the answer. */
+export function placeFor(type: string, { input, layers }: ModelSpec): number {
+  if (AUGMENTATION.test(type) && input.length === 3) return augmentations({ input, layers });
+  return layers.at(-1)?.type === "Dense" ? layers.length - 1 : layers.length;
+}
 
 /** The model with a layer that is frozen, or is not any more. */
 export const withFrozen = (model: ModelSpec, k: number, frozen: boolean): ModelSpec => withLayers(model, model.layers.map((layer, at) => {

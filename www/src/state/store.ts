@@ -3,6 +3,7 @@ import type {
   BackendChoice, BackendReport, DatasetInfo, DocumentOptions, Evaluation, Frame, GradscopeError, LossSpec, LoadReport, ModelDescription, ModelSpec, OptimizerSpec,
   ParameterInfo, Preset, Progress, Session, Snapshot, Split,
 } from "gradscope";
+import { visible } from "../lib/text.js";
 import { lesson, phrase } from "../messages/index.js";
 import { History } from "./history.js";
 
@@ -12,7 +13,7 @@ export interface Setup {
   preset: string;
   model: ModelSpec;
   data: string;
-  /** How labelled documents become rows, where that is other than the model says. */
+  /** How labelled documents become rows, where that is other than the model says, and a text tokens, where these are no characters. */
   documents?: DocumentOptions | undefined;
   loss: LossSpec;
   optimizer: OptimizerSpec;
@@ -106,12 +107,16 @@ export const isGame = computed(() => built.value?.setup.loss.type === "adversari
 export const classes = computed((): readonly string[] => {
   if (isGame.value) return [];
   const info = session.value?.info;
-  if (!info || info.classes.length) return info?.classes.map(phrase) ?? [];
+  // Tokens are no phrases, and have blanks that count.
+  const name = ["text", "pairs"].includes(dataset.value?.kind ?? "") ? visible : phrase;
+  if (!info || info.classes.length) return info?.classes.map((text) => name(text)) ?? [];
   const count = /categorical/.test(built.value?.setup.loss.type ?? "") ? (info.outputShape.at(-1) ?? 0) : 0;
   return Array.from({ length: count }, (_, k) => String(k));
 });
 /** Whether the examples are labelled documents. */
 export const isDocuments = computed(() => dataset.value?.kind === "documents");
+/** Whether they are texts of any kind. */
+export const isOfTexts = computed(() => /^(text|documents|pairs)$/.test(dataset.value?.kind ?? ""));
 export const wantedDataset = computed(() => datasets.value.find(({ name }) => name === setup.value?.data));
 /** What a model is called: as its lesson, or, where it was set up for data of the visitor's own, as these. */
 export const titleOf = (preset: string): string => lesson(preset)?.title ?? datasets.value.find(({ name }) => name === preset)?.title ?? preset;
