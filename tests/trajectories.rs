@@ -146,7 +146,8 @@ fn mnist_cnn_trains_on_the_cpu_as_in_pytorch() -> Result<()> {
 
 #[test]
 fn a_transformer_trains_on_the_cpu_as_in_pytorch() -> Result<()> {
-    follow("gpt", Cpu::new, CPU)
+    // The biases of keys have a gradient of 0 but for rounding, and of that AdamW makes steps: their norms are apart by 2e-5.
+    follow("gpt", Cpu::new, 10.0 * CPU)
 }
 
 #[test]

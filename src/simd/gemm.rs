@@ -31,6 +31,8 @@ pub fn gemm(a: Mat, b: Mat, c: &mut [f32], accumulate: bool, scratch: &mut Scrat
 ///
 /// # Panics
 /// Unless A's columns are B's rows, the views lie in their slices and C in `c`.
+// Once in the binary.
+#[inline(never)]
 pub(super) fn gemm_into(a: Mat, b: Mat, c: &mut [f32], c_stride: usize, accumulate: bool, scratch: &mut Scratch) {
     let (m, k, n) = (a.rows, a.cols, b.cols);
     assert_eq!(k, b.rows, "a product of [{m}, {k}] and [{}, {n}]", b.rows);
