@@ -34,10 +34,10 @@ pageTest("byte pairs are chosen, built, trained, looked at and written", { conte
   assert.deepEqual((await facts(page))[1], 1, "a character is a token");
   assert.equal((await pieces(page)).length, 64);
   await page.getByRole("tab", { name: "Optimizer" }).click();
-  await page.getByLabel("Tokens are").selectOption("bpe");
-  assert.equal(await page.getByLabel("Vocabulary").inputValue(), "1024");
-  await page.getByLabel("Vocabulary").fill("256");
-  await page.getByLabel("Vocabulary").press("Enter");
+  await page.locator("gs-text-options select").selectOption("bpe");
+  assert.equal(await page.locator("gs-text-options input").inputValue(), "1024");
+  await page.locator("gs-text-options input").fill("256");
+  await page.locator("gs-text-options input").press("Enter");
   await page.getByRole("button", { name: "Build it" }).last().click();
   await page.getByText(/^At first, \d+ characters are the tokens/).waitFor({ timeout: 60_000 });
   await opened(page);
@@ -108,7 +108,7 @@ pageTest("a pasted text in Chinese is read in byte pairs", { context: wide, time
   await dialog.waitFor({ state: "detached", timeout: 30_000 });
   await opened(page);
   await page.getByRole("tab", { name: "Optimizer" }).click();
-  await page.getByLabel("Tokens are").selectOption("bpe");
+  await page.locator("gs-text-options select").selectOption("bpe");
   await page.getByRole("button", { name: "Build it" }).last().click();
   await page.getByText(/^At first, 11 characters are the tokens/).waitFor({ timeout: 60_000 });
   assert.ok((await pieces(page)).some((piece) => piece.length > 1));
