@@ -29,7 +29,7 @@ class TokenRow extends View {
             const kind = special.value.get(token);
             const name = nameOf(token);
             return html`<li class="${kind ?? ""} ${kind === "padding" && masks ? "hatch" : ""}"><button tabindex=${k === first ? 0 : -1} aria-pressed=${token === chosen.value}
-              aria-label=${say("row.cell", { k: k + 1, name, token })} title=${say("row.cell", { k: k + 1, name, token })} @click=${() => (chosen.value = token)}><span>${name}</span><small>${count(token)}</small></button></li>`;
+              title=${say("row.cell", { k: k + 1, name, token })} @click=${() => (chosen.value = token)}><span>${name}</span><small>${count(token)}</small></button></li>`;
           })}</ol><p class="caption">${this.#mask(padding)}</p>`
         : html`<div class="hatch inside-wait"></div>`}
     </section>`;
