@@ -7,6 +7,7 @@ import { LitElement } from "lit";
  */
 export abstract class View extends LitElement {
   #stop: (() => void) | undefined;
+  #unfollow: (() => void) | undefined;
 
   protected override createRenderRoot(): HTMLElement {
     return this;
@@ -28,15 +29,22 @@ export abstract class View extends LitElement {
     });
   }
 
+  /** What to follow while it is on the page; the returned function ends that. */
+  protected follow(): (() => void) | undefined {
+    return undefined;
+  }
+
   override connectedCallback(): void {
     super.connectedCallback();
+    this.#unfollow = this.follow();
     this.requestUpdate();
   }
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
+    this.#unfollow?.();
     this.#stop?.();
-    this.#stop = undefined;
+    this.#unfollow = this.#stop = undefined;
   }
 }
 

@@ -22,20 +22,12 @@ const FEATURES = 4;
 class AttentionView extends View {
   readonly #site = signal<Attention | undefined>(undefined);
 
-  #stop: (() => void) | undefined;
-
   set site(site: Attention) {
     this.#site.value = site;
   }
 
-  override connectedCallback(): void {
-    super.connectedCallback();
-    this.#stop = followVocabulary();
-  }
-
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    this.#stop?.();
+  protected override follow(): () => void {
+    return followVocabulary();
   }
 
   /** What stands at a position of a query or a key: the token, or the position's number. */

@@ -60,16 +60,8 @@ customElements.define("gs-attribution-map", AttributionMap);
 
 /** What the answer to the pinned example rests on. */
 class Attribution extends View {
-  #unfollow: (() => void) | undefined;
-
-  override connectedCallback(): void {
-    super.connectedCallback();
-    this.#unfollow = attribution.followAttribution();
-  }
-
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    this.#unfollow?.();
+  protected override follow(): () => void {
+    return attribution.followAttribution();
   }
 
   #number(text: string, of: typeof attribution.window, most: number) {

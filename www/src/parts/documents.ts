@@ -13,16 +13,8 @@ adopt(style);
 
 /** The pinned document: words as the model reads them, those that it does not know struck out, and what the row is filled up with. */
 class DocumentSample extends View {
-  #unfollow: (() => void) | undefined;
-
-  override connectedCallback(): void {
-    super.connectedCallback();
-    this.#unfollow = followPinned();
-  }
-
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    this.#unfollow?.();
+  protected override follow(): () => void {
+    return followPinned();
   }
 
   #piece({ text, kind, number, weight }: Piece, most: number) {
@@ -64,16 +56,8 @@ customElements.define("gs-document-line", DocumentLine);
 
 /** Has the beginnings of the documents fetched that stand in the list around it. */
 class DocumentLines extends View {
-  #unfollow: (() => void) | undefined;
-
-  override connectedCallback(): void {
-    super.connectedCallback();
-    this.#unfollow = followListed();
-  }
-
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    this.#unfollow?.();
+  protected override follow(): () => void {
+    return followListed();
   }
 
   override render() {

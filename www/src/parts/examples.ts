@@ -27,16 +27,8 @@ customElements.define("gs-thumbnail", Thumbnail);
 
 /** The examples of a cell of the confusion matrix, or the first that were got wrong; a press pins one. */
 class Examples extends View {
-  #unfollow: (() => void) | undefined;
-
-  override connectedCallback(): void {
-    super.connectedCallback();
-    this.#unfollow = followCell();
-  }
-
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    this.#unfollow?.();
+  protected override follow(): () => void {
+    return followCell();
   }
 
   override render() {

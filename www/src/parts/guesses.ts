@@ -10,16 +10,8 @@ adopt(style);
 
 /** The pinned document, which the sample beside the network fetches, with some words hidden, and what the model takes them for. */
 class Guesses extends View {
-  #unfollow: (() => void) | undefined;
-
-  override connectedCallback(): void {
-    super.connectedCallback();
-    this.#unfollow = follow();
-  }
-
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    this.#unfollow?.();
+  protected override follow(): () => void {
+    return follow();
   }
 
   #word({ text, before, position, known }: Word) {

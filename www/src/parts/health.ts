@@ -20,16 +20,8 @@ function look(layer: string, unit = 0): void {
 
 /** How the network fares: warnings in words, and where they come from. */
 class Health extends View {
-  #unfollow: (() => void) | undefined;
-
-  override connectedCallback(): void {
-    super.connectedCallback();
-    this.#unfollow = followHealth();
-  }
-
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    this.#unfollow?.();
+  protected override follow(): () => void {
+    return followHealth();
   }
 
   #warnings(warnings: readonly Warning[]) {

@@ -13,16 +13,8 @@ adopt(style);
 
 /** What a model of texts looks like from within, as far as it has what there is to see. */
 class Inside extends View {
-  #stop: (() => void) | undefined;
-
-  override connectedCallback(): void {
-    super.connectedCallback();
-    this.#stop = followVocabulary();
-  }
-
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    this.#stop?.();
+  protected override follow(): () => void {
+    return followVocabulary();
   }
 
   override render() {

@@ -18,19 +18,12 @@ const ROWS = 50;
 
 /** How a text is cut into tokens: the pinned window, and what was learned, in order. */
 class Tokens extends View {
-  #unfollow: (() => void) | undefined;
   /** The place in the window that is looked at. */
   #chosen: number | undefined;
   #rows = ROWS;
 
-  override connectedCallback(): void {
-    super.connectedCallback();
-    this.#unfollow = followText();
-  }
-
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    this.#unfollow?.();
+  protected override follow(): () => void {
+    return followText();
   }
 
   #choose(place: number | undefined): void {
