@@ -91,13 +91,13 @@ fn the_autoencoder_keeps_more_in_two_numbers_than_two_principal_components() {
     assert!(test.loss < 0.05, "loss {}", test.loss);
 }
 
-/// What the generator makes of noise, judged by `mnist-cnn` after an epoch: how sure it is of the digit that it sees, and of which digits.
+/// What the generator makes of noise, judged by `mnist-cnn` after its own epochs: how sure it is of the digit that it sees, and of which digits.
 #[test]
 #[ignore = "minutes on one core"]
 fn what_the_generator_makes_is_taken_for_digits() {
     let judge = nn::preset("mnist-cnn").expect("the preset");
     let preset = nn::preset("gan-mnist").expect("the preset");
-    let epochs = preset.epochs;
+    let (judged, epochs) = (judge.epochs, preset.epochs);
     let data = installed(&preset.data, 1);
     let clock = Instant::now();
     let now = || clock.elapsed().as_secs_f64() * 1e3;
@@ -105,7 +105,7 @@ fn what_the_generator_makes_is_taken_for_digits() {
     let (mut sure, mut digits) = (0.0, [0; 10]);
     pollster::block_on(async {
         let mut judge = Session::new(Cpu::new(), settings(judge), Rc::clone(&data)).await?;
-        judge.run(epoch(), now).await?;
+        judge.run(RunOptions { epochs: Some(judged), ..epoch() }, now).await?;
         let accuracy = judge.evaluate(Split::Test).await?.accuracy.unwrap_or_default();
         println!("the judge's test accuracy: {accuracy:.4}");
         let mut session = Session::new(Cpu::new(), settings(preset), data).await?;

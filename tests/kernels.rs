@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use gradscope::graph::Operation;
-use gradscope::ops::kernel::{Dest, MAX_GRID};
+use gradscope::ops::kernel::{Dest, MAX_GRID, Tiles};
 use gradscope::ops::{KernelCx, Op, Pass, Sample};
 use gradscope::tensor::Meta;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
@@ -36,11 +36,12 @@ fn assemble(pass: &Pass) -> String {
     code + &pass.body
 }
 
+/// The passes of a sample, for GPUs and for CPUs in their place.
 fn passes(sample: &Sample) -> Vec<Pass> {
     let metas = sample.metas();
     let metas: Vec<&Meta> = metas.iter().collect();
     let out = sample.op.infer(&metas).expect("samples have shapes that fit");
-    sample.op.wgsl(&KernelCx { inputs: &metas, out: &out })
+    [Tiles::Workgroup, Tiles::Registers].into_iter().flat_map(|tiles| sample.op.wgsl(&KernelCx { inputs: &metas, out: &out, tiles })).collect()
 }
 
 #[test]

@@ -15,12 +15,24 @@ pub const WORKGROUP: u32 = 256;
 /// Most workgroups along one axis of a dispatch (WebGPU's `maxComputeWorkgroupsPerDimension`).
 pub const MAX_GRID: u32 = 65_535;
 
+/// How products of matrices are made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tiles {
+    /// By workgroups that share what they load: for GPUs.
+    #[default]
+    Workgroup,
+    /// By threads on their own: for CPUs in a GPU's place.
+    Registers,
+}
+
 /// What a generator may use.
 pub struct KernelCx<'a> {
     /// Inputs.
     pub inputs: &'a [&'a Meta],
     /// Result.
     pub out: &'a Meta,
+    /// What suits the device.
+    pub tiles: Tiles,
 }
 
 /// Where a pass writes.

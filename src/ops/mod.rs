@@ -77,6 +77,11 @@ pub trait OpDef: Clone + Into<Op> {
     /// Floating-point operations and elements moved.
     fn cost(&self, inputs: &[&Meta], out: &Meta) -> Cost;
 
+    /// Where each example of the result is made from that example of some inputs, and from the others whole: which inputs are the former.
+    fn by_rows(&self) -> &'static [bool] {
+        &[]
+    }
+
     /// Shapes, values and attributes that every suite runs.
     fn samples() -> Vec<Sample>;
 }
@@ -201,6 +206,11 @@ macro_rules! registry {
             /// See [`OpDef::cost`].
             pub fn cost(&self, inputs: &[&Meta], out: &Meta) -> Cost {
                 match self { $(Op::$variant(op) => op.cost(inputs, out)),* }
+            }
+
+            /// See [`OpDef::by_rows`].
+            pub fn by_rows(&self) -> &'static [bool] {
+                match self { $(Op::$variant(op) => op.by_rows()),* }
             }
 
             /// The samples of every operation.

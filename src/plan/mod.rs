@@ -2,6 +2,7 @@
 //! shares memory by lifetime; the plan `Inspect` runs one step a node and keeps every value, so that the stepper can look at any of them.
 
 mod attention;
+mod crop;
 mod fuse;
 mod memory;
 mod schedule;
@@ -26,6 +27,9 @@ pub enum Mode {
     /// Looking: one step a node, every value stays.
     Inspect,
 }
+
+/// Makes another graph that does the same with less work, and tells where each node went; none where there is nothing to save, or somebody looks.
+type Rule = fn(&Graph, &[NodeId]) -> Result<Option<(Graph, Vec<NodeId>)>>;
 
 /// A plan: what to run, in which buffers.
 #[derive(Clone, Debug)]
@@ -130,22 +134,27 @@ pub struct Step {
 impl Plan {
     /// Compiles `graph` for `mode`, so that the values of `keep` stay readable after a run. Writes and gradients of the graph are always made.
     pub fn new(graph: &Graph, mode: Mode, keep: &[NodeId]) -> Result<Plan> {
-        if mode == Mode::Train
-            && let Some((fused, moved)) = attention::fuse(graph, keep)?
-        {
-            let to = |node: &NodeId| moved[node.index()];
-            let plan = Self::of(&fused, mode, &keep.iter().map(to).collect::<Vec<_>>());
-            let places = moved.iter().map(|node| plan.place(*node)).collect();
-            return Ok(Plan { places, ..plan });
-        }
-        Ok(Self::of(graph, mode, keep))
+        let rules: &[Rule] = match mode {
+            Mode::Train => &[crop::crop, attention::fuse],
+            Mode::Inspect => &[],
+        };
+        Self::by(rules, graph, mode, keep)
     }
 
-    fn of(graph: &Graph, mode: Mode, keep: &[NodeId]) -> Plan {
-        let simple = simplify::Simplified::new(graph, mode, keep);
-        let groups = fuse::fuse(&simple, mode);
-        let schedule = schedule::Schedule::new(&simple, groups);
-        memory::allocate(&simple, schedule, mode)
+    fn by(rules: &[Rule], graph: &Graph, mode: Mode, keep: &[NodeId]) -> Result<Plan> {
+        let Some((rule, rest)) = rules.split_first() else {
+            let simple = simplify::Simplified::new(graph, mode, keep);
+            let groups = fuse::fuse(&simple, mode);
+            let schedule = schedule::Schedule::new(&simple, groups);
+            return Ok(memory::allocate(&simple, schedule, mode));
+        };
+        let Some((other, moved)) = rule(graph, keep)? else { return Self::by(rest, graph, mode, keep) };
+        let keep: Vec<NodeId> = keep.iter().map(|node| moved[node.index()]).collect();
+        let plan = Self::by(rest, &other, mode, &keep)?;
+        // A part of a value is not the value.
+        let whole = |(id, &to): (NodeId, &NodeId)| plan.place(to).filter(|_| graph.shape(id) == other.shape(to));
+        let places = graph.ids().zip(&moved).map(whole).collect();
+        Ok(Plan { places, ..plan })
     }
 
     /// Where a node's value lies after a run.

@@ -84,6 +84,18 @@ impl ConvShape {
         self.x_len() == 0 || self.w_len() == 0 || self.y_len() == 0
     }
 
+    /// Rows and columns, padding included, from the first that a window reads to the last.
+    pub(super) fn reach(&self) -> [usize; 2] {
+        let along = |axis: usize, windows: usize, taps: usize| (windows - 1) * self.stride[axis] + (taps - 1) * self.dilation[axis] + 1;
+        [along(0, self.out_h, self.k_h), along(1, self.out_w, self.k_w)]
+    }
+
+    /// Whether a window reads padding.
+    pub fn reaches_outside(&self) -> bool {
+        let [h, w] = self.reach();
+        self.pad_top > 0 || self.pad_left > 0 || h > self.in_h || w > self.in_w
+    }
+
     /// Depthwise: every channel by itself.
     pub(super) fn is_depthwise(&self) -> bool {
         self.groups > 1 && self.group_in() == 1 && self.group_out() == 1
@@ -103,13 +115,8 @@ const FRAME_ELEMENTS: usize = 1 << 16;
 
 impl Frame {
     pub fn new(s: &ConvShape) -> Frame {
-        let h = (s.out_h - 1) * s.stride[0] + (s.k_h - 1) * s.dilation[0] + 1;
-        let w = (s.out_w - 1) * s.stride[1] + (s.k_w - 1) * s.dilation[1] + 1;
-        if s.pad_top == 0 && s.pad_left == 0 && h <= s.in_h && w <= s.in_w {
-            Frame { h: s.in_h, w: s.in_w, padded: false }
-        } else {
-            Frame { h, w, padded: true }
-        }
+        let [h, w] = s.reach();
+        if s.reaches_outside() { Frame { h, w, padded: true } } else { Frame { h: s.in_h, w: s.in_w, padded: false } }
     }
 
     /// Elements of one image.

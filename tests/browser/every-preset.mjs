@@ -10,6 +10,20 @@ export const QUICK = {
   webgpu: ["backprop-by-hand", "sigmoid-2-2-1", "linear-regression"],
 };
 
+/** What a tab may hold: the engine's memory, that of the device, and the heaps of the page and its workers. */
+const MOST = 1e9;
+
+/** Asserts that the page's tab holds less than {@link MOST}; returns megabytes. The browser collects garbage before it answers. */
+async function holdsLittle(page) {
+  const held = await page.evaluate(async () => {
+    const { wasmBytes, gpuBytes } = await globalThis.engine.session.memory();
+    return { wasmBytes, gpuBytes, heaps: (await performance.measureUserAgentSpecificMemory()).bytes };
+  });
+  const bytes = held.wasmBytes + held.gpuBytes + held.heaps;
+  assert.ok(bytes < MOST, `the tab holds ${JSON.stringify(held)}`);
+  return Math.round(bytes / 1e6);
+}
+
 /** What a fresh page is given before it has a session: the largest set is 139 MB. */
 const OPENING = 180_000;
 
@@ -27,13 +41,24 @@ const pressUntil = (page, key, from, to, where) =>
     }
   }, { key, from, to, where });
 
-/** A test that a preset trains for 20 steps on a backend, and that the step after them can be walked to its end. */
-export function presetTest(name, backend, { timeout = 300_000, data = "" } = {}) {
+/**
+ * A test that a preset trains for 20 steps on a backend, that the step after them can be walked to its end, and that the tab holds less than
+ * {@link MOST} with the batches that the preset comes with. `batch` is for devices that would take hours: 20 steps of smaller batches.
+ */
+export function presetTest(name, backend, { timeout = 300_000, data = "", batch } = {}) {
   const title = `${name}${data && ` on ${data}`}`;
   pageTest(`preset ${title} on ${backend}: 20 steps, and one op by op`, { timeout, context: { viewport: { width: 1440, height: 900 } } }, async ({ page, url }) => {
     await reachEngine(page);
-    await page.goto(`${url}/#/${name}?backend=${backend}&seed=3${data && `&data=${data}`}`);
-    await page.waitForFunction(() => globalThis.engine?.session && document.querySelector(".transport .play")?.disabled === false, undefined, { timeout: OPENING });
+    const open = async (more) => {
+      await page.goto(`${url}/#/${name}?backend=${backend}&seed=3${data && `&data=${data}`}${more}`);
+      await page.waitForFunction(() => globalThis.engine?.session && document.querySelector(".transport .play")?.disabled === false, undefined, { timeout: OPENING });
+    };
+    await open("");
+    const held = [await holdsLittle(page)];
+    if (batch) {
+      await page.goto("about:blank");
+      await open(`&batch_size=${batch}`);
+    }
     const used = await page.evaluate(() => {
       const { engine } = globalThis;
       engine.losses = [];
@@ -54,8 +79,9 @@ export function presetTest(name, backend, { timeout = 300_000, data = "" } = {})
     const begun = performance.now();
     await pressUntil(page, { key: "ArrowRight", code: "ArrowRight" }, 1, ops, cursor);
     const each = (performance.now() - begun) / ops;
+    held.push(await holdsLittle(page));
     const { loss, shown } = await page.evaluate(() => ({ loss: engine.walk.info.state.loss, shown: document.querySelectorAll(".tensor-card").length }));
     assert.ok(Number.isFinite(loss) && forward > 0 && shown > 0, `loss ${loss}, ${shown} cards`);
-    console.log(`    losses ${losses[0].toFixed(4)} to ${losses[19].toFixed(4)}; ${ops} ops at ${each.toFixed(0)} ms; the step's loss ${loss.toFixed(4)}`);
+    console.log(`    losses ${losses[0].toFixed(4)} to ${losses[19].toFixed(4)}; ${ops} ops at ${each.toFixed(0)} ms; the step's loss ${loss.toFixed(4)}; the tab holds ${held.join(", then ")} MB`);
   });
 }

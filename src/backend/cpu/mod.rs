@@ -1,12 +1,14 @@
 //! The CPU: SIMD code in the browser (see [`crate::simd`]), ordinary code natively.
 
 mod arena;
+mod pieces;
 
 use std::future::Future;
 use std::ops::Range;
 use std::rc::Rc;
 
 use arena::Arena;
+use pieces::{Piece, pieces};
 
 use litemap::LiteMap;
 
@@ -14,7 +16,7 @@ use super::{Backend, Column, Feed, RING, StepData};
 use crate::error::{Error, ErrorCode, Result};
 use crate::graph::{Group, NodeId};
 use crate::ops::{CpuCx, View};
-use crate::plan::{BufferKind, Kernel, Operand, Place, Plan, Step};
+use crate::plan::{BufferKind, Kernel, Operand, Place, Plan};
 use crate::tensor::Cells;
 
 /// The CPU backend.
@@ -38,6 +40,7 @@ struct Work {
 /// A plan with its memory.
 pub struct CpuExec {
     plan: Rc<Plan>,
+    pieces: Vec<Piece>,
     /// The plan's own buffers; the flat ones are empty here.
     own: Vec<Arena>,
     metrics: Vec<Operand>,
@@ -88,16 +91,16 @@ impl Cpu {
         Ok(())
     }
 
-    fn step(&mut self, exec: &CpuExec, step: &Step, scalars: &[f32]) -> Result<()> {
+    fn piece(&mut self, exec: &CpuExec, piece: &Piece, scalars: &[f32]) -> Result<()> {
         let mut work = std::mem::take(&mut self.work);
-        let done = self.run_step(&mut work, exec, step, scalars);
+        let done = self.run_piece(&mut work, exec, piece, scalars);
         self.work = work;
         done
     }
 
-    fn run_step(&self, Work { cx, copies }: &mut Work, exec: &CpuExec, step: &Step, scalars: &[f32]) -> Result<()> {
+    fn run_piece(&self, Work { cx, copies }: &mut Work, exec: &CpuExec, piece: &Piece, scalars: &[f32]) -> Result<()> {
         // Numbers that are not in memory are laid out here, so that every kernel sees slices.
-        let numbers: Vec<[f32; 1]> = step
+        let numbers: Vec<[f32; 1]> = piece
             .inputs
             .iter()
             .map(|(operand, _)| match operand {
@@ -106,10 +109,10 @@ impl Cpu {
                 Operand::Memory(_) => [0.0],
             })
             .collect();
-        let in_place = |place: &Place| step.outputs.iter().any(|output| output.overlaps(place));
-        copies.resize_with(copies.len().max(step.inputs.len()), Vec::new);
-        let mut views: Vec<View<f32>> = Vec::with_capacity(step.inputs.len());
-        for (((operand, shape), number), copy) in step.inputs.iter().zip(&numbers).zip(copies) {
+        let in_place = |place: &Place| piece.outputs.iter().any(|output| output.overlaps(place));
+        copies.resize_with(copies.len().max(piece.inputs.len()), Vec::new);
+        let mut views: Vec<View<f32>> = Vec::with_capacity(piece.inputs.len());
+        for (((operand, shape), number), copy) in piece.inputs.iter().zip(&numbers).zip(copies) {
             let data = match operand {
                 Operand::Memory(place) => {
                     // SAFETY: outputs are handed out below, and what overlaps one of them is copied before that.
@@ -127,18 +130,18 @@ impl Cpu {
             };
             views.push(View { data, shape });
         }
-        let mut outputs: Vec<&mut [f32]> = Vec::with_capacity(step.outputs.len());
-        for place in &step.outputs {
+        let mut outputs: Vec<&mut [f32]> = Vec::with_capacity(piece.outputs.len());
+        for place in &piece.outputs {
             // SAFETY: no view overlaps an output, and outputs of one step never overlap each other (`verify` checks the plan).
             outputs.push(unsafe { self.arena(exec, place.buffer)?.slice_mut(place.offset, place.len) });
         }
-        match &step.kernel {
+        match &exec.plan.steps[piece.step].kernel {
             Kernel::Copy => outputs[0].copy_from_slice(views[0].data),
-            Kernel::Chain(chain) => chain.run(&step.shape, &views, None, &mut outputs),
+            Kernel::Chain(chain) => chain.run(&piece.shape, &views, None, &mut outputs),
             Kernel::Op { op, inputs, chain, .. } => {
                 op.cpu(cx, &views[..inputs.len()], outputs[0]);
                 if let Some(chain) = chain {
-                    chain.run(&step.shape, &views[inputs.len()..], None, &mut outputs);
+                    chain.run(&piece.shape, &views[inputs.len()..], None, &mut outputs);
                 }
             }
         }
@@ -238,7 +241,7 @@ impl Backend for Cpu {
                 plan.place(node).ok_or_else(missing)
             })
             .collect::<Result<Vec<_>>>()?;
-        Ok(CpuExec { plan, own, metrics, kept: Vec::new() })
+        Ok(CpuExec { pieces: pieces(&plan), plan, own, metrics, kept: Vec::new() })
     }
 
     fn dispatches(&self, exec: &CpuExec) -> usize {
@@ -264,11 +267,10 @@ impl Backend for Cpu {
         if let (0, Feed::Rows { part, rows }) = (range.start, &step.feed) {
             self.gather(exec, *part, rows)?;
         }
-        let plan = Rc::clone(&exec.plan);
-        for kernel in &plan.steps[range.clone()] {
-            self.step(exec, kernel, &step.scalars)?;
+        for piece in exec.pieces.iter().filter(|piece| range.contains(&piece.step)) {
+            self.piece(exec, piece, &step.scalars)?;
         }
-        if range.end == plan.steps.len() {
+        if range.end == exec.plan.steps.len() {
             for metric in &exec.metrics {
                 let value = match metric {
                     Operand::Constant(number) => *number,

@@ -8,6 +8,7 @@ use std::task::{Poll, Waker};
 use serde::Serialize;
 
 use crate::error::{Error, ErrorCode, Result};
+use crate::ops::kernel::Tiles;
 
 /// What the browser or the driver says of the adapter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -24,6 +25,8 @@ pub(super) struct Context {
     pub queue: wgpu::Queue,
     pub limits: wgpu::Limits,
     pub adapter: Adapter,
+    /// What suits it.
+    pub tiles: Tiles,
     pub state: Arc<State>,
 }
 
@@ -119,7 +122,8 @@ impl Context {
             shared.lose(if message.is_empty() { format!("{reason:?}").to_lowercase() } else { message });
         });
         let adapter = describe_adapter(&adapter.get_info(), details(&device));
-        Ok(Self { device, queue, limits, adapter, state })
+        let tiles = if adapter.software { Tiles::Registers } else { Tiles::Workgroup };
+        Ok(Self { device, queue, limits, adapter, tiles, state })
     }
 
     /// Lets the driver finish what it can (a browser does so by itself), then says whether anything went wrong.

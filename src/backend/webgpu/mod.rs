@@ -22,6 +22,7 @@ use litemap::LiteMap;
 use super::{Backend, Column, StepData};
 use crate::error::{Error, ErrorCode, Result};
 use crate::graph::{Group, NodeId};
+use crate::ops::kernel::Tiles;
 use crate::plan::{Place, Plan};
 use data::{Part, Resident};
 use device::Context;
@@ -69,6 +70,11 @@ impl Gpu {
     /// What it runs on.
     pub fn adapter_info(&self) -> &Adapter {
         &self.context.adapter
+    }
+
+    /// Makes products in another way than the adapter's kind suggests, in plans that are compiled from now on.
+    pub fn set_tiles(&mut self, tiles: Tiles) {
+        self.context.tiles = tiles;
     }
 
     /// Pipelines compiled so far.

@@ -195,7 +195,7 @@ impl Build for Conv1D {
         let [length, channels] = sequence("Conv1D", cx.graph.shape(x))?;
         let back = self.kernel_size.saturating_sub(1).saturating_mul(self.dilation_rate);
         let (stride, dilation) = ([1, self.strides], [1, self.dilation_rate]);
-        let conv = Conv2d { stride, padding: self.padding.op(back), dilation, groups: self.groups };
+        let conv = Conv2d { stride, padding: self.padding.op(back), dilation, groups: self.groups, ..Conv2d::default() };
         check(self.filters, [1, self.kernel_size], channels, &conv)?;
         let row = as_image(cx, x, length, back + 1, conv.padding)?;
         let group_in = channels / self.groups;
@@ -213,7 +213,7 @@ impl Build for Conv2D {
     fn build(&self, cx: &mut LayerCx, x: NodeId) -> Result<NodeId> {
         let [height, width, channels] = image("Conv2D", cx.graph.shape(x))?;
         let (Pair([rows, cols]), Pair(stride), Pair(dilation)) = (self.kernel_size, self.strides, self.dilation_rate);
-        let conv = Conv2d { stride, padding: self.padding.op(), dilation, groups: self.groups };
+        let conv = Conv2d { stride, padding: self.padding.op(), dilation, groups: self.groups, ..Conv2d::default() };
         check(self.filters, [rows, cols], channels, &conv)?;
         conv.padding.place([height, width], [rows, cols], stride, dilation)?;
         let kernel = [rows, cols, channels / self.groups, self.filters];

@@ -44,17 +44,17 @@ pub(super) fn gan_mnist() -> Preset {
     let relu = || -> Layer { ActivationLayer { activation: Activation::Relu }.into() };
     let generator = vec![
         RandomUniform::new(64).into(),
-        Dense { use_bias: false, ..Dense::new(7 * 7 * 32, Activation::Linear) }.into(),
+        Dense { use_bias: false, ..Dense::new(7 * 7 * 64, Activation::Linear) }.into(),
         norm(),
         relu(),
-        Reshape { target_shape: vec![7, 7, 32] }.into(),
-        Conv2DTranspose { use_bias: false, ..double(16, Activation::Linear) }.into(),
+        Reshape { target_shape: vec![7, 7, 64] }.into(),
+        Conv2DTranspose { use_bias: false, ..double(32, Activation::Linear) }.into(),
         norm(),
         relu(),
         double(1, Activation::Sigmoid).into(),
     ];
     let end = [Flatten {}.into(), dense(1, Activation::Sigmoid)];
-    let discriminator = [halve(16), halve(32)].concat().into_iter().chain(end).collect();
+    let discriminator = [halve(32), halve(64)].concat().into_iter().chain(end).collect();
     // Twice as fast as the discriminator, the generator is not left behind. Both slow down over the three epochs.
     let rate = |first: f64| {
         let cosine = CosineDecay { initial_learning_rate: first, decay_steps: 3 * 938, alpha: 0.05, warmup_target: None, warmup_steps: 0 };

@@ -78,7 +78,7 @@ impl OpDef for Conv2dInputGrad {
 
     fn wgsl(&self, cx: &KernelCx) -> Vec<Pass> {
         let Ok(s) = self.shape(&cx.inputs[0].shape, &cx.inputs[1].shape) else { return Vec::new() };
-        kernel::input_grad(&s)
+        kernel::input_grad(&s, cx.tiles)
     }
 
     fn explain(&self, inputs: &[&Meta], out: usize) -> Expr {
@@ -89,6 +89,10 @@ impl OpDef for Conv2dInputGrad {
     fn cost(&self, inputs: &[&Meta], out: &Meta) -> Cost {
         let flops = self.shape(&inputs[0].shape, &inputs[1].shape).map_or(0, |s| flops(&s));
         Cost::new(flops, inputs, out)
+    }
+
+    fn by_rows(&self) -> &'static [bool] {
+        &[true, false]
     }
 
     fn samples() -> Vec<Sample> {
@@ -138,7 +142,7 @@ impl OpDef for Conv2dKernelGrad {
 
     fn wgsl(&self, cx: &KernelCx) -> Vec<Pass> {
         let Ok(s) = self.shape(&cx.inputs[0].shape, &cx.inputs[1].shape) else { return Vec::new() };
-        kernel::kernel_grad(&s)
+        kernel::kernel_grad(&s, cx.tiles)
     }
 
     fn explain(&self, inputs: &[&Meta], out: usize) -> Expr {

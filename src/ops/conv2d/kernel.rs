@@ -1,7 +1,7 @@
 //! WGSL of convolutions: products of matrices whose operands are gathered while they are loaded (implicit GEMM). With groups, a thread makes
 //! an element; the few, long sums of the kernel's gradient are a workgroup's work each.
 
-use crate::ops::kernel::Pass;
+use crate::ops::kernel::{Pass, Tiles};
 use crate::ops::matmul::tile::Gemm;
 use crate::ops::rows::{Fold, Rows};
 use crate::ops::window::{quotient, remainder, tap};
@@ -15,6 +15,11 @@ fn patch(s: &ConvShape) -> String {
         1 => ("0u".to_owned(), "0u".to_owned()),
         _ => (quotient("k", s.k_w * c), remainder(&quotient("k", c), s.k_w)),
     };
+    // Where every window lies inside there is nothing to ask.
+    let outside = |zero: &str| match s.reaches_outside() {
+        true => format!("    if (at.y >= {}u || at.z >= {}u) {{ return {zero}; }}\n", s.in_h, s.in_w),
+        false => String::new(),
+    };
     format!(
         "fn window_(place: u32) -> vec4u {{
     let i = {i};
@@ -23,12 +28,10 @@ fn patch(s: &ConvShape) -> String {
 }}
 fn tap_(k: u32) -> vec4u {{ return vec4u(0u, {p} * {dilation_h}u, {q} * {dilation_w}u, {channel}); }}
 fn pixel(at: vec4u) -> f32 {{
-    if (at.y >= {h}u || at.z >= {w}u) {{ return 0.0; }}
-    return load0(at.x + (at.y * {w}u + at.z) * {c}u + at.w);
+{nothing}    return load0(at.x + (at.y * {w}u + at.z) * {c}u + at.w);
 }}
 fn pixels(at: vec4u) -> vec4f {{
-    if (at.y >= {h}u || at.z >= {w}u) {{ return vec4f(); }}
-    let i = at.x + (at.y * {w}u + at.z) * {c}u + at.w;
+{nothings}    let i = at.x + (at.y * {w}u + at.z) * {c}u + at.w;
     return vec4f(load0(i), load0(i + 1u), load0(i + 2u), load0(i + 3u));
 }}
 ",
@@ -42,7 +45,8 @@ fn pixels(at: vec4u) -> vec4f {{
         left = s.pad_left,
         dilation_h = s.dilation[0],
         dilation_w = s.dilation[1],
-        h = s.in_h,
+        nothing = outside("0.0"),
+        nothings = outside("vec4f()"),
         w = s.in_w,
         channel = remainder("k", c),
     )
@@ -96,7 +100,7 @@ fn window(name: &str, position: &str, tap: &str, stride: usize, dilation: usize,
     }
 }
 
-pub(super) fn forward(s: &ConvShape) -> Vec<Pass> {
+pub(super) fn forward(s: &ConvShape, tiles: Tiles) -> Vec<Pass> {
     if s.groups > 1 {
         return forward_grouped(s);
     }
@@ -108,15 +112,16 @@ pub(super) fn forward(s: &ConvShape) -> Vec<Pass> {
         inputs: vec![0, 1],
         prelude: patch(s),
         place: "window_(row)".into(),
-        load_a: "pixel(at + tap_(k))".into(),
+        step: "tap_(k)".into(),
+        load_a: "pixel(at + step)".into(),
         // Four channels of one tap lie side by side.
-        load_quad: s.in_c.is_multiple_of(4).then(|| "pixels(at + tap_(k))".into()),
+        load_quad: s.in_c.is_multiple_of(4).then(|| "pixels(at + step)".into()),
         load_b: format!("load1(k * {}u + col)", s.out_c),
     };
-    gemm.passes()
+    gemm.passes(tiles)
 }
 
-pub(super) fn input_grad(s: &ConvShape) -> Vec<Pass> {
+pub(super) fn input_grad(s: &ConvShape, tiles: Tiles) -> Vec<Pass> {
     if s.groups > 1 {
         return input_grad_grouped(s);
     }
@@ -129,19 +134,18 @@ pub(super) fn input_grad(s: &ConvShape) -> Vec<Pass> {
         "fn pixel_(place: u32) -> vec4u {{
     return vec4u({n} * {image}u, {row}, {col}, 0u);
 }}
-fn source_(at: vec4u, k: u32) -> u32 {{
-    let p = {p};
-    let q = {q};
+fn tap_(k: u32) -> vec4u {{ return vec4u({filter}, {p}, {q}, 0u); }}
+fn source_(at: vec4u, step: vec4u) -> u32 {{
 {i}{j}    if (i >= {h}u || j >= {w}u) {{ return 0xffffffffu; }}
-    return at.x + (i * {w}u + j) * {o}u + {filter};
+    return at.x + (i * {w}u + j) * {o}u + step.x;
 }}
-fn spread(at: vec4u, k: u32) -> f32 {{
-    let i = source_(at, k);
+fn spread(at: vec4u, step: vec4u) -> f32 {{
+    let i = source_(at, step);
     if (i == 0xffffffffu) {{ return 0.0; }}
     return load0(i);
 }}
-fn spreads(at: vec4u, k: u32) -> vec4f {{
-    let i = source_(at, k);
+fn spreads(at: vec4u, step: vec4u) -> vec4f {{
+    let i = source_(at, step);
     if (i == 0xffffffffu) {{ return vec4f(); }}
     return vec4f(load0(i), load0(i + 1u), load0(i + 2u), load0(i + 3u));
 }}
@@ -150,8 +154,8 @@ fn spreads(at: vec4u, k: u32) -> vec4f {{
         image = s.out_h * s.out_w * o,
         row = remainder(&quotient("place", s.in_w), s.in_h),
         col = remainder("place", s.in_w),
-        i = window("i", "at.y", "p", s.stride[0], s.dilation[0], s.pad_top),
-        j = window("j", "at.z", "q", s.stride[1], s.dilation[1], s.pad_left),
+        i = window("i", "at.y", "step.y", s.stride[0], s.dilation[0], s.pad_top),
+        j = window("j", "at.z", "step.z", s.stride[1], s.dilation[1], s.pad_left),
         h = s.out_h,
         w = s.out_w,
         filter = remainder("k", o),
@@ -164,14 +168,15 @@ fn spreads(at: vec4u, k: u32) -> vec4f {{
         inputs: vec![0, 1],
         prelude,
         place: "pixel_(row)".into(),
-        load_a: "spread(at, k)".into(),
-        load_quad: o.is_multiple_of(4).then(|| "spreads(at, k)".into()),
+        step: "tap_(k)".into(),
+        load_a: "spread(at, step)".into(),
+        load_quad: o.is_multiple_of(4).then(|| "spreads(at, step)".into()),
         load_b: format!("load1(({} * {}u + col) * {o}u + {})", quotient("k", o), s.in_c, remainder("k", o)),
     };
-    gemm.passes()
+    gemm.passes(tiles)
 }
 
-pub(super) fn kernel_grad(s: &ConvShape) -> Vec<Pass> {
+pub(super) fn kernel_grad(s: &ConvShape, tiles: Tiles) -> Vec<Pass> {
     if s.groups > 1 {
         return kernel_grad_grouped(s);
     }
@@ -183,11 +188,12 @@ pub(super) fn kernel_grad(s: &ConvShape) -> Vec<Pass> {
         inputs: vec![0, 1],
         prelude: patch(s) + &steps(s),
         place: "tap_(row)".into(),
-        load_a: "pixel(at + window_(k))".into(),
+        step: "window_(k)".into(),
+        load_a: "pixel(at + step)".into(),
         load_quad: Some("four_windows(at, k)".into()),
         load_b: format!("load1(k * {}u + col)", s.out_c),
     };
-    gemm.passes()
+    gemm.passes(tiles)
 }
 
 fn forward_grouped(s: &ConvShape) -> Vec<Pass> {

@@ -31,11 +31,14 @@ pub struct Conv2d {
     pub dilation: [usize; 2],
     /// Blocks of channels that do not see one another; C of them make a depthwise convolution.
     pub groups: usize,
+    /// Rows and columns of the result that are computed, from the top left, where not all are wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only: Option<[usize; 2]>,
 }
 
 impl Default for Conv2d {
     fn default() -> Self {
-        Self { stride: [1, 1], padding: Padding::Valid, dilation: [1, 1], groups: 1 }
+        Self { stride: [1, 1], padding: Padding::Valid, dilation: [1, 1], groups: 1, only: None }
     }
 }
 
@@ -60,7 +63,10 @@ impl Conv2d {
             return Err(mismatch());
         }
         let placed = self.padding.place([in_h, in_w], [k_h, k_w], self.stride, self.dilation)?;
-        let ([out_h, out_w], [pad_top, pad_left]) = (placed.out, placed.before);
+        let ([out_h, out_w], [pad_top, pad_left]) = (self.only.unwrap_or(placed.out), placed.before);
+        if out_h > placed.out[0] || out_w > placed.out[1] {
+            return Err(mismatch());
+        }
         let (stride, dilation, groups) = (self.stride, self.dilation, self.groups);
         Ok(ConvShape { batch, in_h, in_w, in_c, out_h, out_w, out_c, k_h, k_w, stride, pad_top, pad_left, dilation, groups })
     }
@@ -100,7 +106,7 @@ impl OpDef for Conv2d {
 
     fn wgsl(&self, cx: &KernelCx) -> Vec<Pass> {
         let Ok(s) = self.shape(&cx.inputs[0].shape, &cx.inputs[1].shape) else { return Vec::new() };
-        kernel::forward(&s)
+        kernel::forward(&s, cx.tiles)
     }
 
     fn explain(&self, inputs: &[&Meta], out: usize) -> Expr {
@@ -111,6 +117,10 @@ impl OpDef for Conv2d {
     fn cost(&self, inputs: &[&Meta], out: &Meta) -> Cost {
         let flops = self.shape(&inputs[0].shape, &inputs[1].shape).map_or(0, |s| flops(&s));
         Cost::new(flops, inputs, out)
+    }
+
+    fn by_rows(&self) -> &'static [bool] {
+        &[true, false]
     }
 
     fn samples() -> Vec<Sample> {

@@ -1,5 +1,6 @@
 //! Products of matrices, batched and with transposed operands.
 
+mod registers;
 pub mod tile;
 
 use serde::Serialize;
@@ -146,13 +147,16 @@ impl OpDef for MatMul {
             inputs: vec![0, 1],
             prelude: String::new(),
             place: format!("vec4u({} + row * {a_row}u)", offset(a)),
-            load_a: format!("load0(at.x + k * {a_k}u)"),
+            step: format!("vec4u(k * {a_k}u)"),
+            load_a: "load0(at.x + step.x)".into(),
             load_quad: Some(format!(
-                "vec4f(load0(at.x + k * {a_k}u), load0(at.x + (k + 1u) * {a_k}u), load0(at.x + (k + 2u) * {a_k}u), load0(at.x + (k + 3u) * {a_k}u))"
+                "vec4f(load0(at.x + step.x), load0(at.x + step.x + {a_k}u), load0(at.x + step.x + {}u), load0(at.x + step.x + {}u))",
+                2 * a_k,
+                3 * a_k
             )),
             load_b: format!("load1({} + k * {b_k}u + col * {b_col}u)", offset(b)),
         }
-        .passes()
+        .passes(cx.tiles)
     }
 
     fn explain(&self, inputs: &[&Meta], out: usize) -> Expr {

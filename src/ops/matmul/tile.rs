@@ -1,8 +1,9 @@
 //! The tiled product that matrices and convolutions share on the GPU: C[m, n] = Σₖ A(m, k) B(k, n), where A and B are any WGSL expressions.
-//! A workgroup of 256 threads makes a tile of C; each thread a strip of it, four columns wide. Where C is small and k long, k is split over
-//! workgroups whose partial sums a second pass adds in a fixed order.
+//! A workgroup of 256 threads makes a tile of C; each thread a strip of it, four columns wide. On CPUs in a GPU's place a thread works alone (see
+//! [`registers`]). Where C is small and k long, k is split over workgroups whose partial sums a second pass adds in a fixed order.
 
-use crate::ops::kernel::{Dest, Pass, WORKGROUP, spread};
+use super::registers;
+use crate::ops::kernel::{Dest, Pass, Tiles, WORKGROUP, spread};
 use crate::ops::window::{quotient, remainder};
 
 /// A product to be made.
@@ -22,9 +23,11 @@ pub struct Gemm {
     pub prelude: String,
     /// What of a row of A does not depend on k, as a `vec4u` expression of `batch` and `row`: a thread computes it once for a row.
     pub place: String,
-    /// A as an expression of `at` (the row's place) and `k`; only evaluated within bounds.
+    /// What of a term does not depend on the row, as a `vec4u` expression of `k`.
+    pub step: String,
+    /// A as an expression of `at` (the row's place) and `step` (the term's); only evaluated within bounds.
     pub load_a: String,
-    /// A at k, k + 1, k + 2, k + 3 as a `vec4f` expression of `at` and `k`, where that is cheaper than four times `load_a`. Only used where the
+    /// A at k, k + 1, k + 2, k + 3 as a `vec4f` expression of `at`, `step` and `k`, where that is cheaper than four times `load_a`. Only used where the
     /// number of terms is a multiple of 4, and so is `k`.
     pub load_quad: Option<String>,
     /// B as an expression of `batch`, `k` and `col`; only evaluated within bounds.
@@ -75,22 +78,47 @@ impl Gemm {
     }
 
     /// One pass, or two where k is split.
-    pub fn passes(&self) -> Vec<Pass> {
-        let tile = self.tile();
-        let tiles = tile.count(self);
-        let parts = (ENOUGH / tiles.max(1)).min(self.k / LEAST_PART).max(1);
-        let depth = self.k.div_ceil(parts).next_multiple_of(self.tile_depth());
-        let parts = self.k.div_ceil(depth).max(1);
+    pub fn passes(&self, tiles: Tiles) -> Vec<Pass> {
+        let (product, parts) = match tiles {
+            Tiles::Workgroup => self.product(),
+            Tiles::Registers => registers::product(self),
+        };
         let results = self.batch * self.m * self.n;
         if parts == 1 {
-            return vec![self.product(tile, 1, depth)];
+            return vec![product];
         }
         let sum = format!(
             "var total = 0.0; for (var part = 0u; part < {parts}u; part++) {{ total += temp0[part * {results}u + i]; }} store(i, total);"
         );
         let mut add = Pass::elementwise(results, &[], &sum);
         add.temps = vec![0];
-        vec![self.product(tile, parts, depth), add]
+        vec![product, add]
+    }
+
+    /// Functions of both kinds of product: `place_`, `step_` and `write4_`, which writes four columns of a row.
+    pub(super) fn functions(&self, parts: usize) -> String {
+        let Gemm { batch, m, n, .. } = *self;
+        let write = match parts {
+            1 => "store(at, value);".to_owned(),
+            _ => format!("temp0[part * {}u + at] = value;", batch * m * n),
+        };
+        format!(
+            "{prelude}
+fn place_(batch: u32, row: u32) -> vec4u {{ return {place}; }}
+fn step_(k: u32) -> vec4u {{ return {step}; }}
+fn write_(part: u32, batch: u32, row: u32, col: u32, value: f32) {{
+    if (row >= {m}u || col >= {n}u) {{ return; }}
+    let at = (batch * {m}u + row) * {n}u + col;
+    {write}
+}}
+fn write4_(part: u32, batch: u32, row: u32, col: u32, c: vec4f) {{
+    write_(part, batch, row, col, c.x); write_(part, batch, row, col + 1u, c.y);
+    write_(part, batch, row, col + 2u, c.z); write_(part, batch, row, col + 3u, c.w);
+}}",
+            prelude = self.prelude,
+            place = self.place,
+            step = self.step,
+        )
     }
 
     /// Terms that are in workgroup memory at a time, a multiple of 4: a short sum needs no more than it has.
@@ -98,8 +126,13 @@ impl Gemm {
         self.k.next_multiple_of(4).clamp(4, DEPTH)
     }
 
-    fn product(&self, tile: Tile, parts: usize, depth: usize) -> Pass {
+    /// The pass that makes the products, or the partial sums of all parts of k one behind the other; and how many parts there are.
+    fn product(&self) -> (Pass, usize) {
+        let tile = self.tile();
         let Tile { rows, cols, strip } = tile;
+        let parts = (ENOUGH / tile.count(self).max(1)).min(self.k / LEAST_PART).max(1);
+        let depth = self.k.div_ceil(parts).next_multiple_of(self.tile_depth());
+        let parts = self.k.div_ceil(depth).max(1);
         let (row_tiles, col_tiles) = (self.m.div_ceil(rows), self.n.div_ceil(cols));
         let results = self.batch * self.m * self.n;
         let groups = self.batch * row_tiles * col_tiles * parts;
@@ -108,10 +141,6 @@ impl Gemm {
         let tile_depth = self.tile_depth();
         let quads = tile_depth / 4;
         let each = |template: &str| -> String { (0..strip).map(|r| template.replace('#', &r.to_string())).collect() };
-        let write = match parts {
-            1 => "store(at, value);".to_owned(),
-            _ => format!("temp0[part * {results}u + at] = value;"),
-        };
         let items = (rows * quads).div_ceil(WORKGROUP as usize);
         let each_item = |template: &str| -> String { (0..items).map(|n| template.replace('#', &n.to_string())).collect() };
         let places = each_item(&format!(
@@ -134,14 +163,15 @@ impl Gemm {
             false => format!("if (col >= {}u) {{ return 0.0; }}", self.n),
         };
         let body = format!(
-            "{prelude}
-fn place_(batch: u32, row: u32) -> vec4u {{ return {place}; }}
+            "{functions}
 fn a1_(at: vec4u, k: u32, end: u32) -> f32 {{
     if (k >= end) {{ return 0.0; }}
+    let step = step_(k);
     return {load_a};
 }}
 fn a4_(at: vec4u, row: u32, k: u32, end: u32) -> vec4f {{
     if (row >= {m}u || k >= end) {{ return vec4f(); }}
+    let step = step_(k);
     return {load_quad};
 }}
 fn b1_(batch: u32, k: u32, col: u32) -> f32 {{
@@ -151,11 +181,6 @@ fn b1_(batch: u32, k: u32, col: u32) -> f32 {{
 fn b4_(batch: u32, k: u32, col: u32, end: u32) -> vec4f {{
     if (col >= {n}u || k >= end) {{ return vec4f(); }}
     return vec4f(b1_(batch, k, col), b1_(batch, k, col + 1u), b1_(batch, k, col + 2u), b1_(batch, k, col + 3u));
-}}
-fn write_(part: u32, batch: u32, row: u32, col: u32, value: f32) {{
-    if (row >= {m}u || col >= {n}u) {{ return; }}
-    let at = (batch * {m}u + row) * {n}u + col;
-    {write}
 }}
 
 var<workgroup> tile_a: array<vec4f, {a_len}>;
@@ -191,8 +216,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let left = col_tile * {cols}u + col * {STRIP}u;
 {stores}}}
 ",
-            prelude = self.prelude,
-            place = self.place,
+            functions = self.functions(parts),
             m = self.m,
             n = self.n,
             k = self.k,
@@ -216,12 +240,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
             b_col = remainder("i", across),
             accumulators = each("    var c# = vec4f();\n"),
             loads = each_item("        tile_a[item#] = a4_(at#, row#, k0 + quad#, end);\n"),
-            stores = each(
-                "    write_(part, batch, top + #u, left, c#.x); write_(part, batch, top + #u, left + 1u, c#.y);
-    write_(part, batch, top + #u, left + 2u, c#.z); write_(part, batch, top + #u, left + 3u, c#.w);\n"
-            ),
+            stores = each("    write4_(part, batch, top + #u, left, c#);\n"),
         );
         let dest = if parts == 1 { Dest::Out } else { Dest::Temp(0, parts * results) };
-        Pass { body, inputs: self.inputs.clone(), temps: Vec::new(), dest, grid }
+        (Pass { body, inputs: self.inputs.clone(), temps: Vec::new(), dest, grid }, parts)
     }
 }

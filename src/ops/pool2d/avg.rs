@@ -70,6 +70,10 @@ impl OpDef for AvgPool2d {
         Cost::new(out.shape.numel() * self.windows.window.iter().product::<usize>(), inputs, out)
     }
 
+    fn by_rows(&self) -> &'static [bool] {
+        &[true]
+    }
+
     fn samples() -> Vec<Sample> {
         let sample =
             |(label, windows, x): samples::Case| Sample::new(&format!("avg_pool2d {label}"), AvgPool2d { windows }, &[&x], (-1.0, 1.0));
@@ -123,6 +127,10 @@ impl OpDef for AvgPool2dGrad {
 
     fn cost(&self, inputs: &[&Meta], out: &Meta) -> Cost {
         Cost::new(inputs[0].shape.numel() * self.windows.window.iter().product::<usize>(), inputs, out)
+    }
+
+    fn by_rows(&self) -> &'static [bool] {
+        &[true]
     }
 
     fn samples() -> Vec<Sample> {

@@ -72,6 +72,10 @@ impl OpDef for MaxPool2d {
         Cost::new(out.shape.numel() * self.windows.window.iter().product::<usize>(), inputs, out)
     }
 
+    fn by_rows(&self) -> &'static [bool] {
+        &[true]
+    }
+
     fn samples() -> Vec<Sample> {
         let sample = |(label, windows, x): samples::Case| {
             let op = MaxPool2d { windows };
@@ -124,6 +128,10 @@ impl OpDef for MaxPool2dGrad {
 
     fn cost(&self, inputs: &[&Meta], out: &Meta) -> Cost {
         Cost::new(inputs[1].shape.numel() * self.windows.window.iter().product::<usize>(), inputs, out)
+    }
+
+    fn by_rows(&self) -> &'static [bool] {
+        &[true, true]
     }
 
     fn samples() -> Vec<Sample> {

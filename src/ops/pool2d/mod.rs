@@ -41,6 +41,13 @@ impl Graph {
 }
 
 impl Windows {
+    /// Rows and columns of images that windows without padding reach, where they leave some out.
+    pub fn reach(&self, size: [usize; 2]) -> Option<[usize; 2]> {
+        let placed = self.padding.place(size, self.window, self.stride, [1, 1]).ok().filter(|_| self.padding == Padding::Valid)?;
+        let reach = [0, 1].map(|axis| (placed.out[axis] - 1) * self.stride[axis] + self.window[axis]);
+        (reach != size).then_some(reach)
+    }
+
     /// Extents over images `x`. Padding is smaller than the window, so that every window holds a pixel.
     fn shape(&self, op: &str, x: &Shape) -> Result<PoolShape> {
         let [batch, in_h, in_w, channels] = window::image(op, x)?;

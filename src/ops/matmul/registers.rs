@@ -1,0 +1,76 @@
+//! The product without workgroup memory: a thread makes a tile of C in registers and loads what it needs by itself. Programs on the CPU that stand
+//! in for a GPU (SwiftShader, llvmpipe) emulate barriers and workgroup memory dearly; there it is several times faster.
+
+use super::tile::Gemm;
+use crate::ops::kernel::{Dest, Pass, spread};
+
+/// Threads of a workgroup: few, since small products have few threads.
+const THREADS: usize = 16;
+/// Most rows of a thread's tile.
+const ROWS: usize = 8;
+/// Most columns of a thread's tile, in vectors of four.
+const QUADS: usize = 2;
+/// Threads that keep the cores of a CPU busy.
+const ENOUGH: usize = 128;
+/// Least terms of a part when k is split.
+const LEAST_PART: usize = 256;
+
+/// As many tiles as `count` needs of at most `most`, and the extent that makes them alike.
+fn even(count: usize, most: usize) -> (usize, usize) {
+    let tiles = count.div_ceil(most).max(1);
+    (tiles, count.div_ceil(tiles).max(1))
+}
+
+/// The pass that makes the products, or the partial sums of all parts of k one behind the other; and how many parts there are.
+pub(super) fn product(gemm: &Gemm) -> (Pass, usize) {
+    let Gemm { batch, m, n, k, .. } = *gemm;
+    let ((row_tiles, rows), (col_tiles, quads)) = (even(m, ROWS), even(n.div_ceil(4), QUADS));
+    let tiles = batch * row_tiles * col_tiles;
+    let parts = (ENOUGH / tiles.max(1)).min(k / LEAST_PART).max(1);
+    let depth = k.div_ceil(parts).max(1);
+    let parts = k.div_ceil(depth).max(1);
+    let (grid, group) = spread((tiles * parts).div_ceil(THREADS));
+    let each_row = |template: &str| -> String { (0..rows).map(|r| template.replace('#', &r.to_string())).collect() };
+    let each_quad = |template: &str| -> String { (0..quads).map(|q| template.replace('$', &q.to_string())).collect() };
+    let column = |offset: &str| if n.is_multiple_of(4 * quads) { format!("col + {offset}") } else { format!("min(col + {offset}, {}u)", n - 1) };
+    let loads: String = (0..quads)
+        .map(|q| {
+            let lanes: Vec<String> = (0..4).map(|lane| format!("b_(batch, k, {})", column(&format!("{}u", 4 * q + lane)))).collect();
+            format!("        let b{q} = vec4f({});\n", lanes.join(", "))
+        })
+        .collect();
+    let body = format!(
+        "{functions}
+fn a_(at: vec4u, step: vec4u) -> f32 {{ return {load_a}; }}
+fn b_(batch: u32, k: u32, col: u32) -> f32 {{ return {load_b}; }}
+
+@compute @workgroup_size({THREADS})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {{
+    let number = ({group}) * {THREADS}u + lane;
+    if (number >= {threads}u) {{ return; }}
+    let part = number % {parts}u;
+    let top = number / {parts}u % {row_tiles}u * {rows}u;
+    let col = number / {by_col}u % {col_tiles}u * {cols}u;
+    let batch = number / {by_batch}u;
+    let first = part * {depth}u;
+    let end = min(first + {depth}u, {k}u);
+{places}{accumulators}    for (var k = first; k < end; k++) {{
+        let step = step_(k);
+{loads}{multiply}    }}
+{stores}}}
+",
+        functions = gemm.functions(parts),
+        load_a = gemm.load_a,
+        load_b = gemm.load_b,
+        threads = tiles * parts,
+        by_col = parts * row_tiles,
+        cols = 4 * quads,
+        by_batch = parts * row_tiles * col_tiles,
+        places = each_row(&format!("    let at# = place_(batch, min(top + #u, {}u));\n", m - 1)),
+        accumulators = each_row(&each_quad("    var c#_$ = vec4f();\n")),
+        multiply = each_row(&format!("        let a# = a_(at#, step);\n{}", each_quad("        c#_$ += a# * b$;\n"))),
+        stores = each_row(&each_quad("    write4_(part, batch, top + #u, col + 4u * $u, c#_$);\n")),
+    );
+    let dest = if parts == 1 { Dest::Out } else { Dest::Temp(0, parts * batch * m * n) };
+    (Pass { body, inputs: gemm.inputs.clone(), temps: Vec::new(), dest, grid }, parts)
+}
