@@ -8,7 +8,7 @@ use gradscope::backend::{Backend, Device, StepData};
 use gradscope::error::ErrorCode;
 use gradscope::graph::Group;
 use gradscope::ops::Graph;
-use gradscope::ops::kernel::Tiles;
+use gradscope::ops::kernel::Threads;
 use gradscope::plan::{Mode, Plan};
 use gradscope::selftest::{self, Outcome};
 use pollster::block_on;
@@ -34,15 +34,15 @@ fn samples_on_the_cpu_agree_with_double_precision() {
     report("cpu", block_on(selftest::samples(&mut Device::Cpu(Cpu::new()))));
 }
 
-/// Products are made in one of two ways, whatever the adapter.
+/// Threads work in one of two ways, whatever the adapter.
 #[test]
 fn samples_on_the_gpu_agree_with_double_precision() {
-    for tiles in [Tiles::Workgroup, Tiles::Registers] {
+    for threads in [Threads::Together, Threads::Alone] {
         let mut device = gpu();
         if let Device::Gpu(gpu) = &mut device {
-            gpu.set_tiles(tiles);
+            gpu.set_threads(threads);
         }
-        report(&format!("webgpu, {tiles:?}"), block_on(selftest::samples(&mut device)));
+        report(&format!("webgpu, {threads:?}"), block_on(selftest::samples(&mut device)));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use gradscope::graph::Operation;
-use gradscope::ops::kernel::{Dest, MAX_GRID, Tiles};
+use gradscope::ops::kernel::{Dest, MAX_GRID, Threads};
 use gradscope::ops::{KernelCx, Op, Pass, Sample};
 use gradscope::tensor::Meta;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
@@ -41,7 +41,7 @@ fn passes(sample: &Sample) -> Vec<Pass> {
     let metas = sample.metas();
     let metas: Vec<&Meta> = metas.iter().collect();
     let out = sample.op.infer(&metas).expect("samples have shapes that fit");
-    [Tiles::Workgroup, Tiles::Registers].into_iter().flat_map(|tiles| sample.op.wgsl(&KernelCx { inputs: &metas, out: &out, tiles })).collect()
+    [Threads::Together, Threads::Alone].into_iter().flat_map(|threads| sample.op.wgsl(&KernelCx { inputs: &metas, out: &out, threads })).collect()
 }
 
 #[test]

@@ -17,12 +17,12 @@ pub const MAX_GRID: u32 = 65_535;
 
 /// How products of matrices are made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Tiles {
-    /// By workgroups that share what they load: for GPUs.
+pub enum Threads {
+    /// A workgroup shares what it loads and what it has added up: for GPUs.
     #[default]
-    Workgroup,
-    /// By threads on their own: for CPUs in a GPU's place.
-    Registers,
+    Together,
+    /// Each on its own: for programs on the CPU in a GPU's place (SwiftShader, llvmpipe), where barriers and workgroup memory are dear.
+    Alone,
 }
 
 /// What a generator may use.
@@ -32,7 +32,7 @@ pub struct KernelCx<'a> {
     /// Result.
     pub out: &'a Meta,
     /// What suits the device.
-    pub tiles: Tiles,
+    pub threads: Threads,
 }
 
 /// Where a pass writes.

@@ -1,10 +1,10 @@
 //! WGSL that works row by row: some folds over the elements of a row, each of which may use the results of those before it, and then a
-//! statement for the row or for each of its elements. A thread a row where rows are short, else a workgroup a row. The order of addition
+//! statement for the row or for each of its elements. A thread a row where rows are short or threads work alone, else a workgroup a row. The order of addition
 //! is fixed.
 
 use std::fmt::Write as _;
 
-use super::kernel::{Dest, Pass, WORKGROUP, spread};
+use super::kernel::{Dest, Pass, Threads, WORKGROUP, spread};
 
 /// Rows of that length or more are a workgroup's work.
 const SHARED_FROM: usize = 48;
@@ -82,8 +82,8 @@ pub struct Rows {
 
 impl Rows {
     /// The pass.
-    pub fn pass(self) -> Pass {
-        if self.length < SHARED_FROM { self.serial() } else { self.shared() }
+    pub fn pass(self, threads: Threads) -> Pass {
+        if self.length < SHARED_FROM || threads == Threads::Alone { self.serial() } else { self.shared() }
     }
 
     fn serial(self) -> Pass {

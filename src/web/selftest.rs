@@ -6,7 +6,7 @@ use wasm_bindgen::prelude::*;
 use crate::backend::Device;
 use crate::backend::cpu::Cpu;
 use crate::backend::webgpu::Gpu;
-use crate::ops::kernel::Tiles;
+use crate::ops::kernel::Threads;
 use crate::selftest::{self, Outcome};
 use crate::simd::checks::{self, Check};
 
@@ -27,10 +27,10 @@ pub async fn run_suite(backend: String) -> Result<JsValue, JsValue> {
             let gpu = Gpu::open().await.map_err(|error| JsError::new(&error.to_string()))?;
             let mut gpu = Device::Gpu(gpu);
             let mut outcomes = selftest::features::all(&mut gpu).await;
-            // Products are made in one of two ways, whatever the adapter.
-            for tiles in [Tiles::Registers, Tiles::Workgroup] {
+            // Threads work in one of two ways, whatever the adapter.
+            for threads in [Threads::Alone, Threads::Together] {
                 if let Device::Gpu(gpu) = &mut gpu {
-                    gpu.set_tiles(tiles);
+                    gpu.set_threads(threads);
                 }
                 outcomes.extend(selftest::samples(&mut gpu).await);
             }

@@ -8,7 +8,7 @@ use std::task::{Poll, Waker};
 use serde::Serialize;
 
 use crate::error::{Error, ErrorCode, Result};
-use crate::ops::kernel::Tiles;
+use crate::ops::kernel::Threads;
 
 /// What the browser or the driver says of the adapter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -26,7 +26,7 @@ pub(super) struct Context {
     pub limits: wgpu::Limits,
     pub adapter: Adapter,
     /// What suits it.
-    pub tiles: Tiles,
+    pub threads: Threads,
     pub state: Arc<State>,
 }
 
@@ -122,8 +122,8 @@ impl Context {
             shared.lose(if message.is_empty() { format!("{reason:?}").to_lowercase() } else { message });
         });
         let adapter = describe_adapter(&adapter.get_info(), details(&device));
-        let tiles = if adapter.software { Tiles::Registers } else { Tiles::Workgroup };
-        Ok(Self { device, queue, limits, adapter, tiles, state })
+        let threads = if adapter.software { Threads::Alone } else { Threads::Together };
+        Ok(Self { device, queue, limits, adapter, threads, state })
     }
 
     /// Lets the driver finish what it can (a browser does so by itself), then says whether anything went wrong.

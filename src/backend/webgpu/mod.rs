@@ -22,7 +22,7 @@ use litemap::LiteMap;
 use super::{Backend, Column, StepData};
 use crate::error::{Error, ErrorCode, Result};
 use crate::graph::{Group, NodeId};
-use crate::ops::kernel::Tiles;
+use crate::ops::kernel::Threads;
 use crate::plan::{Place, Plan};
 use data::{Part, Resident};
 use device::Context;
@@ -72,9 +72,9 @@ impl Gpu {
         &self.context.adapter
     }
 
-    /// Makes products in another way than the adapter's kind suggests, in plans that are compiled from now on.
-    pub fn set_tiles(&mut self, tiles: Tiles) {
-        self.context.tiles = tiles;
+    /// Lets threads work in another way than the adapter's kind suggests, in plans that are compiled from now on.
+    pub fn set_threads(&mut self, threads: Threads) {
+        self.context.threads = threads;
     }
 
     /// Pipelines compiled so far.

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::STEP_HEAD;
 use crate::error::{Error, ErrorCode, Result};
 use crate::graph::ALIGN;
-use crate::ops::kernel::{Dest, Tiles, literal};
+use crate::ops::kernel::{Dest, Threads, literal};
 use crate::ops::pointwise::{Chain, WGSL_FUNCTIONS};
 use crate::ops::{KernelCx, Pass};
 use crate::plan::{Kernel, Operand, Place, Step};
@@ -44,7 +44,7 @@ pub(super) struct Source {
 }
 
 /// The modules of a step, in the order in which they run.
-pub(super) fn of_step(step: &Step, tiles: Tiles) -> Result<Vec<Source>> {
+pub(super) fn of_step(step: &Step, threads: Threads) -> Result<Vec<Source>> {
     let shapes = |from: usize| -> Vec<&Shape> { step.inputs[from..].iter().map(|(_, shape)| shape).collect() };
     let operands: Vec<Operand> = step.inputs.iter().map(|&(operand, _)| operand).collect();
     match &step.kernel {
@@ -72,7 +72,7 @@ pub(super) fn of_step(step: &Step, tiles: Tiles) -> Result<Vec<Source>> {
         }
         Kernel::Op { op, inputs, out, chain } => {
             let metas: Vec<&Meta> = inputs.iter().collect();
-            let passes = op.wgsl(&KernelCx { inputs: &metas, out, tiles });
+            let passes = op.wgsl(&KernelCx { inputs: &metas, out, threads });
             let tail = chain.as_ref().map(|chain| Tail { chain, shape: &step.shape, inputs: shapes(inputs.len()), first: inputs.len() });
             let mut lens = Vec::new();
             let module = |pass: &Pass| {

@@ -1,72 +1,92 @@
 //! WGSL of convolutions: products of matrices whose operands are gathered while they are loaded (implicit GEMM). With groups, a thread makes
 //! an element; the few, long sums of the kernel's gradient are a workgroup's work each.
 
-use crate::ops::kernel::{Pass, Tiles};
+use crate::ops::kernel::{Pass, Threads};
 use crate::ops::matmul::tile::Gemm;
 use crate::ops::rows::{Fold, Rows};
 use crate::ops::window::{quotient, remainder, tap};
 use crate::simd::ConvShape;
 
-/// `window_(place)`: where the window `place` = (n, i, j) begins: image, row, column. `tap_(k)`: row and column of tap (p, q) in `k` = (p, q, c), and
-/// the channel. `pixel(window, tap)`: the pixel of input 0 there, 0 in the padding.
+/// `window_(place)`: where the window `place` = (n, i, j) begins: position of its image, row, column. `tap_(k)`: where tap (p, q) in `k` = (p, q, c) lies
+/// in a window, and the channel. `pixel(window + tap)`: the pixel of input 0 there, 0 in the padding. Where no window reaches into padding, positions
+/// are whole, and rows and columns are but counted.
 fn patch(s: &ConvShape) -> String {
     let c = s.in_c;
     let (p, q) = match s.k_h * s.k_w {
         1 => ("0u".to_owned(), "0u".to_owned()),
         _ => (quotient("k", s.k_w * c), remainder(&quotient("k", c), s.k_w)),
     };
-    // Where every window lies inside there is nothing to ask.
-    let outside = |zero: &str| match s.reaches_outside() {
-        true => format!("    if (at.y >= {}u || at.z >= {}u) {{ return {zero}; }}\n", s.in_h, s.in_w),
-        false => String::new(),
+    let (channel, w) = (remainder("k", c), s.in_w);
+    let (down, right) = (s.dilation[0], s.dilation[1]);
+    let (origin, tap, check, at) = match s.reaches_outside() {
+        true => (
+            String::new(),
+            format!("0u, {p} * {down}u, {q} * {right}u, {channel}"),
+            format!("    if (at.y >= {}u || at.z >= {w}u) {{ return ZERO; }}\n", s.in_h),
+            format!("at.x + (at.y * {w}u + at.z) * {c}u + at.w"),
+        ),
+        false => (
+            format!(" + (i * {}u + j * {}u) * {c}u", s.stride[0] * w, s.stride[1]),
+            format!("({p} * {}u + {q} * {right}u) * {c}u + {channel}, 0u, 0u, 0u", down * w),
+            String::new(),
+            "at.x".to_owned(),
+        ),
     };
     format!(
         "fn window_(place: u32) -> vec4u {{
     let i = {i};
     let j = {j};
-    return vec4u({n} * {image}u, i * {stride_h}u - {top}u, j * {stride_w}u - {left}u, 0u);
+    return vec4u({n} * {image}u{origin}, i * {stride_h}u - {top}u, j * {stride_w}u - {left}u, 0u);
 }}
-fn tap_(k: u32) -> vec4u {{ return vec4u(0u, {p} * {dilation_h}u, {q} * {dilation_w}u, {channel}); }}
+fn tap_(k: u32) -> vec4u {{ return vec4u({tap}); }}
 fn pixel(at: vec4u) -> f32 {{
-{nothing}    return load0(at.x + (at.y * {w}u + at.z) * {c}u + at.w);
+{check_one}    return load0({at});
 }}
 fn pixels(at: vec4u) -> vec4f {{
-{nothings}    let i = at.x + (at.y * {w}u + at.z) * {c}u + at.w;
+{check_four}    let i = {at};
     return vec4f(load0(i), load0(i + 1u), load0(i + 2u), load0(i + 3u));
 }}
 ",
         n = quotient("place", s.out_w * s.out_h),
         i = remainder(&quotient("place", s.out_w), s.out_h),
         j = remainder("place", s.out_w),
-        image = s.in_h * s.in_w * c,
+        image = s.in_h * w * c,
         stride_h = s.stride[0],
         stride_w = s.stride[1],
         top = s.pad_top,
         left = s.pad_left,
-        dilation_h = s.dilation[0],
-        dilation_w = s.dilation[1],
-        nothing = outside("0.0"),
-        nothings = outside("vec4f()"),
-        w = s.in_w,
-        channel = remainder("k", c),
+        check_one = check.replace("ZERO", "0.0"),
+        check_four = check.replace("ZERO", "vec4f()"),
     )
 }
 
 /// `four_windows(tap, k)`: the pixels of four windows in a row under one tap; divisions are dear, so the last three are stepped to.
 fn steps(s: &ConvShape) -> String {
+    let (row, image) = (s.in_w * s.in_c, s.in_h * s.in_w * s.in_c);
+    // From a window to the next one, from the last of a row to the first of the next, and from the last of an image to the next image.
+    let [right, down, on] = match s.reaches_outside() {
+        true => [0, 0, image],
+        false => {
+            let right = s.stride[1] * s.in_c;
+            let down = s.stride[0] * row;
+            [right, wrapped(down, s.out_w * right) as usize, wrapped(image, s.out_h * down) as usize]
+        }
+    };
     format!(
         "fn four_windows(tap: vec4u, k: u32) -> vec4f {{
     var at = window_(k);
     var result: vec4f;
     for (var t = 0u; t < 4u; t++) {{
         result[t] = pixel(tap + at);
+        at.x += {right}u;
         at.z += {stride_w}u;
         if (at.z == {row_end}u) {{
             at.z = {row_start}u;
+            at.x += {down}u;
             at.y += {stride_h}u;
             if (at.y == {image_end}u) {{
                 at.y = {image_start}u;
-                at.x += {image}u;
+                at.x += {on}u;
             }}
         }}
     }}
@@ -79,7 +99,6 @@ fn steps(s: &ConvShape) -> String {
         row_end = wrapped(s.out_w * s.stride[1], s.pad_left),
         image_start = wrapped(0, s.pad_top),
         image_end = wrapped(s.out_h * s.stride[0], s.pad_top),
-        image = s.in_h * s.in_w * s.in_c,
     )
 }
 
@@ -100,7 +119,7 @@ fn window(name: &str, position: &str, tap: &str, stride: usize, dilation: usize,
     }
 }
 
-pub(super) fn forward(s: &ConvShape, tiles: Tiles) -> Vec<Pass> {
+pub(super) fn forward(s: &ConvShape, threads: Threads) -> Vec<Pass> {
     if s.groups > 1 {
         return forward_grouped(s);
     }
@@ -118,10 +137,10 @@ pub(super) fn forward(s: &ConvShape, tiles: Tiles) -> Vec<Pass> {
         load_quad: s.in_c.is_multiple_of(4).then(|| "pixels(at + step)".into()),
         load_b: format!("load1(k * {}u + col)", s.out_c),
     };
-    gemm.passes(tiles)
+    gemm.passes(threads)
 }
 
-pub(super) fn input_grad(s: &ConvShape, tiles: Tiles) -> Vec<Pass> {
+pub(super) fn input_grad(s: &ConvShape, threads: Threads) -> Vec<Pass> {
     if s.groups > 1 {
         return input_grad_grouped(s);
     }
@@ -130,35 +149,48 @@ pub(super) fn input_grad(s: &ConvShape, tiles: Tiles) -> Vec<Pass> {
         1 => ("0u".to_owned(), "0u".to_owned()),
         _ => (quotient("k", s.k_w * o), remainder(&quotient("k", o), s.k_w)),
     };
+    let (h, w, filter) = (s.out_h, s.out_w, remainder("k", o));
+    // With stride 1 a tap is always as far from the pixel, so that positions are sums.
+    let (from, by, source) = match s.stride {
+        [1, 1] => (
+            format!(" + ((row + {}u) * {w}u + col + {}u) * {o}u", s.pad_top, s.pad_left),
+            format!("{filter} - (p * {}u + q * {}u) * {o}u", s.dilation[0] * w, s.dilation[1]),
+            "at.x + step.x".to_owned(),
+        ),
+        _ => (String::new(), filter, format!("at.x + (i * {w}u + j) * {o}u + step.x")),
+    };
     let prelude = format!(
         "fn pixel_(place: u32) -> vec4u {{
-    return vec4u({n} * {image}u, {row}, {col}, 0u);
+    let row = {row};
+    let col = {col};
+    return vec4u({n} * {image}u{from}, row, col, 0u);
 }}
-fn tap_(k: u32) -> vec4u {{ return vec4u({filter}, {p}, {q}, 0u); }}
-fn source_(at: vec4u, step: vec4u) -> u32 {{
-{i}{j}    if (i >= {h}u || j >= {w}u) {{ return 0xffffffffu; }}
-    return at.x + (i * {w}u + j) * {o}u + step.x;
+fn tap_(k: u32) -> vec4u {{
+    let p = {p};
+    let q = {q};
+    return vec4u({by}, p, q, 0u);
+}}
+fn source_(at: vec4u, step: vec4u) -> vec2u {{
+{i}{j}    let inside = i < {h}u && j < {w}u;
+    return vec2u(select(0u, {source}, inside), u32(inside));
 }}
 fn spread(at: vec4u, step: vec4u) -> f32 {{
-    let i = source_(at, step);
-    if (i == 0xffffffffu) {{ return 0.0; }}
-    return load0(i);
+    let source = source_(at, step);
+    return select(0.0, load0(source.x), source.y == 1u);
 }}
 fn spreads(at: vec4u, step: vec4u) -> vec4f {{
-    let i = source_(at, step);
-    if (i == 0xffffffffu) {{ return vec4f(); }}
+    let source = source_(at, step);
+    if (source.y == 0u) {{ return vec4f(); }}
+    let i = source.x;
     return vec4f(load0(i), load0(i + 1u), load0(i + 2u), load0(i + 3u));
 }}
 ",
         n = quotient("place", s.in_h * s.in_w),
-        image = s.out_h * s.out_w * o,
+        image = h * w * o,
         row = remainder(&quotient("place", s.in_w), s.in_h),
         col = remainder("place", s.in_w),
         i = window("i", "at.y", "step.y", s.stride[0], s.dilation[0], s.pad_top),
         j = window("j", "at.z", "step.z", s.stride[1], s.dilation[1], s.pad_left),
-        h = s.out_h,
-        w = s.out_w,
-        filter = remainder("k", o),
     );
     let gemm = Gemm {
         batch: 1,
@@ -173,12 +205,12 @@ fn spreads(at: vec4u, step: vec4u) -> vec4f {{
         load_quad: o.is_multiple_of(4).then(|| "spreads(at, step)".into()),
         load_b: format!("load1(({} * {}u + col) * {o}u + {})", quotient("k", o), s.in_c, remainder("k", o)),
     };
-    gemm.passes(tiles)
+    gemm.passes(threads)
 }
 
-pub(super) fn kernel_grad(s: &ConvShape, tiles: Tiles) -> Vec<Pass> {
+pub(super) fn kernel_grad(s: &ConvShape, threads: Threads) -> Vec<Pass> {
     if s.groups > 1 {
-        return kernel_grad_grouped(s);
+        return kernel_grad_grouped(s, threads);
     }
     let gemm = Gemm {
         batch: 1,
@@ -193,7 +225,7 @@ pub(super) fn kernel_grad(s: &ConvShape, tiles: Tiles) -> Vec<Pass> {
         load_quad: Some("four_windows(at, k)".into()),
         load_b: format!("load1(k * {}u + col)", s.out_c),
     };
-    gemm.passes(tiles)
+    gemm.passes(threads)
 }
 
 fn forward_grouped(s: &ConvShape) -> Vec<Pass> {
@@ -271,7 +303,7 @@ fn input_grad_grouped(s: &ConvShape) -> Vec<Pass> {
     vec![Pass::elementwise(s.batch * s.in_h * s.in_w * s.in_c, &[0, 1], &code)]
 }
 
-fn kernel_grad_grouped(s: &ConvShape) -> Vec<Pass> {
+fn kernel_grad_grouped(s: &ConvShape, threads: Threads) -> Vec<Pass> {
     let (group_in, group_out) = (s.in_c / s.groups, s.out_c / s.groups);
     let prelude = format!(
         "fn term(at: u32, place: u32) -> f32 {{
@@ -311,5 +343,5 @@ fn kernel_grad_grouped(s: &ConvShape) -> Vec<Pass> {
         each: None,
         once: Some("store(i, sum);".into()),
     };
-    vec![rows.pass()]
+    vec![rows.pass(threads)]
 }

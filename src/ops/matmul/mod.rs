@@ -156,7 +156,7 @@ impl OpDef for MatMul {
             )),
             load_b: format!("load1({} + k * {b_k}u + col * {b_col}u)", offset(b)),
         }
-        .passes(cx.tiles)
+        .passes(cx.threads)
     }
 
     fn explain(&self, inputs: &[&Meta], out: usize) -> Expr {

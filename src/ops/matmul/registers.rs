@@ -1,5 +1,4 @@
-//! The product without workgroup memory: a thread makes a tile of C in registers and loads what it needs by itself. Programs on the CPU that stand
-//! in for a GPU (SwiftShader, llvmpipe) emulate barriers and workgroup memory dearly; there it is several times faster.
+//! The product by threads that work alone: each makes a tile of C in registers and loads by itself what it needs.
 
 use super::tile::Gemm;
 use crate::ops::kernel::{Dest, Pass, spread};

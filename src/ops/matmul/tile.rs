@@ -3,7 +3,7 @@
 //! [`registers`]). Where C is small and k long, k is split over workgroups whose partial sums a second pass adds in a fixed order.
 
 use super::registers;
-use crate::ops::kernel::{Dest, Pass, Tiles, WORKGROUP, spread};
+use crate::ops::kernel::{Dest, Pass, Threads, WORKGROUP, spread};
 use crate::ops::window::{quotient, remainder};
 
 /// A product to be made.
@@ -78,10 +78,10 @@ impl Gemm {
     }
 
     /// One pass, or two where k is split.
-    pub fn passes(&self, tiles: Tiles) -> Vec<Pass> {
-        let (product, parts) = match tiles {
-            Tiles::Workgroup => self.product(),
-            Tiles::Registers => registers::product(self),
+    pub fn passes(&self, threads: Threads) -> Vec<Pass> {
+        let (product, parts) = match threads {
+            Threads::Together => self.product(),
+            Threads::Alone => registers::product(self),
         };
         let results = self.batch * self.m * self.n;
         if parts == 1 {

@@ -3,7 +3,7 @@
 //! element is made by itself.
 
 use super::layout::Layout;
-use crate::ops::kernel::{Dest, Pass, literal};
+use crate::ops::kernel::{Dest, Pass, Threads, literal};
 use crate::ops::rows::{Fold, Rows};
 
 /// Threads that keep a GPU busy.
@@ -11,27 +11,27 @@ const ENOUGH: usize = 16_384;
 /// Least rows of a part.
 const LEAST_PART: usize = 16;
 
-pub(super) fn forward(layout: &Layout, epsilon: f32) -> Vec<Pass> {
+pub(super) fn forward(layout: &Layout, epsilon: f32, threads: Threads) -> Vec<Pass> {
     if let Layout::Columns { rows, cols } = *layout {
-        return Columns::new(rows, cols, epsilon, false).passes();
+        return Columns::new(rows, cols, epsilon, false).passes(threads);
     }
     let each = "let at = place(i, r); store(at, (load0(at) - mean) * scale);";
-    whole(layout, epsilon, &[0], each, |_| Vec::new())
+    whole(layout, epsilon, &[0], each, threads, |_| Vec::new())
 }
 
-pub(super) fn backward(layout: &Layout, epsilon: f32) -> Vec<Pass> {
+pub(super) fn backward(layout: &Layout, epsilon: f32, threads: Threads) -> Vec<Pass> {
     if let Layout::Columns { rows, cols } = *layout {
-        return Columns::new(rows, cols, epsilon, true).passes();
+        return Columns::new(rows, cols, epsilon, true).passes(threads);
     }
     let each = "let at = place(i, r); store(at, scale * (load1(at) - level - (load0(at) - mean) * scale * slope));";
-    whole(layout, epsilon, &[0, 1], each, |share| {
+    whole(layout, epsilon, &[0, 1], each, threads, |share| {
         let term = format!("load1(place(i, r)) * (load0(place(i, r)) - mean) * scale{share}");
         vec![Fold::sum("level", format!("load1(place(i, r)){share}")), Fold::sum("slope", term)]
     })
 }
 
 /// The pass that makes a group at a time; `more` gives the folds behind the statistics.
-fn whole(layout: &Layout, epsilon: f32, inputs: &[usize], each: &str, more: impl Fn(&str) -> Vec<Fold>) -> Vec<Pass> {
+fn whole(layout: &Layout, epsilon: f32, inputs: &[usize], each: &str, threads: Threads, more: impl Fn(&str) -> Vec<Fold>) -> Vec<Pass> {
     let (count, length) = layout.extents();
     let share = format!(" / {length}.0");
     let mut folds = vec![
@@ -41,7 +41,7 @@ fn whole(layout: &Layout, epsilon: f32, inputs: &[usize], each: &str, more: impl
     ];
     folds.extend(more(&share));
     let prelude = format!("{}fn square(x: f32) -> f32 {{ return x * x; }}\n", layout.place_function());
-    vec![Rows { count, length, inputs: inputs.to_vec(), prelude, folds, each: Some(each.to_owned()), once: None }.pass()]
+    vec![Rows { count, length, inputs: inputs.to_vec(), prelude, folds, each: Some(each.to_owned()), once: None }.pass(threads)]
 }
 
 /// A matrix whose columns are normalised.
@@ -71,8 +71,8 @@ impl Columns {
         if self.backward { 4 } else { 2 }
     }
 
-    fn passes(&self) -> Vec<Pass> {
-        vec![self.partial(), self.together(), self.elements()]
+    fn passes(&self, threads: Threads) -> Vec<Pass> {
+        vec![self.partial(), self.together(threads), self.elements()]
     }
 
     /// Temporary 0: the numbers of part `p` of column `c` are at `[k][p][c]`.
@@ -114,7 +114,7 @@ impl Columns {
     }
 
     /// Temporary 1: mean, scale, and what dy − h·slope is less of, of column `c` at `[k][c]`.
-    fn together(&self) -> Pass {
+    fn together(&self, threads: Threads) -> Pass {
         let Self { rows, cols, parts, depth, .. } = *self;
         let many = parts * cols;
         let part = |k: usize| format!("temp0[{}u + r * {cols}u + i]", k * many);
@@ -133,7 +133,7 @@ fn square(x: f32) -> f32 {{ return x * x; }}\n"
             folds.push(Fold::sum("slope", format!("({} + ({} - mean) * {}) / {rows}.0", part(3), part(0), part(2))));
             once += &format!(" temp1[i + {}u] = level; temp1[i + {}u] = slope * scale;", 2 * cols, 3 * cols);
         }
-        let mut pass = Rows { count: cols, length: parts, inputs: Vec::new(), prelude, folds, each: None, once: Some(once) }.pass();
+        let mut pass = Rows { count: cols, length: parts, inputs: Vec::new(), prelude, folds, each: None, once: Some(once) }.pass(threads);
         pass.temps = vec![0];
         pass.dest = Dest::Temp(1, self.kept() * cols);
         pass

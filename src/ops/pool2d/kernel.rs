@@ -15,8 +15,8 @@ fn coordinates(s: &PoolShape, rows: usize, cols: usize) -> String {
     )
 }
 
-/// WGSL that runs `visit` for the pixel at flat position `at` of every tap in window (i, j) of image n, channel c.
-fn each_pixel(s: &PoolShape, visit: &str) -> String {
+/// WGSL that runs `visit` for the pixel at flat position `at` of every tap in window `[i, j]` of image n, channel c.
+fn each_pixel(s: &PoolShape, [i, j]: [&str; 2], visit: &str) -> String {
     format!(
         "    for (var p = 0u; p < {k_h}u; p++) {{
         let y = {y};
@@ -31,8 +31,8 @@ fn each_pixel(s: &PoolShape, visit: &str) -> String {
 ",
         k_h = s.k_h,
         k_w = s.k_w,
-        y = tap("i", s.stride[0], "p", 1, s.pad_top),
-        x = tap("j", s.stride[1], "q", 1, s.pad_left),
+        y = tap(i, s.stride[0], "p", 1, s.pad_top),
+        x = tap(j, s.stride[1], "q", 1, s.pad_left),
         h = s.in_h,
         w = s.in_w,
         channels = s.channels,
@@ -41,8 +41,8 @@ fn each_pixel(s: &PoolShape, visit: &str) -> String {
 
 /// WGSL that runs `visit` for every window (i, j), flat position `window`, that covers pixel (row, col) of image n, channel c.
 fn each_window(s: &PoolShape, visit: &str) -> String {
-    if s.stride == [s.k_h, s.k_w] && (s.pad_top, s.pad_left) == (0, 0) {
-        // Windows that do not overlap: one, or none beyond the last.
+    if side_by_side(s) {
+        // One window, or none beyond the last.
         return format!(
             "    let i = row / {k_h}u;
     let j = col / {k_w}u;
@@ -93,7 +93,7 @@ fn first_max(s: &PoolShape) -> String {
 {}    return best;
 }}
 ",
-        each_pixel(s, visit)
+        each_pixel(s, ["i", "j"], visit)
     )
 }
 
@@ -107,7 +107,35 @@ pub(super) fn max_gather(s: &PoolShape) -> Vec<Pass> {
     vec![Pass::elementwise_with(results(s), &[0, 1], &first_max(s), &code)]
 }
 
+/// Windows that lie side by side: none covers what another covers.
+fn side_by_side(s: &PoolShape) -> bool {
+    s.stride == [s.k_h, s.k_w] && (s.pad_top, s.pad_left) == (0, 0)
+}
+
+/// A thread for each window, and for what would be one beyond the last: it writes every pixel there.
+fn max_grad_by_window(s: &PoolShape) -> Vec<Pass> {
+    let (rows, cols) = (s.in_h.div_ceil(s.k_h), s.in_w.div_ceil(s.k_w));
+    let code = format!(
+        "{coordinates}    var best = 0xffffffffu;
+    var dy = 0.0;
+    if (row < {out_h}u && col < {out_w}u) {{
+        best = first_max(n, row, col, c);
+        dy = load1(((n * {out_h}u + row) * {out_w}u + col) * {channels}u + c);
+    }}
+{spread}",
+        coordinates = coordinates(s, rows, cols),
+        out_h = s.out_h,
+        out_w = s.out_w,
+        channels = s.channels,
+        spread = each_pixel(s, ["row", "col"], "store(at, select(0.0, dy, at == best));"),
+    );
+    vec![Pass::elementwise_with(s.batch * rows * cols * s.channels, &[0, 1], &first_max(s), &code)]
+}
+
 pub(super) fn max_grad(s: &PoolShape) -> Vec<Pass> {
+    if side_by_side(s) {
+        return max_grad_by_window(s);
+    }
     let share = "if (first_max(n, i, j, c) == own) { sum += load1(window); }";
     gathered(s, &[0, 1], &first_max(s), share)
 }
@@ -120,7 +148,7 @@ pub(super) fn avg(s: &PoolShape) -> Vec<Pass> {
 {}    return sum / count;
 }}
 ",
-        each_pixel(s, "sum += load0(at); count += 1.0;")
+        each_pixel(s, ["i", "j"], "sum += load0(at); count += 1.0;")
     );
     let code = format!("{}    store(i, mean(n, row, col, c));", coordinates(s, s.out_h, s.out_w));
     vec![Pass::elementwise_with(results(s), &[0], &prelude, &code)]

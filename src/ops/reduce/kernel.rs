@@ -1,7 +1,7 @@
-//! WGSL of reductions: a workgroup a result where there is much to add, else a thread a result. The order of addition is fixed.
+//! WGSL of reductions: a workgroup a result where there is much to add and threads work together, else a thread a result. The order of addition is fixed.
 
 use super::{Reduce, Reduction};
-use crate::ops::kernel::{Dest, KernelCx, Pass, WORKGROUP, ravel, spread, unravel};
+use crate::ops::kernel::{Dest, KernelCx, Pass, Threads, WORKGROUP, ravel, spread, unravel};
 use crate::tensor::Shape;
 
 /// Above this many elements a result is a workgroup's work.
@@ -11,7 +11,7 @@ pub(super) fn passes(op: &Reduce, cx: &KernelCx) -> Vec<Pass> {
     let shape = &cx.inputs[0].shape;
     let (results, count) = (cx.out.shape.numel(), op.count(shape));
     let source = source_function(op, shape);
-    if count < SHARED_FROM {
+    if count < SHARED_FROM || cx.threads == Threads::Alone {
         let code = serial(op.reduction, count);
         return vec![Pass::elementwise_with(results, &[0], &source, &code)];
     }

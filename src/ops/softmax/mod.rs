@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::kernel::Threads;
 use super::pointwise::Pointwise;
 use super::rows::{Fold, Rows};
 use super::{Cost, CpuCx, Expr, GradCx, Graph, KernelCx, OpDef, Pass, Real, Sample, View};
@@ -98,12 +99,12 @@ pub(super) fn folds(cols: usize) -> Vec<Fold> {
     vec![Fold::max("most", &x), Fold::sum("total", format!("exp({x} - most)"))]
 }
 
-fn passes(shape: &Shape, value: &str) -> Vec<Pass> {
+fn passes(shape: &Shape, value: &str, threads: Threads) -> Vec<Pass> {
     let (rows, cols) = matrix(shape);
     let each = format!("let at = i * {cols}u + r; let x = load0(at); store(at, {value});");
     let rows =
         Rows { count: rows, length: cols, inputs: vec![0], prelude: String::new(), folds: folds(cols), each: Some(each), once: None };
-    vec![rows.pass()]
+    vec![rows.pass(threads)]
 }
 
 fn samples(op: impl Into<super::Op>) -> Vec<Sample> {
@@ -157,7 +158,7 @@ impl OpDef for Softmax {
     }
 
     fn wgsl(&self, cx: &KernelCx) -> Vec<Pass> {
-        passes(&cx.out.shape, "exp(x - most) / total")
+        passes(&cx.out.shape, "exp(x - most) / total", cx.threads)
     }
 
     fn explain(&self, inputs: &[&Meta], out: usize) -> Expr {
@@ -206,7 +207,7 @@ impl OpDef for LogSoftmax {
     }
 
     fn wgsl(&self, cx: &KernelCx) -> Vec<Pass> {
-        passes(&cx.out.shape, "x - most - log(total)")
+        passes(&cx.out.shape, "x - most - log(total)", cx.threads)
     }
 
     fn explain(&self, inputs: &[&Meta], out: usize) -> Expr {
