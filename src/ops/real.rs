@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 
-use crate::simd::{self, AttentionInputs, AttentionShape, ConvShape, Mat, PoolShape};
+use crate::simd::{self, AttentionInputs, AttentionShape, ConvShape, Lanes, Mat, PoolShape};
 use crate::tensor::{Shape, threefry2x32, uniform};
 
 use super::reference;
@@ -138,6 +138,10 @@ pub trait Real:
     fn sum_rows(x: &[Self], rows: usize, cols: usize, out: &mut [Self]);
     /// Row sums of a matrix [rows, cols].
     fn sum_cols(x: &[Self], rows: usize, cols: usize, out: &mut [Self]);
+    /// A function of each pair of elements by SIMD code; false where there is none.
+    fn lanes(_: Lanes, _a: &[Self], _b: &[Self], _out: &mut [Self]) -> bool {
+        false
+    }
     /// Exponential of each.
     fn exp_all(x: &[Self], out: &mut [Self]);
     /// Hyperbolic tangent of each.
@@ -146,6 +150,8 @@ pub trait Real:
     fn sigmoid_all(x: &[Self], out: &mut [Self]);
     /// Standard normal distribution's integral up to each.
     fn normal_cdf_all(x: &[Self], out: &mut [Self]);
+    /// The same, times each.
+    fn gelu_all(x: &[Self], out: &mut [Self]);
 }
 
 macro_rules! scalar_functions {
@@ -207,6 +213,10 @@ impl Real for f32 {
     fn gemm(a: Mat<f32>, b: Mat<f32>, c: &mut [f32], scratch: &mut simd::Scratch) {
         simd::gemm(a, b, c, false, scratch);
     }
+    fn lanes(function: Lanes, a: &[f32], b: &[f32], out: &mut [f32]) -> bool {
+        simd::lanes(function, a, b, out);
+        true
+    }
     fn attention(shape: &AttentionShape, x: AttentionInputs, out: &mut [f32], scratch: &mut simd::Scratch) {
         simd::attention(shape, x, out, scratch);
     }
@@ -228,6 +238,7 @@ impl Real for f32 {
         tanh_all(x: &[f32], out: &mut [f32]) => simd::tanh;
         sigmoid_all(x: &[f32], out: &mut [f32]) => simd::sigmoid;
         normal_cdf_all(x: &[f32], out: &mut [f32]) => simd::normal_cdf;
+        gelu_all(x: &[f32], out: &mut [f32]) => simd::gelu;
     }
 }
 
@@ -264,5 +275,6 @@ impl Real for f64 {
         tanh_all(x: &[f64], out: &mut [f64]) => |x: &[f64], out: &mut [f64]| reference::map(x, out, f64::tanh);
         sigmoid_all(x: &[f64], out: &mut [f64]) => |x: &[f64], out: &mut [f64]| reference::map(x, out, |x| 1.0 / (1.0 + (-x).exp()));
         normal_cdf_all(x: &[f64], out: &mut [f64]) => |x: &[f64], out: &mut [f64]| reference::map(x, out, super::pointwise::cdf);
+        gelu_all(x: &[f64], out: &mut [f64]) => |x: &[f64], out: &mut [f64]| reference::map(x, out, |x| x * super::pointwise::cdf(x));
     }
 }

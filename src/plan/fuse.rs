@@ -1,4 +1,4 @@
-//! Which nodes share a kernel: an operation with the pointwise functions behind it, or pointwise functions among themselves.
+//! Which nodes share a kernel: an operation with the pointwise functions behind it, and what only these read, or pointwise functions among themselves.
 
 use std::collections::HashSet;
 
@@ -71,8 +71,11 @@ impl Fusion<'_> {
                         home = Some(candidate);
                     }
                 }
-                Some(into) if self.both_chains(into, candidate) && !self.cyclic(&[into, candidate], id) => {
-                    self.merge(candidate, into);
+                Some(into) if self.cyclic(&[into, candidate], id) => {}
+                Some(into) if self.both_chains(into, candidate) || self.serves(candidate, id) => self.merge(candidate, into),
+                Some(into) if self.serves(into, id) => {
+                    self.merge(into, candidate);
+                    home = Some(candidate);
                 }
                 Some(_) => {}
             }
@@ -115,6 +118,15 @@ impl Fusion<'_> {
 
     fn both_chains(&self, a: usize, b: usize) -> bool {
         [a, b].iter().all(|&group| self.groups[group].as_ref().is_some_and(|group| group.anchor.is_none()))
+    }
+
+    /// Whether a chain is there for node `id` alone, as a mask of its gradient: then it can stand behind an operation.
+    fn serves(&self, group: usize, id: NodeId) -> bool {
+        let served = |node: &NodeId| {
+            let own = |reader: &NodeId| *reader == id || self.group_of[reader.index()] == Some(group);
+            !self.simple.kept[node.index()] && self.simple.readers[node.index()].iter().all(own)
+        };
+        self.groups[group].as_ref().is_some_and(|fused| fused.anchor.is_none() && fused.chain.iter().all(served))
     }
 
     fn merge(&mut self, from: usize, into: usize) {

@@ -28,6 +28,12 @@ pub fn normal_cdf(x: &[f32], out: &mut [f32]) {
     map(x, out, |x| normal_cdf_v(x, &c.0, &c.1));
 }
 
+/// out = x Φ(x).
+pub fn gelu(x: &[f32], out: &mut [f32]) {
+    let c = black_box((EXP, NORMAL_CDF));
+    map(x, out, |x| x.mul(normal_cdf_v(x, &c.0, &c.1)));
+}
+
 /// out = ln x: −∞ at 0, NaN below.
 pub fn log(x: &[f32], out: &mut [f32]) {
     let c = black_box(LOG);

@@ -7,7 +7,7 @@
 //! - `gemm` (matrix products), `conv` (convolution and its dX) and `conv_dw`; `pack` lays operands out for them, `conv_shape` finds windows
 //!   in memory, `depthwise` is the convolution that is no product of matrices.
 //! - `attention`, whose scores are never stored as a whole.
-//! - `pool`, `reduce` (sums, bias), `math` (exp, log, tanh, sigmoid, normal_cdf).
+//! - `pool`, `reduce` (sums), `lanes` (arithmetic), `math` (exp, log, tanh, sigmoid, normal_cdf, gelu).
 //! - `checks`: each of them against plain loops in f64, natively and, under the `selftest` feature, in the browser.
 
 mod attention;
@@ -18,6 +18,7 @@ mod conv_dw;
 mod conv_shape;
 mod depthwise;
 mod gemm;
+mod lanes;
 mod math;
 mod pack;
 mod pool;
@@ -31,8 +32,9 @@ pub use conv::{conv2d, conv2d_dx};
 pub use conv_dw::conv2d_dw;
 pub use conv_shape::ConvShape;
 pub use gemm::{dot, gemm};
-pub use math::{exp, log, normal_cdf, sigmoid, tanh};
+pub use lanes::{Lanes, lanes};
+pub use math::{exp, gelu, log, normal_cdf, sigmoid, tanh};
 pub use pack::Mat;
 pub use pool::{PoolShape, avg_pool2d, avg_pool2d_dx, max_pool2d, max_pool2d_dx};
-pub use reduce::{add_bias_act, sum, sum_cols, sum_rows};
+pub use reduce::{sum, sum_cols, sum_rows};
 pub use scratch::Scratch;

@@ -1,4 +1,4 @@
-//! Sums over rows and columns, and the bias that comes with them.
+//! Sums over rows and columns.
 
 use super::vector::{LANES, V};
 
@@ -80,41 +80,4 @@ pub fn sum(x: &[f32]) -> f32 {
         acc[0] = acc[0].add(V::read(lanes));
     }
     acc[0].add(acc[1]).add(acc[2].add(acc[3])).sum() + rest.iter().sum::<f32>()
-}
-
-/// y[.., c] = y[.., c] + bias[c], then max(0, ·) if `relu`, in one pass. A NaN stays.
-///
-/// # Panics
-/// Unless y holds whole rows of the bias's length.
-pub fn add_bias_act(y: &mut [f32], bias: Option<&[f32]>, relu: bool) {
-    match (bias, relu) {
-        (None, false) => (),
-        (None, true) => {
-            let (lanes, rest) = y.as_chunks_mut::<LANES>();
-            for lanes in lanes {
-                V::read(lanes).relu().write(lanes);
-            }
-            V::read_part(rest, 0.0).relu().write_part(rest);
-        }
-        (Some(bias), false) => add_bias(y, bias, |y| y),
-        (Some(bias), true) => add_bias(y, bias, V::relu),
-    }
-}
-
-#[inline(always)]
-fn add_bias(y: &mut [f32], bias: &[f32], act: impl Fn(V) -> V) {
-    if bias.is_empty() {
-        return assert!(y.is_empty(), "{} elements and a bias of none", y.len());
-    }
-    assert!(y.len().is_multiple_of(bias.len()), "{} elements are no rows of {}", y.len(), bias.len());
-    let (bias_lanes, bias_rest) = bias.as_chunks::<LANES>();
-    for row in y.chunks_exact_mut(bias.len()) {
-        let (lanes, rest) = row.as_chunks_mut::<LANES>();
-        for (lanes, bias) in lanes.iter_mut().zip(bias_lanes) {
-            act(V::read(lanes).add(V::read(bias))).write(lanes);
-        }
-        if !rest.is_empty() {
-            act(V::read_part(rest, 0.0).add(V::read_part(bias_rest, 0.0))).write_part(rest);
-        }
-    }
 }

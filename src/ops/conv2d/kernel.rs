@@ -7,45 +7,39 @@ use crate::ops::rows::{Fold, Rows};
 use crate::ops::window::{quotient, remainder, tap};
 use crate::simd::ConvShape;
 
-/// `window_(place)`: where the window `place` = (n, i, j) begins: position of its image, row, column. `tap_(k)`: where tap (p, q) in `k` = (p, q, c) lies
-/// in a window, and the channel. `pixel(window + tap)`: the pixel of input 0 there, 0 in the padding. Where no window reaches into padding, positions
-/// are whole, and rows and columns are but counted.
-fn patch(s: &ConvShape) -> String {
+/// How images are read by windows and taps. `window_(place)`: where the window `place` = (n, i, j) begins: position of its image, row, column.
+/// `tap_(k)`: where tap (p, q) in `k` = (p, q, c) lies in a window, and the channel. Where no window reaches into padding, positions are whole, and
+/// rows and columns are but counted.
+struct Patch {
+    functions: String,
+    /// Of the pixel of a window's tap, as of a [`Gemm`].
+    position: String,
+    inside: Option<String>,
+}
+
+fn patch(s: &ConvShape) -> Patch {
     let c = s.in_c;
     let (p, q) = match s.k_h * s.k_w {
         1 => ("0u".to_owned(), "0u".to_owned()),
         _ => (quotient("k", s.k_w * c), remainder(&quotient("k", c), s.k_w)),
     };
     let (channel, w) = (remainder("k", c), s.in_w);
-    let (down, right) = (s.dilation[0], s.dilation[1]);
-    let (origin, tap, check, at) = match s.reaches_outside() {
-        true => (
-            String::new(),
-            format!("0u, {p} * {down}u, {q} * {right}u, {channel}"),
-            format!("    if (at.y >= {}u || at.z >= {w}u) {{ return ZERO; }}\n", s.in_h),
-            format!("at.x + (at.y * {w}u + at.z) * {c}u + at.w"),
-        ),
+    let [down, right] = s.dilation;
+    let outside = s.reaches_outside();
+    let (origin, tap) = match outside {
+        true => (String::new(), format!("0u, {p} * {down}u, {q} * {right}u, {channel}")),
         false => (
             format!(" + (i * {}u + j * {}u) * {c}u", s.stride[0] * w, s.stride[1]),
             format!("({p} * {}u + {q} * {right}u) * {c}u + {channel}, 0u, 0u, 0u", down * w),
-            String::new(),
-            "at.x".to_owned(),
         ),
     };
-    format!(
+    let functions = format!(
         "fn window_(place: u32) -> vec4u {{
     let i = {i};
     let j = {j};
     return vec4u({n} * {image}u{origin}, i * {stride_h}u - {top}u, j * {stride_w}u - {left}u, 0u);
 }}
 fn tap_(k: u32) -> vec4u {{ return vec4u({tap}); }}
-fn pixel(at: vec4u) -> f32 {{
-{check_one}    return load0({at});
-}}
-fn pixels(at: vec4u) -> vec4f {{
-{check_four}    let i = {at};
-    return vec4f(load0(i), load0(i + 1u), load0(i + 2u), load0(i + 3u));
-}}
 ",
         n = quotient("place", s.out_w * s.out_h),
         i = remainder(&quotient("place", s.out_w), s.out_h),
@@ -55,12 +49,13 @@ fn pixels(at: vec4u) -> vec4f {{
         stride_w = s.stride[1],
         top = s.pad_top,
         left = s.pad_left,
-        check_one = check.replace("ZERO", "0.0"),
-        check_four = check.replace("ZERO", "vec4f()"),
-    )
+    );
+    let position = if outside { format!("at.x + step.x + ((at.y + step.y) * {w}u + at.z + step.z) * {c}u + at.w + step.w") } else { "at.x + step.x".into() };
+    let inside = outside.then(|| format!("at.y + step.y < {}u && at.z + step.z < {w}u", s.in_h));
+    Patch { functions, position, inside }
 }
 
-/// `four_windows(tap, k)`: the pixels of four windows in a row under one tap; divisions are dear, so the last three are stepped to.
+/// `four_windows(at, k)`: the pixels of four windows in a row under one tap; divisions are dear, so the last three are stepped to.
 fn steps(s: &ConvShape) -> String {
     let (row, image) = (s.in_w * s.in_c, s.in_h * s.in_w * s.in_c);
     // From a window to the next one, from the last of a row to the first of the next, and from the last of an image to the next image.
@@ -73,20 +68,20 @@ fn steps(s: &ConvShape) -> String {
         }
     };
     format!(
-        "fn four_windows(tap: vec4u, k: u32) -> vec4f {{
-    var at = window_(k);
+        "fn four_windows(at: vec4u, k: u32) -> vec4f {{
+    var step = window_(k);
     var result: vec4f;
     for (var t = 0u; t < 4u; t++) {{
-        result[t] = pixel(tap + at);
-        at.x += {right}u;
-        at.z += {stride_w}u;
-        if (at.z == {row_end}u) {{
-            at.z = {row_start}u;
-            at.x += {down}u;
-            at.y += {stride_h}u;
-            if (at.y == {image_end}u) {{
-                at.y = {image_start}u;
-                at.x += {on}u;
+        result[t] = a_(at, step);
+        step.x += {right}u;
+        step.z += {stride_w}u;
+        if (step.z == {row_end}u) {{
+            step.z = {row_start}u;
+            step.x += {down}u;
+            step.y += {stride_h}u;
+            if (step.y == {image_end}u) {{
+                step.y = {image_start}u;
+                step.x += {on}u;
             }}
         }}
     }}
@@ -107,15 +102,13 @@ fn wrapped(position: usize, before: usize) -> u32 {
     (position as u32).wrapping_sub(before as u32)
 }
 
-/// WGSL that declares window `name` along an axis: the one whose tap reads `position`, beyond every extent if there is none.
-fn window(name: &str, position: &str, tap: &str, stride: usize, dilation: usize, before: usize) -> String {
+/// WGSL of the window along an axis whose tap reads `position`, beyond every extent if there is none.
+fn window(position: &str, tap: &str, stride: usize, dilation: usize, before: usize) -> String {
     let taken = if dilation == 1 { tap.to_owned() } else { format!("{tap} * {dilation}u") };
     let from = format!("{position} + {before}u - {taken}");
     match stride {
-        1 => format!("    let {name} = {from};\n"),
-        _ => format!(
-            "    let {name}_from = {from};\n    let {name} = select(0xffffffffu, {name}_from / {stride}u, {name}_from % {stride}u == 0u);\n"
-        ),
+        1 => from,
+        _ => format!("select(0xffffffffu, ({from}) / {stride}u, ({from}) % {stride}u == 0u)"),
     }
 }
 
@@ -123,18 +116,22 @@ pub(super) fn forward(s: &ConvShape, threads: Threads) -> Vec<Pass> {
     if s.groups > 1 {
         return forward_grouped(s);
     }
+    let Patch { functions, position, inside } = patch(s);
+    // The taps of a row lie side by side, as long as they are next to each other and none of them in padding.
+    let run = if inside.is_none() && (s.dilation[1] == 1 || s.k_w == 1) { s.k_w * s.in_c } else { s.in_c };
     let gemm = Gemm {
         batch: 1,
         m: s.batch * s.out_h * s.out_w,
         n: s.out_c,
         k: s.k_h * s.k_w * s.in_c,
         inputs: vec![0, 1],
-        prelude: patch(s),
+        prelude: functions,
         place: "window_(row)".into(),
         step: "tap_(k)".into(),
-        load_a: "pixel(at + step)".into(),
-        // Four channels of one tap lie side by side.
-        load_quad: s.in_c.is_multiple_of(4).then(|| "pixels(at + step)".into()),
+        position,
+        inside,
+        run: (run, 1),
+        load_quad: None,
         load_b: format!("load1(k * {}u + col)", s.out_c),
     };
     gemm.passes(threads)
@@ -151,13 +148,13 @@ pub(super) fn input_grad(s: &ConvShape, threads: Threads) -> Vec<Pass> {
     };
     let (h, w, filter) = (s.out_h, s.out_w, remainder("k", o));
     // With stride 1 a tap is always as far from the pixel, so that positions are sums.
-    let (from, by, source) = match s.stride {
+    let (from, by, position) = match s.stride {
         [1, 1] => (
             format!(" + ((row + {}u) * {w}u + col + {}u) * {o}u", s.pad_top, s.pad_left),
             format!("{filter} - (p * {}u + q * {}u) * {o}u", s.dilation[0] * w, s.dilation[1]),
             "at.x + step.x".to_owned(),
         ),
-        _ => (String::new(), filter, format!("at.x + (i * {w}u + j) * {o}u + step.x")),
+        _ => (String::new(), filter, format!("at.x + (row_(at, step) * {w}u + col_(at, step)) * {o}u + step.x")),
     };
     let prelude = format!(
         "fn pixel_(place: u32) -> vec4u {{
@@ -170,27 +167,15 @@ fn tap_(k: u32) -> vec4u {{
     let q = {q};
     return vec4u({by}, p, q, 0u);
 }}
-fn source_(at: vec4u, step: vec4u) -> vec2u {{
-{i}{j}    let inside = i < {h}u && j < {w}u;
-    return vec2u(select(0u, {source}, inside), u32(inside));
-}}
-fn spread(at: vec4u, step: vec4u) -> f32 {{
-    let source = source_(at, step);
-    return select(0.0, load0(source.x), source.y == 1u);
-}}
-fn spreads(at: vec4u, step: vec4u) -> vec4f {{
-    let source = source_(at, step);
-    if (source.y == 0u) {{ return vec4f(); }}
-    let i = source.x;
-    return vec4f(load0(i), load0(i + 1u), load0(i + 2u), load0(i + 3u));
-}}
+fn row_(at: vec4u, step: vec4u) -> u32 {{ return {i}; }}
+fn col_(at: vec4u, step: vec4u) -> u32 {{ return {j}; }}
 ",
         n = quotient("place", s.in_h * s.in_w),
         image = h * w * o,
         row = remainder(&quotient("place", s.in_w), s.in_h),
         col = remainder("place", s.in_w),
-        i = window("i", "at.y", "step.y", s.stride[0], s.dilation[0], s.pad_top),
-        j = window("j", "at.z", "step.z", s.stride[1], s.dilation[1], s.pad_left),
+        i = window("at.y", "step.y", s.stride[0], s.dilation[0], s.pad_top),
+        j = window("at.z", "step.z", s.stride[1], s.dilation[1], s.pad_left),
     );
     let gemm = Gemm {
         batch: 1,
@@ -201,8 +186,10 @@ fn spreads(at: vec4u, step: vec4u) -> vec4f {{
         prelude,
         place: "pixel_(row)".into(),
         step: "tap_(k)".into(),
-        load_a: "spread(at, step)".into(),
-        load_quad: o.is_multiple_of(4).then(|| "spreads(at, step)".into()),
+        position,
+        inside: Some(format!("row_(at, step) < {h}u && col_(at, step) < {w}u")),
+        run: (o, 1),
+        load_quad: None,
         load_b: format!("load1(({} * {}u + col) * {o}u + {})", quotient("k", o), s.in_c, remainder("k", o)),
     };
     gemm.passes(threads)
@@ -212,16 +199,21 @@ pub(super) fn kernel_grad(s: &ConvShape, threads: Threads) -> Vec<Pass> {
     if s.groups > 1 {
         return kernel_grad_grouped(s, threads);
     }
+    let Patch { functions, position, inside } = patch(s);
+    // So lie the windows of a row.
+    let run = if inside.is_none() { s.out_w } else { 1 };
     let gemm = Gemm {
         batch: 1,
         m: s.k_h * s.k_w * s.in_c,
         n: s.out_c,
         k: s.batch * s.out_h * s.out_w,
         inputs: vec![0, 1],
-        prelude: patch(s) + &steps(s),
+        prelude: functions + &steps(s),
         place: "tap_(row)".into(),
         step: "window_(k)".into(),
-        load_a: "pixel(at + step)".into(),
+        position,
+        inside,
+        run: (run, s.stride[1] * s.in_c),
         load_quad: Some("four_windows(at, k)".into()),
         load_b: format!("load1(k * {}u + col)", s.out_c),
     };
@@ -277,9 +269,11 @@ fn input_grad_grouped(s: &ConvShape) -> Vec<Pass> {
     let c = {c};
     var sum = 0.0;
     for (var p = 0u; p < {k_h}u; p++) {{
-    {y}    if (y >= {h}u) {{ continue; }}
+        let y = {y};
+        if (y >= {h}u) {{ continue; }}
         for (var q = 0u; q < {k_w}u; q++) {{
-        {x}    if (x >= {w}u) {{ continue; }}
+            let x = {x};
+            if (x >= {w}u) {{ continue; }}
             for (var o = first; o < first + {group_out}u; o++) {{
                 sum += load0(((n * {h}u + y) * {w}u + x) * {out_c}u + o) * load1(((p * {k_w}u + q) * {group_in}u + c) * {out_c}u + o);
             }}
@@ -292,8 +286,8 @@ fn input_grad_grouped(s: &ConvShape) -> Vec<Pass> {
         n = quotient("i", s.in_c * s.in_w * s.in_h),
         group = quotient("channel", group_in),
         c = remainder("channel", group_in),
-        y = window("y", "row", "p", s.stride[0], s.dilation[0], s.pad_top),
-        x = window("x", "col", "q", s.stride[1], s.dilation[1], s.pad_left),
+        y = window("row", "p", s.stride[0], s.dilation[0], s.pad_top),
+        x = window("col", "q", s.stride[1], s.dilation[1], s.pad_left),
         k_h = s.k_h,
         k_w = s.k_w,
         h = s.out_h,

@@ -148,12 +148,10 @@ impl OpDef for MatMul {
             prelude: String::new(),
             place: format!("vec4u({} + row * {a_row}u)", offset(a)),
             step: format!("vec4u(k * {a_k}u)"),
-            load_a: "load0(at.x + step.x)".into(),
-            load_quad: Some(format!(
-                "vec4f(load0(at.x + step.x), load0(at.x + step.x + {a_k}u), load0(at.x + step.x + {}u), load0(at.x + step.x + {}u))",
-                2 * a_k,
-                3 * a_k
-            )),
+            position: "at.x + step.x".into(),
+            inside: None,
+            run: (sizes.k, a_k),
+            load_quad: None,
             load_b: format!("load1({} + k * {b_k}u + col * {b_col}u)", offset(b)),
         }
         .passes(cx.threads)

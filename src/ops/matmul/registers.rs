@@ -35,12 +35,16 @@ pub(super) fn product(gemm: &Gemm) -> (Pass, usize) {
     let loads: String = (0..quads)
         .map(|q| {
             let lanes: Vec<String> = (0..4).map(|lane| format!("b_(batch, k, {})", column(&format!("{}u", 4 * q + lane)))).collect();
-            format!("        let b{q} = vec4f({});\n", lanes.join(", "))
+            format!("            let b{q} = vec4f({});\n", lanes.join(", "))
         })
         .collect();
+    let (run, stride) = gemm.run;
+    let (sources, load) = match gemm.inside {
+        None => ("        let i# = position_(at#, step);\n", "load0(i# + along)"),
+        Some(_) => ("        let i# = position_(at#, step);\n        let there# = inside_(at#, step);\n", "select(0.0, load0(i# + along), there#)"),
+    };
     let body = format!(
         "{functions}
-fn a_(at: vec4u, step: vec4u) -> f32 {{ return {load_a}; }}
 fn b_(batch: u32, k: u32, col: u32) -> f32 {{ return {load_b}; }}
 
 @compute @workgroup_size({THREADS})
@@ -53,13 +57,18 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let batch = number / {by_batch}u;
     let first = part * {depth}u;
     let end = min(first + {depth}u, {k}u);
-{places}{accumulators}    for (var k = first; k < end; k++) {{
-        let step = step_(k);
-{loads}{multiply}    }}
+{places}{accumulators}    var begin = first;
+    while (begin < end) {{
+        let step = step_(begin);
+{sources}        let stop = min(end, begin + {run}u - begin % {run}u);
+        for (var k = begin; k < stop; k++) {{
+            let along = (k - begin) * {stride}u;
+{loads}{multiply}        }}
+        begin = stop;
+    }}
 {stores}}}
 ",
         functions = gemm.functions(parts),
-        load_a = gemm.load_a,
         load_b = gemm.load_b,
         threads = tiles * parts,
         by_col = parts * row_tiles,
@@ -67,7 +76,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         by_batch = parts * row_tiles * col_tiles,
         places = each_row(&format!("    let at# = place_(batch, min(top + #u, {}u));\n", m - 1)),
         accumulators = each_row(&each_quad("    var c#_$ = vec4f();\n")),
-        multiply = each_row(&format!("        let a# = a_(at#, step);\n{}", each_quad("        c#_$ += a# * b$;\n"))),
+        sources = each_row(sources),
+        run = run.max(1),
+        multiply = each_row(&format!("            let a# = {load};\n{}", each_quad("            c#_$ += a# * b$;\n"))),
         stores = each_row(&each_quad("    write4_(part, batch, top + #u, col + 4u * $u, c#_$);\n")),
     );
     let dest = if parts == 1 { Dest::Out } else { Dest::Temp(0, parts * batch * m * n) };

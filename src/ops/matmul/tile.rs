@@ -25,9 +25,13 @@ pub struct Gemm {
     pub place: String,
     /// What of a term does not depend on the row, as a `vec4u` expression of `k`.
     pub step: String,
-    /// A as an expression of `at` (the row's place) and `step` (the term's); only evaluated within bounds.
-    pub load_a: String,
-    /// A at k, k + 1, k + 2, k + 3 as a `vec4f` expression of `at`, `step` and `k`, where that is cheaper than four times `load_a`. Only used where the
+    /// Position of A's element in input 0, as an expression of `at` (the row's place) and `step` (the term's).
+    pub position: String,
+    /// Whether it is there, as an expression of the same; else A is 0. None where all are.
+    pub inside: Option<String>,
+    /// Terms in a row, from each multiple of their number, whose positions are so far apart, and which are all there or none.
+    pub run: (usize, usize),
+    /// A at k, k + 1, k + 2, k + 3 as a `vec4f` expression of `at` and `k`, where that is cheaper than four times `position`. Only used where the
     /// number of terms is a multiple of 4, and so is `k`.
     pub load_quad: Option<String>,
     /// B as an expression of `batch`, `k` and `col`; only evaluated within bounds.
@@ -106,6 +110,9 @@ impl Gemm {
             "{prelude}
 fn place_(batch: u32, row: u32) -> vec4u {{ return {place}; }}
 fn step_(k: u32) -> vec4u {{ return {step}; }}
+fn position_(at: vec4u, step: vec4u) -> u32 {{ return {position}; }}
+fn inside_(at: vec4u, step: vec4u) -> bool {{ return {inside}; }}
+fn a_(at: vec4u, step: vec4u) -> f32 {{ return select(0.0, load0(position_(at, step)), inside_(at, step)); }}
 fn write_(part: u32, batch: u32, row: u32, col: u32, value: f32) {{
     if (row >= {m}u || col >= {n}u) {{ return; }}
     let at = (batch * {m}u + row) * {n}u + col;
@@ -118,6 +125,8 @@ fn write4_(part: u32, batch: u32, row: u32, col: u32, c: vec4f) {{
             prelude = self.prelude,
             place = self.place,
             step = self.step,
+            position = self.position,
+            inside = self.inside.as_deref().unwrap_or("true"),
         )
     }
 
@@ -130,6 +139,7 @@ fn write4_(part: u32, batch: u32, row: u32, col: u32, c: vec4f) {{
     fn product(&self) -> (Pass, usize) {
         let tile = self.tile();
         let Tile { rows, cols, strip } = tile;
+        let (run, stride) = self.run;
         let parts = (ENOUGH / tile.count(self).max(1)).min(self.k / LEAST_PART).max(1);
         let depth = self.k.div_ceil(parts).next_multiple_of(self.tile_depth());
         let parts = self.k.div_ceil(depth).max(1);
@@ -166,12 +176,16 @@ fn write4_(part: u32, batch: u32, row: u32, col: u32, c: vec4f) {{
             "{functions}
 fn a1_(at: vec4u, k: u32, end: u32) -> f32 {{
     if (k >= end) {{ return 0.0; }}
+    return a_(at, step_(k));
+}}
+fn run4_(at: vec4u, k: u32) -> vec4f {{
     let step = step_(k);
-    return {load_a};
+    let i = position_(at, step);
+    if (!inside_(at, step)) {{ return vec4f(); }}
+    return vec4f(load0(i), load0(i + {stride}u), load0(i + {twice}u), load0(i + {thrice}u));
 }}
 fn a4_(at: vec4u, row: u32, k: u32, end: u32) -> vec4f {{
     if (row >= {m}u || k >= end) {{ return vec4f(); }}
-    let step = step_(k);
     return {load_quad};
 }}
 fn b1_(batch: u32, k: u32, col: u32) -> f32 {{
@@ -220,8 +234,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
             m = self.m,
             n = self.n,
             k = self.k,
-            load_a = self.load_a,
+            twice = 2 * stride,
+            thrice = 3 * stride,
             load_quad = match &self.load_quad {
+                _ if run.is_multiple_of(4) => "run4_(at, k)".to_owned(),
                 Some(quad) if self.k.is_multiple_of(4) => quad.clone(),
                 _ => "vec4f(a1_(at, k, end), a1_(at, k + 1u, end), a1_(at, k + 2u, end), a1_(at, k + 3u, end))".to_owned(),
             },

@@ -44,16 +44,32 @@ impl Chain {
     /// Runs the program for every element of `shape`. `anchor` holds the values of [`Arg::Anchor`] if they are not already in the last output.
     pub fn run<T: Real>(&self, shape: &Shape, inputs: &[View<T>], anchor: Option<&[T]>, outputs: &mut [&mut [T]]) {
         let count = shape.numel();
+        let last = self.instrs.len() - 1;
+        debug_assert_eq!(self.outputs.last(), Some(&last), "the last value is an output");
         let readers: Vec<Reader<T>> = inputs.iter().map(|input| Reader::new(input, shape)).collect();
-        let mut fetched = vec![T::ZERO; inputs.len() * BLOCK];
+        // Of biases as long as that, every block reads the same.
+        let cycle = readers.iter().filter_map(Reader::cycle).filter(|&cycle| cycle <= BLOCK).max().unwrap_or(1);
+        let step = (BLOCK / cycle * cycle).min(count.max(1));
+        let mut fetched = vec![T::ZERO; inputs.len() * step];
         let mut held = [T::ZERO; BLOCK];
-        let mut values = vec![T::ZERO; self.instrs.len() * BLOCK];
-        let mut constant = [[T::ZERO; BLOCK]; OPERANDS.len()];
+        let mut values = vec![T::ZERO; last * step];
+        // Blocks of the numbers among the operands, and where that of each operand begins.
+        let mut numbers: Vec<T> = Vec::new();
+        let mut number = |arg: &Arg| match arg {
+            Arg::Constant(number) => {
+                numbers.resize(numbers.len() + step, T::of(f64::from(*number)));
+                numbers.len() - step
+            }
+            Arg::Anchor | Arg::Input(_) | Arg::Value(_) => 0,
+        };
+        let places: Vec<Vec<usize>> = self.instrs.iter().map(|instr| instr.args.iter().map(&mut number).collect()).collect();
         let uses_anchor = self.instrs.iter().any(|instr| instr.args.contains(&Arg::Anchor));
-        for start in (0..count).step_by(BLOCK) {
-            let len = BLOCK.min(count - start);
-            for (reader, block) in readers.iter().zip(fetched.chunks_exact_mut(BLOCK)) {
-                reader.fetch(start, &mut block[..len]);
+        for start in (0..count).step_by(step) {
+            let len = step.min(count - start);
+            for (reader, block) in readers.iter().zip(fetched.chunks_exact_mut(step)) {
+                if start == 0 || reader.cycle().is_none_or(|cycle| !step.is_multiple_of(cycle)) {
+                    reader.fetch(start, &mut block[..len]);
+                }
             }
             if uses_anchor {
                 let source = match anchor {
@@ -63,24 +79,25 @@ impl Chain {
                 held[..len].copy_from_slice(source);
             }
             for (position, instr) in self.instrs.iter().enumerate() {
-                let (earlier, rest) = values.split_at_mut(position * BLOCK);
-                for (arg, block) in instr.args.iter().zip(&mut constant) {
-                    if let Arg::Constant(number) = arg {
-                        block[..len].fill(T::of(f64::from(*number)));
-                    }
-                }
+                let (earlier, rest) = values.split_at_mut(position * step);
                 let operand = |slot: usize| -> &[T] {
-                    match instr.args[slot.min(instr.args.len() - 1)] {
+                    let slot = slot.min(instr.args.len() - 1);
+                    match instr.args[slot] {
                         Arg::Anchor => &held[..len],
-                        Arg::Input(input) => readers[input].direct(start, len).unwrap_or(&fetched[input * BLOCK..input * BLOCK + len]),
-                        Arg::Value(value) => &earlier[value * BLOCK..value * BLOCK + len],
-                        Arg::Constant(_) => &constant[slot][..len],
+                        Arg::Input(input) => readers[input].direct(start, len).unwrap_or(&fetched[input * step..input * step + len]),
+                        Arg::Value(value) => &earlier[value * step..value * step + len],
+                        Arg::Constant(_) => &numbers[places[position][slot]..][..len],
                     }
                 };
-                instr.function.apply([operand(0), operand(1), operand(2)], &mut rest[..len]);
+                // Nobody reads the last value but who reads the output.
+                let out = match outputs.last_mut().filter(|_| position == last) {
+                    Some(output) => &mut output[start..start + len],
+                    None => &mut rest[..len],
+                };
+                instr.function.apply([operand(0), operand(1), operand(2)], out);
             }
-            for (output, &value) in outputs.iter_mut().zip(&self.outputs) {
-                output[start..start + len].copy_from_slice(&values[value * BLOCK..value * BLOCK + len]);
+            for (output, &value) in outputs.iter_mut().zip(&self.outputs).filter(|&(_, &value)| value != last) {
+                output[start..start + len].copy_from_slice(&values[value * step..value * step + len]);
             }
         }
     }
@@ -137,6 +154,15 @@ impl<'a, T: Real> Reader<'a, T> {
             Reader::Cycle(input.data)
         } else {
             Reader::Strided { data: input.data, extents: shape.to_vec(), strides: input.shape.broadcast_strides(shape) }
+        }
+    }
+
+    /// After how many elements it reads the same again.
+    fn cycle(&self) -> Option<usize> {
+        match self {
+            Reader::Same(_) | Reader::Strided { .. } => None,
+            Reader::Splat(_) => Some(1),
+            Reader::Cycle(data) => Some(data.len()),
         }
     }
 

@@ -12,6 +12,7 @@ use super::kernel::broadcast_index;
 use super::{Cost, CpuCx, Expr, GradCx, Graph, KernelCx, OpDef, Pass, Real, Sample, View};
 use crate::error::{Error, ErrorCode, Result};
 use crate::graph::{Kind, Leaf, NodeId};
+use crate::simd::Lanes;
 use crate::tensor::{Meta, Shape};
 
 /// Gradients with respect to the operands, before broadcasting is undone. A function of one has none for a second.
@@ -65,11 +66,11 @@ macro_rules! table {
                     Self::Tanh => return T::tanh_all(a, out),
                     Self::Sigmoid => return T::sigmoid_all(a, out),
                     Self::NormalCdf => return T::normal_cdf_all(a, out),
-                    Self::Gelu => {
-                        T::normal_cdf_all(a, out);
-                        return out.iter_mut().zip(a).for_each(|(out, &a)| *out = a * *out);
-                    }
+                    Self::Gelu => return T::gelu_all(a, out),
                     _ => {}
+                }
+                if self.lanes().is_some_and(|function| T::lanes(function, a, b, out)) {
+                    return;
                 }
                 match self { $(Self::$variant => {
                     if $arity == 1 {
@@ -376,6 +377,20 @@ fn share(g: &mut Graph, a: NodeId, b: NodeId, dy: NodeId) -> Partials {
 }
 
 impl Pointwise {
+    /// The function of the SIMD kernels that it is, if it is one.
+    fn lanes(self) -> Option<Lanes> {
+        Some(match self {
+            Self::Add => Lanes::Add,
+            Self::Sub => Lanes::Sub,
+            Self::Mul => Lanes::Mul,
+            Self::Div => Lanes::Div,
+            Self::Greater => Lanes::Greater,
+            Self::Relu => Lanes::Relu,
+            Self::Sqrt => Lanes::Sqrt,
+            _ => return None,
+        })
+    }
+
     /// The shape that all operands broadcast to.
     fn shape<'a>(self, mut operands: impl Iterator<Item = &'a Shape>) -> Result<Shape> {
         operands.try_fold(Shape::scalar(), |shape, operand| Shape::broadcast(self.label(), &shape, operand))

@@ -6,12 +6,14 @@ use crate::tensor::Shape;
 
 /// Above this many elements a result is a workgroup's work.
 const SHARED_FROM: usize = 64;
+/// So many results keep threads busy that work alone.
+const ENOUGH: usize = 8;
 
 pub(super) fn passes(op: &Reduce, cx: &KernelCx) -> Vec<Pass> {
     let shape = &cx.inputs[0].shape;
     let (results, count) = (cx.out.shape.numel(), op.count(shape));
     let source = source_function(op, shape);
-    if count < SHARED_FROM || cx.threads == Threads::Alone {
+    if count < SHARED_FROM || (cx.threads == Threads::Alone && results >= ENOUGH) {
         let code = serial(op.reduction, count);
         return vec![Pass::elementwise_with(results, &[0], &source, &code)];
     }
@@ -80,15 +82,30 @@ fn source_function(op: &Reduce, shape: &Shape) -> String {
     format!("fn source(i: u32, r: u32) -> f32 {{\n{kept_code}{reduced_code}    return load0({kept_index} + {reduced_index});\n}}\n")
 }
 
+/// A thread's work. Long sums are made of the sums of parts, as many as one has elements, so that rounding errors do not add up.
 fn serial(reduction: Reduction, count: usize) -> String {
-    let accumulate = if reduction == Reduction::Max { "result = max(result, x);" } else { "result += x;" };
-    let sum = format!("var result = {}; for (var r = 0u; r < {count}u; r++) {{ let x = source(i, r); {accumulate} }}", identity(reduction));
+    let part = count.isqrt().max(1);
+    let fold = |name: &str, identity: &str, combined: &str| {
+        format!(
+            "var {name} = {identity};
+    for (var first = 0u; first < {count}u; first += {part}u) {{
+        var own = {identity};
+        for (var r = first; r < min(first + {part}u, {count}u); r++) {{ let x = source(i, r); own = {}; }}
+        {name} = {};
+    }}
+",
+            combined.replace('A', "own").replace('B', "x"),
+            if reduction == Reduction::Max { format!("max({name}, own)") } else { format!("{name} + own") },
+        )
+    };
+    let combined = if reduction == Reduction::Max { "max(A, B)" } else { "A + B" };
+    let result = fold("result", identity(reduction), combined);
     match reduction {
-        Reduction::Sum | Reduction::Max => format!("{sum} store(i, result);"),
-        Reduction::Mean => format!("{sum} store(i, result / {count}.0);"),
-        Reduction::Variance => format!(
-            "{sum} let mean = result / {count}.0; var spread = 0.0;
-    for (var r = 0u; r < {count}u; r++) {{ let d = source(i, r) - mean; spread += d * d; }} store(i, spread / {count}.0);"
-        ),
+        Reduction::Sum | Reduction::Max => format!("{result} store(i, result);"),
+        Reduction::Mean => format!("{result} store(i, result / {count}.0);"),
+        Reduction::Variance => {
+            let spread = fold("spread", "0.0", "A + (B - mean) * (B - mean)");
+            format!("{result} let mean = result / {count}.0; {spread} store(i, spread / {count}.0);")
+        }
     }
 }

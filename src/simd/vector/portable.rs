@@ -58,6 +58,10 @@ impl V {
     pub fn div(self, o: V) -> V {
         V(from_fn(|i| self.0[i] / o.0[i]))
     }
+    #[inline(always)]
+    pub fn sqrt(self) -> V {
+        V(from_fn(|i| self.0[i].sqrt()))
+    }
     /// self · a + b, rounded twice.
     #[inline(always)]
     pub fn mul_add(self, a: V, b: V) -> V {

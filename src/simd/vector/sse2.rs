@@ -61,6 +61,10 @@ impl V {
     pub fn div(self, o: V) -> V {
         V(sse2!(_mm_div_ps(self.0, o.0)))
     }
+    #[inline(always)]
+    pub fn sqrt(self) -> V {
+        V(sse2!(_mm_sqrt_ps(self.0)))
+    }
     /// self · a + b, rounded twice.
     #[inline(always)]
     pub fn mul_add(self, a: V, b: V) -> V {

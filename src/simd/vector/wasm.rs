@@ -54,6 +54,10 @@ impl V {
     pub fn div(self, o: V) -> V {
         V(f32x4_div(self.0, o.0))
     }
+    #[inline(always)]
+    pub fn sqrt(self) -> V {
+        V(f32x4_sqrt(self.0))
+    }
     /// self · a + b, fused where the binary has relaxed SIMD and the machine the instruction.
     #[inline(always)]
     pub fn mul_add(self, a: V, b: V) -> V {

@@ -8,7 +8,13 @@ import { framed } from "./latest.js";
  */
 export abstract class Drawing extends HTMLElement {
   readonly canvas = document.createElement("canvas");
-  readonly #observer = new ResizeObserver(() => this.redraw());
+  readonly #observer = new ResizeObserver(() => {
+    // Read where the layout is known: asked for in a frame, each drawing would have the page laid out anew.
+    [this.#width, this.#height] = [this.clientWidth, this.clientHeight];
+    this.redraw();
+  });
+  #width = 0;
+  #height = 0;
   readonly #sight = new IntersectionObserver((entries) => {
     this.#seen = entries.at(-1)!.isIntersecting;
     if (this.#seen) this.redraw();
@@ -26,11 +32,11 @@ export abstract class Drawing extends HTMLElement {
   protected abstract draw(context: CanvasRenderingContext2D, width: number, height: number): void;
   /** The height for a width; by default what the style sheet gives. */
   protected heightFor(_width: number): number {
-    return this.clientHeight;
+    return this.#height;
   }
 
   readonly redraw = framed(() => {
-    const width = this.clientWidth;
+    const width = this.#width;
     if (!this.isConnected || !this.#seen || width === 0) return;
     const height = Math.round(this.heightFor(width));
     this.canvas.style.height = `${height}px`;

@@ -34,7 +34,7 @@ export class Maps extends Drawing {
 
   protected override heightFor(width: number): number {
     const tile = store.frame.peek()?.tiles.find(({ node }) => node === this.node);
-    if (!this.grows || !tile) return this.clientHeight;
+    if (!this.grows || !tile) return super.heightFor(width);
     this.place = arrange(tile, width, 264, this.most, this.largest);
     return this.place.rows * (this.place.height + this.place.gap) - this.place.gap;
   }

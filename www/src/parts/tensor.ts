@@ -229,7 +229,7 @@ export class TensorGrid extends Drawing {
   }
 
   protected override heightFor(width: number): number {
-    if (!this.grows) return this.clientHeight;
+    if (!this.grows) return super.heightFor(width);
     const { rows, columns } = layout(this.node);
     const place = this.#placed(width, this.grows);
     return Math.max(28, rows * columns === 1 || place.shown > 1 || place.cellHeight > 2 ? heightOf(place) : this.grows);
