@@ -41,7 +41,10 @@ fn passes(sample: &Sample) -> Vec<Pass> {
     let metas = sample.metas();
     let metas: Vec<&Meta> = metas.iter().collect();
     let out = sample.op.infer(&metas).expect("samples have shapes that fit");
-    [Threads::Together, Threads::Alone].into_iter().flat_map(|threads| sample.op.wgsl(&KernelCx { inputs: &metas, out: &out, threads })).collect()
+    [Threads::Together, Threads::Alone]
+        .into_iter()
+        .flat_map(|threads| sample.op.wgsl(&KernelCx { inputs: &metas, out: &out, threads }))
+        .collect()
 }
 
 #[test]

@@ -50,7 +50,9 @@ impl GpuExec {
         for step in &plan.steps {
             let name = step.nodes.last().map_or("copy", |&node| plan.graph.node(node).name.as_str());
             let first = sources.len();
-            sources.extend(source::of_step(step, context.threads).map_err(|error| error.at(name))?.into_iter().map(|source| (name.to_owned(), source)));
+            sources.extend(
+                source::of_step(step, context.threads).map_err(|error| error.at(name))?.into_iter().map(|source| (name.to_owned(), source)),
+            );
             of_step.push(first..sources.len());
         }
         let mut keepers = Vec::new();

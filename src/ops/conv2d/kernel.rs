@@ -50,7 +50,11 @@ fn tap_(k: u32) -> vec4u {{ return vec4u({tap}); }}
         top = s.pad_top,
         left = s.pad_left,
     );
-    let position = if outside { format!("at.x + step.x + ((at.y + step.y) * {w}u + at.z + step.z) * {c}u + at.w + step.w") } else { "at.x + step.x".into() };
+    let position = if outside {
+        format!("at.x + step.x + ((at.y + step.y) * {w}u + at.z + step.z) * {c}u + at.w + step.w")
+    } else {
+        "at.x + step.x".into()
+    };
     let inside = outside.then(|| format!("at.y + step.y < {}u && at.z + step.z < {w}u", s.in_h));
     Patch { functions, position, inside }
 }

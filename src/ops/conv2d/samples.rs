@@ -25,7 +25,12 @@ impl Case {
 
 pub(super) fn cases() -> Vec<Case> {
     use Padding::{Same, Valid};
-    let case = |label, x, w, stride, padding, dilation, groups| Case { label, conv: Conv2d { stride, padding, dilation, groups, only: None }, x, w };
+    let case = |label, x, w, stride, padding, dilation, groups| Case {
+        label,
+        conv: Conv2d { stride, padding, dilation, groups, only: None },
+        x,
+        w,
+    };
     let uneven = Padding::Explicit { top: 2, bottom: 0, left: 1, right: 3 };
     vec![
         case("valid", [2, 6, 5, 3], [3, 3, 3, 4], [1, 1], Valid, [1, 1], 1),

@@ -31,7 +31,8 @@ pub(super) fn product(gemm: &Gemm) -> (Pass, usize) {
     let (grid, group) = spread((tiles * parts).div_ceil(THREADS));
     let each_row = |template: &str| -> String { (0..rows).map(|r| template.replace('#', &r.to_string())).collect() };
     let each_quad = |template: &str| -> String { (0..quads).map(|q| template.replace('$', &q.to_string())).collect() };
-    let column = |offset: &str| if n.is_multiple_of(4 * quads) { format!("col + {offset}") } else { format!("min(col + {offset}, {}u)", n - 1) };
+    let column =
+        |offset: &str| if n.is_multiple_of(4 * quads) { format!("col + {offset}") } else { format!("min(col + {offset}, {}u)", n - 1) };
     let loads: String = (0..quads)
         .map(|q| {
             let lanes: Vec<String> = (0..4).map(|lane| format!("b_(batch, k, {})", column(&format!("{}u", 4 * q + lane)))).collect();
@@ -41,7 +42,9 @@ pub(super) fn product(gemm: &Gemm) -> (Pass, usize) {
     let (run, stride) = gemm.run;
     let (sources, load) = match gemm.inside {
         None => ("        let i# = position_(at#, step);\n", "load0(i# + along)"),
-        Some(_) => ("        let i# = position_(at#, step);\n        let there# = inside_(at#, step);\n", "select(0.0, load0(i# + along), there#)"),
+        Some(_) => {
+            ("        let i# = position_(at#, step);\n        let there# = inside_(at#, step);\n", "select(0.0, load0(i# + along), there#)")
+        }
     };
     let body = format!(
         "{functions}
