@@ -341,10 +341,13 @@ fn reductions() -> Result<(), String> {
     Ok(())
 }
 
+/// A function beside its plain form.
+type Plain = (Lanes, fn(f32, f32) -> f32);
+
 /// Every length, whole vectors and what is left, beside plain arithmetic: the same bits.
 fn arithmetic() -> Result<(), String> {
     let random = &mut Lcg(11);
-    let functions: [(Lanes, fn(f32, f32) -> f32); 7] = [
+    let functions: [Plain; 7] = [
         (Lanes::Add, |a, b| a + b),
         (Lanes::Sub, |a, b| a - b),
         (Lanes::Mul, |a, b| a * b),
