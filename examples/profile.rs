@@ -48,7 +48,7 @@ fn main() -> Result<()> {
             for _ in 0..3 {
                 best = best.min(time(&mut device, &mut exec, &plan, &data, index..index + 1).await?);
             }
-            let names: Vec<&str> = step.nodes.iter().map(|&node| graph.node(node).name.as_str()).collect();
+            let names: Vec<&str> = step.nodes.iter().map(|&node| plan.graph.node(node).name.as_str()).collect();
             times.push((best, names.join(" + ")));
         }
         let total: f64 = times.iter().map(|(time, _)| time).sum();

@@ -40,7 +40,7 @@ impl FromValue for Init {
             }
         };
         fields.called(&kind);
-        let init = match kind.to_lowercase().replace('_', "").as_str() {
+        let init = match kind.to_ascii_lowercase().replace('_', "").as_str() {
             "zeros" => Initializer::Zeros,
             "ones" => Initializer::Ones,
             "constant" => Initializer::Constant { value: fields.optional("value")?.unwrap_or(0.0) },

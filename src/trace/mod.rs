@@ -9,7 +9,7 @@ mod report;
 mod value;
 mod why;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -43,7 +43,7 @@ pub struct Trace<B: Backend> {
     /// What the step updates, as it was at the beginning.
     before: LiteMap<Group, Vec<f32>>,
     /// Numbers put in by hand, by node.
-    edits: BTreeMap<NodeId, BTreeMap<usize, f32>>,
+    edits: LiteMap<NodeId, LiteMap<usize, f32>>,
     /// Values read lately: an explanation reads the same ones as its neighbour's.
     read: VecDeque<(NodeId, Rc<Vec<f32>>)>,
 }
@@ -93,7 +93,7 @@ impl<B: Backend> Trace<B> {
             cursor: 0,
             done: 0,
             before: LiteMap::new(),
-            edits: BTreeMap::new(),
+            edits: LiteMap::new(),
             read: VecDeque::new(),
         };
         trace.begin(backend, data).await?;
@@ -156,7 +156,7 @@ impl<B: Backend> Trace<B> {
                 name: node.name.clone(),
                 op: match &node.kind {
                     Kind::Op(op) => op.name().into(),
-                    Kind::Leaf(_) => format!("{role:?}").to_lowercase(),
+                    Kind::Leaf(_) => format!("{role:?}").to_ascii_lowercase(),
                 },
                 formula: match &node.kind {
                     Kind::Op(op) => op.formula(),

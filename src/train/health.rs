@@ -1,6 +1,6 @@
 //! How a network fares: statistics of one batch's activations and gradients, and of the update that a step would make. Nothing changes.
 
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 
 use super::Session;
 use super::session::Compiled;
@@ -232,7 +232,7 @@ impl<B: Backend> Session<B> {
             let values = self.value_of(compiled, data, node).await?;
             gradient[variable.offset..variable.offset + values.len()].copy_from_slice(&values);
         }
-        let mut flats = BTreeMap::from([(Group::Gradients, gradient)]);
+        let mut flats = LiteMap::from_iter([(Group::Gradients, gradient)]);
         for group in [Group::Parameters].into_iter().chain((0..self.slots).map(Group::Slot)) {
             flats.insert(group, self.backend.read(group).await?);
         }
@@ -258,7 +258,7 @@ impl<B: Backend> Session<B> {
 
     /// The parameters after a step with these gradients and slots, computed here from the optimizer's own nodes, so that nothing has to be
     /// put back.
-    fn updated(&self, trained: &Built, flats: &BTreeMap<Group, Vec<f32>>) -> Result<Vec<f32>> {
+    fn updated(&self, trained: &Built, flats: &LiteMap<Group, Vec<f32>>) -> Result<Vec<f32>> {
         let mut graph = Graph::default();
         for variable in trained.graph.variables() {
             graph.declare(&variable.name, variable.shape.clone(), variable.group, variable.init.clone());

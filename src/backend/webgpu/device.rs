@@ -119,7 +119,7 @@ impl Context {
         }));
         let shared = Arc::clone(&state);
         device.set_device_lost_callback(move |reason, message| {
-            shared.lose(if message.is_empty() { format!("{reason:?}").to_lowercase() } else { message });
+            shared.lose(if message.is_empty() { format!("{reason:?}").to_ascii_lowercase() } else { message });
         });
         let adapter = describe_adapter(&adapter.get_info(), details(&device));
         let threads = if adapter.software { Threads::Alone } else { Threads::Together };
@@ -185,12 +185,12 @@ fn describe_adapter(info: &wgpu::AdapterInfo, details: Vec<String>) -> Adapter {
     let own = [info.name.clone(), info.driver.clone()];
     let mut parts: Vec<String> = Vec::new();
     for part in own.into_iter().chain(details).filter(|part| !part.trim().is_empty()) {
-        if !parts.iter().any(|known| known.to_lowercase().contains(&part.to_lowercase())) {
+        if !parts.iter().any(|known| known.to_ascii_lowercase().contains(&part.to_ascii_lowercase())) {
             parts.push(part);
         }
     }
     let name = if parts.is_empty() { "WebGPU".to_owned() } else { parts.join(" ") };
-    let lower = name.to_lowercase();
+    let lower = name.to_ascii_lowercase();
     let software = info.device_type == wgpu::DeviceType::Cpu || SOFTWARE.iter().any(|known| lower.contains(known));
     Adapter { name, software }
 }

@@ -5,15 +5,6 @@ var<workgroup> other_b: array<vec4f, LANES * ES>;
 var<workgroup> slopes: array<f32, ROWS * ACROSS>;
 var<workgroup> weights: array<f32, ROWS * ACROSS>;
 
-fn own_row(n: u32, h: u32, at: u32) -> u32 {
-    if (KEYS) { return key_(n, h, min(at, S - 1u)); }
-    return query_(n, h, min(at, T - 1u));
-}
-fn other_row(n: u32, head: u32, at: u32) -> u32 {
-    if (KEYS) { return query_(n, head, min(at, T - 1u)); }
-    return key_(n, head / SHARE, min(at, S - 1u));
-}
-
 @compute @workgroup_size(ROWS * LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
     let asked = NUMBER;

@@ -1,14 +1,17 @@
 //! Attention's WGSL. A workgroup has a few rows of a head and goes through the other side a tile at a time, each thread making one score of a tile: so
 //! no score leaves the workgroup, and each sum has a fixed order. Forward, the largest score so far and the sum of powers follow along. Backward, the
-//! pass of the queries and that of the keys are one text with the sides changed: d(own) = Σ slope · other. The texts are fixed but for the constants in front.
+//! pass of the queries and that of the keys are one text with the sides changed: d(own) = Σ slope · other. Where threads work alone, each has a row of its own.
+//! The texts are fixed but for the constants in front.
 
 use std::fmt::Write as _;
 
-use crate::ops::kernel::{Dest, Pass, literal, spread};
+use crate::ops::kernel::{Dest, Pass, Threads, literal, spread};
 use crate::simd::{AttentionShape, HIDDEN};
 
 /// Floats of a workgroup's memory that every device has.
 const MEMORY: usize = 4096;
+/// Threads of a workgroup that work alone.
+const ALONE: usize = 16;
 /// Rows of a workgroup, and of a tile of the other side.
 const TILES: [[usize; 2]; 4] = [[16, 16], [8, 16], [8, 8], [4, 8]];
 
@@ -51,6 +54,7 @@ fn top_(n: u32, i: u32) -> f32 { return 0.0; }
 
 /// A pass with `numbers` as constants in front: workgroups have rows of `heads` heads, `length` positions each. It reads `inputs`, of which some are rows of D
 /// columns, some of E.
+#[allow(clippy::too_many_arguments)]
 fn pass(
     s: &AttentionShape,
     text: &str,
@@ -59,11 +63,15 @@ fn pass(
     numbers: &[(&str, usize)],
     inputs: &[usize],
     mask: Option<usize>,
+    threads: Threads,
 ) -> Option<Pass> {
-    let [rows, lanes] = tile(s)?;
+    let ([rows, lanes], at_once) = match threads {
+        Threads::Together => (tile(s)?, 1),
+        Threads::Alone => ([1, ALONE], ALONE),
+    };
     let tiles = length.div_ceil(rows);
     let groups = s.batch * heads * tiles;
-    let (grid, number) = spread(groups);
+    let (grid, number) = spread(groups.div_ceil(at_once));
     let (d, e) = (quads(s.dim), quads(s.value_dim));
     let mut body = format!(
         "const FIRST = {};\nconst CAUSAL = {};\nconst SCALE = {};\nconst HIDDEN = {};\n",
@@ -101,18 +109,21 @@ fn pass(
         body += &READ.replace('#', input).replace('@', cols);
     }
     body += &mask.map_or(UNMASKED.to_owned(), |input| MASKED.replace('#', &input.to_string()));
-    body += &text.replace("NUMBER", &number);
+    body += &text.replace("NUMBER", &format!("({number})"));
     Some(Pass { body, inputs: inputs.iter().copied().chain(mask).collect(), temps: Vec::new(), dest: Dest::Out, grid })
 }
 
 /// The pass of [`super::Attention`].
-pub(super) fn forward(s: &AttentionShape, masked: bool) -> Vec<Pass> {
-    let text = include_str!("forward.wgsl");
-    pass(s, text, s.heads, s.queries, &[], &[0, 1, 2], masked.then_some(3)).into_iter().collect()
+pub(super) fn forward(s: &AttentionShape, masked: bool, threads: Threads) -> Vec<Pass> {
+    let text = match threads {
+        Threads::Together => include_str!("forward.wgsl"),
+        Threads::Alone => include_str!("forward_alone.wgsl"),
+    };
+    pass(s, text, s.heads, s.queries, &[], &[0, 1, 2], masked.then_some(3), threads).into_iter().collect()
 }
 
 /// The passes of [`super::AttentionGrad`]: for each query Σ dY Y − dl, then the gradient of the queries, then that of keys and values.
-pub(super) fn backward(s: &AttentionShape, masked: bool, with_lse: bool) -> Vec<Pass> {
+pub(super) fn backward(s: &AttentionShape, masked: bool, with_lse: bool, threads: Threads) -> Vec<Pass> {
     let (rows, cols, attended) = (s.query_rows(), s.value_dim, s.query_rows() * s.value_dim);
     let less = if with_lse { format!(" - load4({attended}u + i)") } else { String::new() };
     let level = format!(
@@ -122,20 +133,24 @@ pub(super) fn backward(s: &AttentionShape, masked: bool, with_lse: bool) -> Vec<
     );
     let mut levels = Pass::elementwise(rows, &[3, 4], &level);
     levels.dest = Dest::Temp(0, rows);
-    [Some(levels), side(s, masked, false), side(s, masked, true)].into_iter().flatten().collect()
+    [Some(levels), side(s, masked, false, threads), side(s, masked, true, threads)].into_iter().flatten().collect()
 }
 
 /// The pass of one side's gradient.
-fn side(s: &AttentionShape, masked: bool, of_keys: bool) -> Option<Pass> {
+fn side(s: &AttentionShape, masked: bool, of_keys: bool, threads: Threads) -> Option<Pass> {
     let in_q = s.query_rows() * s.dim;
     let (heads, own, other, to_a) = if of_keys { (s.groups, s.keys, s.queries, in_q) } else { (s.heads, s.queries, s.keys, 0) };
     let sides = if of_keys { ["read1", "read2", "read0", "read4"] } else { ["read0", "read4", "read1", "read2"] };
-    let mut text = format!("const KEYS = {of_keys};\n{}", include_str!("backward.wgsl"));
+    let text = match threads {
+        Threads::Together => include_str!("backward.wgsl"),
+        Threads::Alone => include_str!("backward_alone.wgsl"),
+    };
+    let mut text = format!("const KEYS = {of_keys};\n{}{text}", include_str!("sides.wgsl"));
     for (name, read) in ["OWN_A", "OWN_B", "OTHER_A", "OTHER_B"].into_iter().zip(sides) {
         text = text.replace(name, read);
     }
     let numbers = [("HEADS", heads), ("OWN", own), ("OTHER", other), ("TO_A", to_a), ("TO_B", in_q + s.key_rows() * s.dim)];
-    let mut pass = pass(s, &text, heads, own, &numbers, &[0, 1, 2, 3, 4], masked.then_some(5))?;
+    let mut pass = pass(s, &text, heads, own, &numbers, &[0, 1, 2, 3, 4], masked.then_some(5), threads)?;
     pass.temps = vec![0];
     Some(pass)
 }
