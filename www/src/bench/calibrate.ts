@@ -68,6 +68,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 }`;
 };
 
+/** `GPUBufferUsage`, which TypeScript's library lacks. */
+const USAGE = { COPY_SRC: 4, COPY_DST: 8, UNIFORM: 64, STORAGE: 128 };
+
 const NOTHING = "@compute @workgroup_size(1) fn main() {}";
 
 export async function gpuBound(ms: number): Promise<GpuBound> {
@@ -112,8 +115,8 @@ async function boundOf(device: GPUDevice, adapter: string, ms: number): Promise<
     }
   };
 
-  const result = device.createBuffer({ size: GROUPS * GROUP * 4, usage: GPUBufferUsage.STORAGE });
-  const turns = device.createBuffer({ size: 4, usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST });
+  const result = device.createBuffer({ size: GROUPS * GROUP * 4, usage: USAGE.STORAGE });
+  const turns = device.createBuffer({ size: 4, usage: USAGE.UNIFORM | USAGE.COPY_DST });
   // Some drivers make one instruction of the first form alone, some of the second, and a software adapter calls a function for the first.
   const rates = [];
   for (const term of [(acc: string) => `fma(${acc}, x, y)`, (acc: string) => `${acc} * x + y`]) {
@@ -126,7 +129,7 @@ async function boundOf(device: GPUDevice, adapter: string, ms: number): Promise<
     rates.push((amount * GROUPS * GROUP * VECTORS * 4 * 2) / took / 1e6);
   }
 
-  const [from, to] = [0, 1].map(() => device.createBuffer({ size: COPIED, usage: GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST })) as [GPUBuffer, GPUBuffer];
+  const [from, to] = [0, 1].map(() => device.createBuffer({ size: COPIED, usage: USAGE.COPY_SRC | USAGE.COPY_DST })) as [GPUBuffer, GPUBuffer];
   const copies = await grown(1, 1 << 12, (n) => time((encoder) => {
     for (let k = 0; k < n; k++) encoder.copyBufferToBuffer(from, 0, to, 0, COPIED);
   }));
