@@ -106,7 +106,7 @@ export async function measure(name, { browser, calibrator, contenders, folder, r
 /** Medians, ratios and what is off. */
 function summary(name, rows, bounds) {
   const { flops, kind, title } = WORKLOADS[name];
-  const middle = (list, key) => (list.length ? median(list.map((bound) => bound[key])) : undefined);
+  const middle = (list, key) => (list[0]?.[key] === undefined ? undefined : median(list.map((bound) => bound[key])));
   const bound = Object.fromEntries(Object.entries(bounds).map(([of, list]) => [of, Object.fromEntries(["gflops", "bandwidth", "dispatch", "submit"].map((key) => [key, middle(list, key)]))]));
   const ours = rows.find(({ contender, error }) => contender.startsWith("gradscope") && !error);
   for (const row of rows) {
