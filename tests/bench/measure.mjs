@@ -13,6 +13,8 @@ const SLOW = 1500;
 const SLOW_ROUNDS = 2;
 /** About how many ms a turn takes. */
 const TURN = 800;
+/** Seconds after which a contender is given up. */
+const PATIENCE = 240;
 /** Relative difference from which something computes another thing. */
 const OFF = 2e-3;
 
@@ -47,6 +49,19 @@ async function give(browser, folder, name) {
   await writeFile(join(folder, name), browser.given(name));
 }
 
+/** What a contender answers, unless it takes too long. */
+async function within(promise) {
+  let timer;
+  const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(`it took more than ${PATIENCE} s`)), PATIENCE * 1e3)));
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+async function timed(work) {
+  const began = performance.now();
+  await work();
+  return performance.now() - began;
+}
+
 const tensorsOf = (weights) => Object.fromEntries(Object.entries(weights).map(([name, { shape, values }]) => [name, { shape, values: Float32Array.from(Object.values(values)) }]));
 
 /** Opens a contender, unless something stands in its way: then the row says what. */
@@ -58,11 +73,12 @@ async function enter(browser, folder, name, contender) {
   let opened;
   try {
     opened = of.native ? program(of, folder) : await browser.contender(of);
-    Object.assign(row, await opened.open(workload, name));
-    const slow = row.firstMs > SLOW;
-    row.shown = await opened.shown(workload.kind === "train" ? (slow ? 2 : SHOWN) : 64);
+    Object.assign(row, await within(opened.open(workload, name)));
+    // The first step compiles; the second tells whether there is time for more.
+    row.estimate = workload.kind === "train" ? await within(timed(() => opened.shown(2))) : await within(opened.time(1));
+    row.shown = await opened.shown(workload.kind !== "train" ? 64 : row.estimate > SLOW ? 2 : SHOWN);
     // The first calls are not the fastest: compilers still work.
-    row.estimate = slow ? row.firstMs : await opened.time(3);
+    if (row.estimate <= SLOW) row.estimate = await opened.time(3);
     row.slow = row.estimate > SLOW;
     row.facts = await opened.facts();
     if (of.gpu || of.backend === "webgl") row.counted = await opened.counted();
@@ -91,7 +107,7 @@ export async function measure(name, { browser, calibrator, contenders, folder, r
     for (const { row, opened } of entered) {
       if (!opened || row.error || (row.slow && round >= SLOW_ROUNDS)) continue;
       try {
-        const ms = await opened.time(row.slow ? 1 : Math.max(1, Math.min(200, Math.round(TURN / Math.max(row.estimate, 0.05)))));
+        const ms = await within(opened.time(row.slow ? 1 : Math.max(1, Math.min(200, Math.round(TURN / Math.max(row.estimate, 0.05))))));
         (row.turns ??= []).push(ms);
       } catch (error) {
         row.error = error.message;

@@ -8,8 +8,8 @@ const cnnInputGradient = 2 * 26 * 26 * 9 * 32;
 export const GPT = { blocks: 4, heads: 4, width: 128, context: 64, vocabulary: 65 };
 const gptForward = GPT.context * (GPT.blocks * (24 * GPT.width ** 2 + 4 * GPT.context * GPT.width) + 2 * GPT.width * GPT.vocabulary);
 
-/** Epsilon is so small that it does not matter whether it is added before or after the bias correction, in which libraries differ. */
-export const ADAM = { learning_rate: 1e-3, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-8 };
+/** Epsilon is added as in Keras, before the correction of the second moment: others get as much more of it as that comes to. */
+export const ADAM = { learning_rate: 1e-3, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 };
 /** All parameters decay, as in Keras. */
 export const ADAMW = { ...ADAM, beta_2: 0.99, weight_decay: 0.1 };
 
@@ -39,8 +39,7 @@ export const CONTENDERS = {
   "gradscope cpu 2": { of: "gradscope", backend: "cpu", threads: 2 },
   "jax-js wasm 2": { of: "jax", backend: "wasm", threads: 2 },
   "tfjs wasm 2": { of: "tfjs", backend: "wasm", threads: 2 },
-  "tfjs webgl": { of: "tfjs", backend: "webgl", skips: ["chain"] },
-  "tfjs cpu": { of: "tfjs", backend: "cpu", threads: 1, skips: ["chain", "gpt", "predict-256"] },
+    "tfjs cpu": { of: "tfjs", backend: "cpu", threads: 1, skips: ["chain", "gpt", "predict-256"] },
   "pytorch 1": { of: "torch", threads: 1, native: true },
   "pytorch 2": { of: "torch", threads: 2, native: true },
   "keras 1": { of: "keras", threads: 1, native: true, skips: ["gpt", "chain"] },
@@ -48,6 +47,7 @@ export const CONTENDERS = {
   "gradscope webgpu": { of: "gradscope", backend: "webgpu", gpu: true },
   "jax-js webgpu": { of: "jax", backend: "webgpu", gpu: true },
   "tfjs webgpu": { of: "tfjs", backend: "webgpu", gpu: true },
+  "tfjs webgl": { of: "tfjs", backend: "webgl", gpu: true, skips: ["chain"] },
 };
 
 /** Whether a contender takes part in a workload. */

@@ -37,9 +37,9 @@ export function host(open) {
       first = [...doing.result];
       return { openMs: opening.ms, firstMs: doing.ms };
     },
-    /** Losses of the first `count` steps, or the first outputs. */
+    /** Losses of the first `count` steps, of which those are taken that were not yet; or the first outputs. */
     async shown(count) {
-      if (workload.kind === "train") return [...first, ...(await opened.run(count - 1))].slice(0, count);
+      if (workload.kind === "train") first.push(...(await opened.run(count - first.length)));
       if (workload.kind === "chain") return [...(await opened.run(1, workload.links))].slice(0, count);
       return first.slice(0, count);
     },

@@ -82,21 +82,20 @@ async function training({ model, batch, gpt: size, optimizer }, given, device) {
     const logits = model === "gpt" ? gpt(p, x, size) : cnn(p, x);
     return nn.logSoftmax(logits).mul(nn.oneHot(y, classes)).sum().div(-rows);
   };
-  /** `corrected` is the learning rate over the first of Adam's corrections, `root` the root of the second. */
-  const step = jit((p, m, v, x, y, corrected, root) => {
+  /** `corrected` is the learning rate with both of Adam's corrections. */
+  const step = jit((p, m, v, x, y, corrected) => {
     const [value, gradient] = valueAndGrad(loss)(tree.ref(p), x, y);
     const next = { p: {}, m: {}, v: {} };
     for (const name of Object.keys(p)) {
       const g = gradient[name];
       const mean = m[name].mul(beta_1).add(g.ref.mul(1 - beta_1));
       const square = v[name].mul(beta_2).add(g.ref.mul(g).mul(1 - beta_2));
-      const change = mean.ref.mul(corrected.ref).div(np.sqrt(square.ref).div(root.ref).add(epsilon));
+      const change = mean.ref.mul(corrected.ref).div(np.sqrt(square.ref).add(epsilon));
       next.m[name] = mean;
       next.v[name] = square;
       next.p[name] = p[name].mul(1 - rate * decay).sub(change);
     }
     corrected.dispose();
-    root.dispose();
     return { ...next, value };
   });
   let taken = 0;
@@ -104,8 +103,8 @@ async function training({ model, batch, gpt: size, optimizer }, given, device) {
     const losses = [];
     for (let k = 0; k < steps; k++) {
       const { x, y } = batches[taken++ % count];
-      const scalar = (value) => np.array(new Float32Array([value]), { device }).reshape([]);
-      const next = step(p, m, v, x.ref, y.ref, scalar(rate / (1 - beta_1 ** taken)), scalar(Math.sqrt(1 - beta_2 ** taken)));
+      const corrected = (rate * Math.sqrt(1 - beta_2 ** taken)) / (1 - beta_1 ** taken);
+      const next = step(p, m, v, x.ref, y.ref, np.array(new Float32Array([corrected]), { device }).reshape([]));
       ({ p, m, v } = next);
       losses.push(next.value);
       // It dispatches as it goes; to wait now and then is what its manual recommends.

@@ -88,9 +88,10 @@ function training(workload, given) {
   const mask = model === "gpt" ? tf.tensor(Array.from({ length: 64 * 64 }, (_, k) => (k % 64 > Math.floor(k / 64) ? -1e9 : 0)), [1, 1, 64, 64]) : undefined;
   const optimizer = tf.train.adam(rate, beta_1, beta_2, epsilon);
   const variables = Object.values(p);
-  let next = 0;
+  let taken = 0;
   const step = () => tf.tidy(() => {
-    const { x, y } = batches[next++ % count];
+    const { x, y } = batches[taken++ % count];
+    optimizer.epsilon = epsilon / Math.sqrt(1 - beta_2 ** taken);
     const outputs = () => (model === "gpt" ? gpt(p, x, workload.gpt, mask) : cnn(p, x, true));
     const { value, grads } = tf.variableGrads(() => tf.losses.softmaxCrossEntropy(y, outputs()), variables);
     if (decay) for (const variable of variables) variable.assign(tf.mul(variable, 1 - rate * decay));

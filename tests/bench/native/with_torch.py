@@ -90,6 +90,8 @@ def training(workload, given):
         for _ in range(steps):
             x, y = xs[taken % len(xs)], ys[taken % len(ys)]
             taken += 1
+            for group in optimizer.param_groups:
+                group["eps"] = of["epsilon"] / (1 - of["beta_2"] ** taken) ** 0.5
             logits = gpt(parameters, x, workload["gpt"]) if is_gpt else cnn(parameters, x)
             loss = F.cross_entropy(logits.flatten(0, -2), y.flatten())
             optimizer.zero_grad()
