@@ -81,7 +81,7 @@ async function enter(browser, folder, name, contender) {
     if (row.estimate <= SLOW) row.estimate = await opened.time(3);
     row.slow = row.estimate > SLOW;
     row.facts = await opened.facts();
-    if (of.gpu || of.backend === "webgl") row.counted = await opened.counted();
+    if (of.gpu) row.counted = await opened.counted();
     return { row, opened };
   } catch (error) {
     await opened?.close();
@@ -139,9 +139,9 @@ function summary(name, rows, bounds) {
     row.share = row.bound && row.bound / row.ms.median;
     row.gflops = work && work / row.ms.median / 1e6;
   }
-  const timed = (contender) => rows.find((row) => row.contender === contender)?.ms?.median;
+  const medianOf = (contender) => rows.find((row) => row.contender === contender)?.ms?.median;
   for (const row of rows) {
-    const like = timed(row.gpu ? "gradscope webgpu" : `gradscope cpu ${row.threads ?? 2}`);
+    const like = medianOf(row.gpu ? "gradscope webgpu" : `gradscope cpu ${row.threads ?? 2}`);
     if (row.ms && like) row.ratio = row.ms.median / like;
   }
   for (const row of rows) for (const key of ["turns", "shown", "estimate"]) delete row[key];

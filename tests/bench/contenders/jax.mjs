@@ -28,10 +28,13 @@ function pool(x) {
   return even.reshape([n, rows, 2, columns, 2, c]).max([2, 4]);
 }
 
+/** Its own sends half of a gradient through where the input is exactly 0, as much of a first step's is. */
+const relu = (x) => np.where(x.ref.greater(0), x, 0);
+
 function cnn(p, x) {
-  const conv = (x, name) => nn.relu(convolution(x, p[`${name}.kernel`]).add(p[`${name}.bias`]));
+  const conv = (x, name) => relu(convolution(x, p[`${name}.kernel`]).add(p[`${name}.bias`]));
   const last = conv(pool(conv(pool(conv(x, "conv2d")), "conv2d_1")), "conv2d_2");
-  const hidden = nn.relu(np.matmul(last.reshape([last.shape[0], -1]), p["dense.kernel"]).add(p["dense.bias"]));
+  const hidden = relu(np.matmul(last.reshape([last.shape[0], -1]), p["dense.kernel"]).add(p["dense.bias"]));
   return np.matmul(hidden, p["dense_1.kernel"]).add(p["dense_1.bias"]);
 }
 

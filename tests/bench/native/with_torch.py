@@ -26,7 +26,7 @@ def matrices(given):
             array = array.reshape(-1, array.shape[2]).T
         elif name.endswith(".kernel"):
             array = array.T
-        elif ".attention." in name:
+        elif name.endswith((".query.bias", ".key.bias", ".value.bias")):
             array = array.reshape(-1)
         parameters[name] = tensor(array)
         if array.ndim == 4:
