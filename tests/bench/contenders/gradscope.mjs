@@ -25,15 +25,17 @@ const session = async (workload, { backend, threads = 1 }, given) => {
   return opened;
 };
 
-/** Predictions by `length` equal layers. */
+/** Predictions by `length` equal layers. The rows of a matrix are positions of one example, since examples may be taken a part at a time. */
 async function chain({ op, size }, { backend, threads = 1 }, { x, kernel }, length) {
   const width = size.at(-1);
-  const layer = op === "product" ? { type: "Dense", units: width, use_bias: false } : { type: "Conv2D", filters: width, kernel_size: 3, padding: "same", use_bias: false };
-  const input = size.slice(1);
+  const isProduct = op === "product";
+  const layer = isProduct ? { type: "Dense", units: width, use_bias: false } : { type: "Conv2D", filters: width, kernel_size: 3, padding: "same", use_bias: false };
+  const input = isProduct ? size : size.slice(1);
   // It is not trained, but without data there would be no session.
-  const data = { x: new Float32Array(input.reduce((a, b) => a * b)), y: new Float32Array(input.reduce((a, b) => a * b)), shape: [1, ...input] };
+  const nothing = new Float32Array(input.reduce((a, b) => a * b));
+  const data = { x: nothing, y: nothing, shape: [1, ...input] };
   const model = { input, layers: Array(length).fill(layer) };
-  const opened = await createSession({ model, data, batchSize: size[0], loss: "mean_squared_error", backend, workers: threads });
+  const opened = await createSession({ model, data, batchSize: 1, loss: "mean_squared_error", backend, workers: threads });
   for (const { name } of await opened.parameters()) await opened.setParameter(name, kernel.values);
   return { predict: () => opened.predict(x.values), close: () => opened.dispose() };
 }

@@ -129,18 +129,23 @@ function predicting({ batch }, given, device) {
   };
 }
 
+/** A convolution of the same size: its own, with channels first, is fast on WebGPU alone. */
 function chain({ op }, { x, kernel }, device) {
   const [from, by] = [x, kernel].map(({ values, shape }) => np.array(values, { device }).reshape(shape));
-  // Its own convolution wants channels first, and is fast forward.
-  const input = op === "product" ? from : from.transpose([0, 3, 1, 2]);
-  const factor = op === "product" ? by : by.transpose([3, 2, 0, 1]);
-  const link = jit(op === "product" ? (x, by) => np.matmul(x, by) : (x, by) => lax.convGeneralDilated(x, by, [1, 1], "SAME"));
+  const own = op === "conv" && device === "webgpu";
+  const input = own ? from.transpose([0, 3, 1, 2]) : from;
+  const factor = own ? by.transpose([3, 2, 0, 1]) : by;
+  const link = jit(
+    op === "product" ? np.matmul
+    : own ? (x, by) => lax.convGeneralDilated(x, by, [1, 1], "SAME")
+    : (x, by) => convolution(np.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]]), by),
+  );
   return async (times, links) => {
     let values;
     for (let k = 0; k < times; k++) {
       let outputs = input.ref;
       for (let l = 0; l <= links; l++) outputs = link(outputs, factor.ref);
-      values = await (op === "product" ? outputs : outputs.transpose([0, 2, 3, 1])).data();
+      values = await (own ? outputs.transpose([0, 2, 3, 1]) : outputs).data();
     }
     return values;
   };
