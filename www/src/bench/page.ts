@@ -50,7 +50,7 @@ function boundsTable(): TemplateResult | typeof nothing {
     <th scope="row">${name}</th><td>${fixed(gflops, 1)}</td><td>${fixed(bandwidth, 1)}</td><td>${dispatch === undefined ? NONE : fixed(dispatch, 1)}</td>
   </tr>`;
   const { cpu1, cpuAll, gpu } = known;
-  return html`<section aria-labelledby="bounds">
+  return html`<section>
     <h2 id="bounds">${b("bounds")}</h2>
     <div class="scroll" tabindex="0" role="region" aria-labelledby="bounds"><table>
       <thead><tr><th scope="col">${b("column.what")}</th><th scope="col">${b("bound.gflops")}</th><th scope="col">${b("bound.bandwidth")}</th><th scope="col">${b("bound.dispatch")}</th></tr></thead>
@@ -75,7 +75,7 @@ function measuredRow({ device: on, ms: median, min, max, first, share, error }: 
 function networkTable(of: Network): TemplateResult {
   const known = shipped.value?.workloads.find(({ name }) => name === of)?.rows ?? [];
   const columns = ["what", "ms", "spread", "first", "share"] as const;
-  return html`<section aria-labelledby=${of}>
+  return html`<section>
     <h2 id=${of}>${network(of)}</h2>
     <p>${b(`${of}.text`)}</p>
     <div class="scroll" tabindex="0" role="region" aria-labelledby=${of}><table>
