@@ -196,15 +196,20 @@ fn build_page(project: &Project) -> Result<()> {
         .path(project, "www/tsconfig.json")?
         .path(project, "www/package-lock.json")?;
     let folder = project.path("www/build");
-    stage(project, "page", inputs, &["main.js", "reading.js", "projecting.js"].map(|name| folder.join(name)), || {
+    let outputs = ["main.js", "reading.js", "projecting.js", "bench.js", "calibrating.js"].map(|name| folder.join(name));
+    stage(project, "page", inputs, &outputs, || {
         empty_folder(&folder)?;
-        let mut esbuild = esbuild(project, &folder);
-        // The page loads the package as anybody's page would, from its own files: pkg/ beside this bundle's folder.
-        let package = "../pkg/gradscope.js";
-        esbuild.args(["main=www/src/main.ts", "reading=www/src/reading/worker.ts", "projecting=www/src/projecting/worker.ts"]);
-        esbuild.args(["--splitting", "--loader:.css=text"]);
-        esbuild.arg(format!("--alias:gradscope={package}")).arg(format!("--external:{package}"));
-        capture(&mut esbuild).map(drop)
+        let bundle = |entries: &[&str]| {
+            let mut esbuild = esbuild(project, &folder);
+            // The page loads the package as anybody's page would, from its own files: pkg/ beside this bundle's folder.
+            let package = "../pkg/gradscope.js";
+            esbuild.args(entries).args(["--splitting", "--loader:.css=text"]);
+            esbuild.arg(format!("--alias:gradscope={package}")).arg(format!("--external:{package}"));
+            capture(&mut esbuild).map(drop)
+        };
+        bundle(&["main=www/src/main.ts", "reading=www/src/reading/worker.ts", "projecting=www/src/projecting/worker.ts"])?;
+        // By itself: what it shared with the page would become chunks of their own, and the page's first download larger.
+        bundle(&["bench=www/src/bench/main.ts", "calibrating=www/src/bench/calibrating.ts"])
     })
 }
 

@@ -1,6 +1,7 @@
 //! `cargo xtask COMMAND`: everything between a fresh clone and a served, tested page. Each command first sets up what it needs
 //! (see [`setup`]), skips what is already done, and says what it does.
 
+mod bench;
 mod build;
 mod check;
 mod data;
@@ -36,7 +37,12 @@ const COMMANDS: &[Command] = &[
         about: "installs what is missing and runs every suite; --long adds whole training runs and soaks",
         run: test::test,
     },
-    Command { name: "bench", usage: "", about: "measures speed and size in Chromium: the figures of BENCHMARKS.md", run: test::bench },
+    Command {
+        name: "bench",
+        usage: "[--sizes] [--growth] [--only NAME] ...",
+        about: "measures size, and speed beside other libraries, in Chromium: the figures of BENCHMARKS.md",
+        run: bench::bench,
+    },
     Command { name: "check", usage: "", about: "rustfmt, clippy (native and wasm) and tsc, warnings denied", run: check::check },
     Command { name: "pkg", usage: "", about: "builds the npm package into pkg/dist", run: build::pkg },
     Command {

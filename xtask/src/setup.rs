@@ -52,7 +52,7 @@ pub fn set_up(project: &Project, steps: &[Step]) -> Result<()> {
 
 /// What building the wasm core and the npm package takes.
 pub fn for_building() -> Vec<Step> {
-    vec![wasm_target(), cargo_tool(&WASM_BINDGEN), node(), npm_packages()]
+    vec![wasm_target(), cargo_tool(&WASM_BINDGEN), node(), npm_packages("the page and of its build", "www")]
 }
 
 /// What serving the page takes.
@@ -67,6 +67,13 @@ pub fn for_serving() -> Vec<Step> {
 pub fn for_testing() -> Vec<Step> {
     let mut steps = for_serving();
     steps.extend([chromium(), vulkan()]);
+    steps
+}
+
+/// What measuring speed beside other libraries takes: these, at the versions of `tests/bench/package-lock.json`.
+pub fn for_benching() -> Vec<Step> {
+    let mut steps = for_testing();
+    steps.push(npm_packages("libraries to compare with", "tests/bench"));
     steps
 }
 
@@ -149,26 +156,24 @@ fn node() -> Step {
     }
 }
 
-fn npm_packages() -> Step {
+/// The packages of a folder's lock file, of which `node_modules` keeps a copy: it goes when `node_modules` goes.
+fn npm_packages(of: &str, folder: &'static str) -> Step {
+    let lock = move |project: &Project| project.path(folder).join("package-lock.json");
+    let stamp = move |project: &Project| project.path(folder).join("node_modules/.installed-lock.json");
     Step {
-        name: "npm packages of the page and of its build".into(),
+        name: format!("npm packages of {of}"),
         takes: "",
         hint: "check the connection to npm's registry (`npm ping`), then run the command again",
-        ready: Box::new(|project| {
-            let lock = fs::read(project.path("www/package-lock.json")).ok();
-            lock.is_some() && lock == fs::read(project.path(NPM_STAMP)).ok()
+        ready: Box::new(move |project| {
+            let lock = fs::read(lock(project)).ok();
+            lock.is_some() && lock == fs::read(stamp(project)).ok()
         }),
-        install: Box::new(|project| {
-            run(project.command("npm").args(["ci", "--loglevel=error"]).current_dir(project.path("www")))?;
-            fs::copy(project.path("www/package-lock.json"), project.path(NPM_STAMP))
-                .map(drop)
-                .map_err(|error| Error::new(format!("{NPM_STAMP}: {error}")))
+        install: Box::new(move |project| {
+            run(project.command("npm").args(["ci", "--loglevel=error"]).current_dir(project.path(folder)))?;
+            fs::copy(lock(project), stamp(project)).map(drop).map_err(|error| Error::new(format!("{}: {error}", stamp(project).display())))
         }),
     }
 }
-
-/// A copy of the lock file that the installed packages came from; it goes when `node_modules` goes.
-const NPM_STAMP: &str = "www/node_modules/.installed-lock.json";
 
 pub fn data_set(set: &'static data::Set) -> Step {
     Step {

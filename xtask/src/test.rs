@@ -68,21 +68,15 @@ fn browser(project: &Project, long: bool) -> Result<Tally> {
     count(node(project).args(files).env("GRADSCOPE_SELFTEST", selftest), node_counts)
 }
 
-/// `cargo xtask bench`: the figures of BENCHMARKS.md, measured in Chromium on the page as it is served.
-pub fn bench(project: &Project, _arguments: &[String]) -> Result<()> {
-    set_up(project, &setup::for_testing())?;
-    build_page(project)?;
-    run(node(project).arg(project.path("tests/browser/speed.test.mjs"))).map_err(|error| error.during("bench"))
-}
-
-fn build_page(project: &Project) -> Result<()> {
+/// Builds the page as it is served.
+pub fn build_page(project: &Project) -> Result<()> {
     println!("\ntesting: building the page as it is served");
     run(&mut trunk(project, "build")).map_err(|error| error.during("trunk build"))?;
     build::build_declarations(project)
 }
 
 /// Node's test runner, one file after another: each opens a browser that keeps every core busy.
-fn node(project: &Project) -> Command {
+pub fn node(project: &Project) -> Command {
     let mut node = project.command("node");
     node.args(["--test", "--test-concurrency=1", "--test-reporter=spec"]);
     node.env("CHROMIUM", find_chromium(project).unwrap_or_default());
