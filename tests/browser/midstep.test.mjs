@@ -72,6 +72,8 @@ pageTest("the loss's landscape notices weights that are edited and taken on by w
   await page.locator(".walk-head").waitFor();
   assert.equal(await old.count(), 0, "a walk alone changes nothing");
   await page.keyboard.press("ArrowRight");
+  // What is chosen moves on with the op: only then is another cell chosen.
+  await page.locator(".position b").waitFor();
   await page.locator('.tensor-cards [data-node="dense.kernel"] .grid-cell').first().focus();
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("e");
