@@ -13,6 +13,8 @@ const QUADS: usize = 2;
 const ENOUGH: usize = 128;
 /// Least terms of a part when k is split.
 const LEAST_PART: usize = 256;
+/// Terms that are summed by themselves before they join the total, so that rounding errors stay small.
+const BLOCK: usize = 256;
 
 /// As many tiles as `count` needs of at most `most`, and the extent that makes them alike.
 fn even(count: usize, most: usize) -> (usize, usize) {
@@ -40,6 +42,8 @@ pub(super) fn product(gemm: &Gemm) -> (Pass, usize) {
         })
         .collect();
     let (run, stride) = gemm.run;
+    let blocks = depth > 2 * BLOCK;
+    let totals = if blocks { each_row(&each_quad("    var t#_$ = vec4f();\n")) + "    var joined = first;\n" } else { String::new() };
     let (sources, load) = match gemm.inside {
         None => ("        let i# = position_(at#, step);\n", "load0(i# + along)"),
         Some(_) => {
@@ -63,12 +67,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 {places}{accumulators}    var begin = first;
     while (begin < end) {{
         let step = step_(begin);
-{sources}        let stop = min(end, begin + {run}u - begin % {run}u);
+{sources}        let stop = min(min(end, begin + {BLOCK}u), begin + {run}u - begin % {run}u);
         for (var k = begin; k < stop; k++) {{
             let along = (k - begin) * {stride}u;
 {loads}{multiply}        }}
         begin = stop;
-    }}
+{joined}    }}
 {stores}}}
 ",
         functions = gemm.functions(parts),
@@ -78,11 +82,20 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         cols = 4 * quads,
         by_batch = parts * row_tiles * col_tiles,
         places = each_row(&format!("    let at# = place_(batch, min(top + #u, {}u));\n", m - 1)),
-        accumulators = each_row(&each_quad("    var c#_$ = vec4f();\n")),
+        accumulators = each_row(&each_quad("    var c#_$ = vec4f();\n")) + &totals,
         sources = each_row(sources),
         run = run.max(1),
         multiply = each_row(&format!("            let a# = {load};\n{}", each_quad("            c#_$ += a# * b$;\n"))),
-        stores = each_row(&each_quad("    write4_(part, batch, top + #u, col + 4u * $u, c#_$);\n")),
+        joined = if blocks {
+            format!(
+                "        if (begin - joined >= {BLOCK}u || begin == end) {{ joined = begin;\n{}        }}\n",
+                each_row(&each_quad("            t#_$ += c#_$; c#_$ = vec4f();\n"))
+            )
+        } else {
+            String::new()
+        },
+        stores = each_row(&each_quad("    write4_(part, batch, top + #u, col + 4u * $u, RESULT#_$);\n"))
+            .replace("RESULT", if blocks { "t" } else { "c" }),
     );
     let dest = if parts == 1 { Dest::Out } else { Dest::Temp(0, parts * batch * m * n) };
     (Pass { body, inputs: gemm.inputs.clone(), temps: Vec::new(), dest, grid }, parts)
