@@ -306,6 +306,14 @@ impl<O: Operation> Graph<O> {
         self.nodes[id.index()].name = name;
     }
 
+    /// The operation of a node; none of a leaf.
+    pub fn op(&self, id: NodeId) -> Option<&O> {
+        match &self.node(id).kind {
+            Kind::Op(op) => Some(op),
+            Kind::Leaf(_) => None,
+        }
+    }
+
     /// The same graph, but for the nodes that `other` makes in another way: for each it may append nodes to the new graph, given where those before
     /// it went, and name the one that stands for it. Also gives where each node went. Which gradients are of nodes that are no variables is not carried over.
     pub fn rewritten(

@@ -84,10 +84,7 @@ struct Search<'a> {
 
 impl<'a> Search<'a> {
     fn op(&self, id: NodeId) -> Option<&'a Op> {
-        match &self.graph.node(id).kind {
-            Kind::Op(op) => Some(op),
-            Kind::Leaf(_) => None,
-        }
+        self.graph.op(id)
     }
 
     fn input(&self, id: NodeId, position: usize) -> Option<NodeId> {

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use crate::error::Result;
-use crate::graph::{Kind, NodeId};
+use crate::graph::NodeId;
 use crate::ops::broadcast::Broadcast;
 use crate::ops::pointwise::Pointwise;
 use crate::ops::pool2d::Windows;
@@ -32,8 +32,7 @@ pub(super) fn crop(graph: &Graph, keep: &[NodeId]) -> Result<Option<(Graph, Vec<
     let of = |id: NodeId| regions.iter().find(|region| region.nodes.contains(&id));
     let replace = |new: &mut Graph, id: NodeId, moved: &[NodeId]| -> Result<Option<NodeId>> {
         let node = graph.node(id);
-        let Kind::Op(op) = &node.kind else { return Ok(None) };
-        let mut op = op.clone();
+        let Some(mut op) = graph.op(id).cloned() else { return Ok(None) };
         let dy = match op {
             Op::Conv2dInputGrad(_) => node.inputs.first(),
             Op::Conv2dKernelGrad(_) => node.inputs.get(1),
@@ -63,10 +62,7 @@ struct Search<'a> {
 
 impl<'a> Search<'a> {
     fn op(&self, id: NodeId) -> Option<&'a Op> {
-        match &self.graph.node(id).kind {
-            Kind::Op(op) => Some(op),
-            Kind::Leaf(_) => None,
-        }
+        self.graph.op(id)
     }
 
     /// What pooling `pool` does not read all of, with everything of its shape that hangs together with it; none where something reads the rest.

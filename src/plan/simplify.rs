@@ -62,10 +62,7 @@ impl<'a> Simplified<'a> {
 
     /// The operation of a computed node.
     pub fn op(&self, id: NodeId) -> Option<&'a Op> {
-        match &self.graph.node(id).kind {
-            Kind::Op(op) => Some(op),
-            Kind::Leaf(_) => None,
-        }
+        self.graph.op(id)
     }
 
     /// Its pointwise function, if it is one.
