@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
 use gradscope::backend::cpu::Cpu;
-use gradscope::data::Dataset;
+use gradscope::data::{Dataset, Split};
 use gradscope::error::{Error, ErrorCode, Result};
 use gradscope::nn::{LossSpec, ModelSpec};
 use gradscope::optim::OptimizerSpec;
@@ -215,6 +215,51 @@ fn what_is_changed_by_hand_reaches_every_worker() -> Result<()> {
         assert!((loss - expected).abs() <= 1e-5 * expected.abs(), "step {step}: {loss} together, {expected} alone");
     }
     assert!(states[0] == states[1]);
+    Ok(())
+}
+
+#[test]
+fn a_team_answers_as_one_worker_does() -> Result<()> {
+    // 37 examples have no equal shares; 5 are too few to be shared, and the leader's alone.
+    let answer = |session: &mut Session<Cpu>| -> Result<(Vec<f32>, Vec<f32>)> {
+        let mut answers = Vec::new();
+        let mut losses = Vec::new();
+        for round in 0..2u8 {
+            train(session, 5)?;
+            session.set_parameter("dense.bias", &[0.25 * f32::from(round); 8])?;
+            for count in [37, 5, 600] {
+                let x: Vec<f32> = (0..2 * count).map(|k| (k as f32 * 0.37).sin()).collect();
+                answers.extend(pollster::block_on(session.predict(&x))?);
+            }
+            for split in [Split::Validation, Split::Test] {
+                let evaluation = pollster::block_on(session.evaluate(split))?;
+                losses.extend([Some(evaluation.loss), evaluation.accuracy].into_iter().flatten());
+                answers.extend(evaluation.confusion.iter().flatten().flatten().map(|&count| count as f32));
+            }
+        }
+        Ok((answers, losses))
+    };
+    let (expected, expected_losses) = answer(&mut session(&regularised(), 32)?)?;
+    let ((answers, losses), states) = together(&regularised(), 32, 3, None, answer)?;
+    assert_eq!((answers.len(), losses.len()), (expected.len(), expected_losses.len()));
+    for (got, want) in answers.iter().zip(&expected).chain(losses.iter().zip(&expected_losses)) {
+        assert!((got - want).abs() <= 1e-5 * want.abs().max(1e-2), "{got} together, {want} alone");
+    }
+    assert!(states[0] == states[1] && states[0] == states[2]);
+    Ok(())
+}
+
+#[test]
+fn the_leader_answers_alone_when_a_worker_goes_away() -> Result<()> {
+    let x: Vec<f32> = (0..200).map(|k| (k as f32 * 0.37).sin()).collect();
+    let expected = pollster::block_on(session(&regularised(), 32)?.predict(&x))?;
+    let (answers, _) = together(&regularised(), 32, 3, Some(1), |leader| {
+        let shared = pollster::block_on(leader.predict(&x))?;
+        let alone = pollster::block_on(leader.predict(&x))?;
+        assert_eq!(leader.workers(), 1);
+        Ok([shared, alone])
+    })?;
+    assert_eq!(answers, [expected.clone(), expected]);
     Ok(())
 }
 

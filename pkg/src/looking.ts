@@ -120,7 +120,7 @@ export abstract class Looking {
   }
 
   /**
-   * The loss on the first 250 examples of a part at points around the present parameters, along two random directions with the scale of the
+   * The loss on the first 256 examples of a part at points around the present parameters, along two random directions with the scale of the
    * filters. Ask for a few points at a time: the worker does nothing else meanwhile.
    */
   async landscape(split: Split, points: [number, number][], seed = 0): Promise<Float32Array> {

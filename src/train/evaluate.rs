@@ -1,14 +1,16 @@
 //! Loss, accuracy, confusion and misclassified examples over a part of the data, a batch at a time.
 
-use super::Session;
+use std::ops::Range;
+
 use super::step::StepMetrics;
+use super::{Compiled, Session};
 use crate::backend::{Backend, Feed};
 use crate::data::{Part, Split};
 use crate::error::{Error, ErrorCode, Result};
 use crate::plan::Operand;
 
 /// Examples of an evaluation batch.
-pub(super) const BATCH: usize = 250;
+pub(super) const BATCH: usize = 256;
 /// Positions of an evaluation batch, where examples are sequences.
 const POSITIONS: usize = 4000;
 /// Misclassified examples that are listed.
@@ -22,9 +24,9 @@ wire! {
         pub loss: f32,
         /// Share of right answers, where the task is classification; of a sequence, every position answers.
         pub accuracy: Option<f32>,
-    /// Share of the examples that were answered right at every position, where answers are sequences with an end: where the model sees no later
-    /// position, those that it answers right by itself when it always takes the likeliest token.
-    pub exact: Option<f32>,
+        /// Share of the examples that were answered right at every position, where answers are sequences with an end: where the model sees no later
+        /// position, those that it answers right by itself when it always takes the likeliest token.
+        pub exact: Option<f32>,
         /// `confusion[truth][prediction]`, where the task is classification with one answer an example.
         pub confusion: Option<Vec<Vec<u32>>>,
         /// The first misclassified examples.
@@ -102,8 +104,12 @@ impl Evaluator {
         let total = session.count(self.split);
         let batch = session.evaluation_batch().min(total - self.position);
         let (part, rows) = session.rows_of(self.split, self.position..self.position + batch);
+        let examples = Examples::Rows { part, rows: &rows };
         let singly = !self.confusion.is_empty();
-        let Forward { predictions, loss, correct, exact } = session.forward(batch, Feed::Rows { part, rows }, singly).await?;
+        let Forward { predictions, loss, correct, exact } = match singly {
+            true => session.answers(examples).await?,
+            false => session.forward(examples, false).await?,
+        };
         self.loss += f64::from(loss) * batch as f64;
         match singly {
             true => self.count(session, &predictions, batch),
@@ -184,6 +190,42 @@ fn decide(scores: &[f32]) -> (usize, f32) {
     (best, scores[best])
 }
 
+/// A batch for the forward plan.
+#[derive(Clone, Copy)]
+pub(super) enum Examples<'a> {
+    /// Rows of a resident part of the data.
+    Rows {
+        /// Which part.
+        part: usize,
+        /// Which rows, one an example.
+        rows: &'a [u32],
+    },
+    /// Their numbers, from outside.
+    Given {
+        /// One example after another.
+        x: &'a [f32],
+        /// Numbers of one.
+        width: usize,
+    },
+}
+
+impl Examples<'_> {
+    pub fn count(self) -> usize {
+        match self {
+            Self::Rows { rows, .. } => rows.len(),
+            Self::Given { x, width } => x.len() / width,
+        }
+    }
+
+    /// Some of them.
+    pub fn part(self, range: Range<usize>) -> Self {
+        match self {
+            Self::Rows { part, rows } => Self::Rows { part, rows: &rows[range] },
+            Self::Given { x, width } => Self::Given { x: &x[range.start * width..range.end * width], width },
+        }
+    }
+}
+
 /// What the forward plan made of a batch.
 #[derive(Default)]
 pub(super) struct Forward {
@@ -200,7 +242,7 @@ pub(super) struct Forward {
 impl<B: Backend> Session<B> {
     /// Answers that an example has: one, or one at every position of a sequence.
     pub(super) fn positions(&self) -> usize {
-        let of_example = |compiled: &super::Compiled<B>| {
+        let of_example = |compiled: &Compiled<B>| {
             let built = &compiled.built;
             self.settings.loss.label_shape(&built.graph.shape(built.output)[1..]).iter().product()
         };
@@ -216,12 +258,11 @@ impl<B: Backend> Session<B> {
     }
 
     /// Runs the forward plan for a batch; reads the outputs where they are `wanted`.
-    pub(super) async fn forward(&mut self, batch: usize, feed: Feed, wanted: bool) -> Result<Forward> {
+    pub(super) async fn forward(&mut self, examples: Examples<'_>, wanted: bool) -> Result<Forward> {
+        let batch = examples.count();
         self.inference(batch).await?;
         let Some(mut compiled) = self.infer.remove(&batch) else { return Ok(Forward { loss: f32::NAN, ..Forward::default() }) };
-        let data = self.step_data(&compiled.built, feed);
-        let range = 0..compiled.plan.steps.len();
-        let ran = self.backend.run(&mut compiled.exec, &data, range);
+        let ran = self.run_forward(&mut compiled, examples);
         let drained = self.backend.drain(&mut compiled.exec);
         let place = compiled.plan.place(compiled.built.output);
         let predictions = match (&ran, place) {
@@ -232,6 +273,19 @@ impl<B: Backend> Session<B> {
         ran?;
         let StepMetrics { loss, correct, exact, .. } = StepMetrics::of(&drained.await?, batch);
         Ok(Forward { predictions: predictions?, loss, correct, exact })
+    }
+
+    fn run_forward(&mut self, compiled: &mut Compiled<B>, examples: Examples<'_>) -> Result<()> {
+        let feed = match examples {
+            Examples::Rows { part, rows } => Feed::Rows { part, rows: rows.to_vec() },
+            Examples::Given { x, .. } => {
+                self.backend.write_input(&mut compiled.exec, 0, x)?;
+                Feed::Kept
+            }
+        };
+        let data = self.step_data(&compiled.built, feed);
+        let range = 0..compiled.plan.steps.len();
+        self.backend.run(&mut compiled.exec, &data, range)
     }
 
     /// Examples `first..first + most` of those of class `truth` that were taken for `prediction` when the part was last evaluated; an error
@@ -282,12 +336,7 @@ impl<B: Backend> Session<B> {
         let width = self.example_width();
         let mut predictions = Vec::new();
         for x in x.chunks(self.evaluation_batch() * width) {
-            let batch = x.len() / width;
-            self.inference(batch).await?;
-            if let Some(compiled) = self.infer.get_mut(&batch) {
-                self.backend.write_input(&mut compiled.exec, 0, x)?;
-            }
-            predictions.extend(self.forward(batch, Feed::Kept, true).await?.predictions);
+            predictions.extend(self.answers(Examples::Given { x, width }).await?.predictions);
         }
         Ok(predictions)
     }

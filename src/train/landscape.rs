@@ -1,14 +1,15 @@
 //! The loss around the present parameters, along random directions.
 
 use super::Session;
-use crate::backend::{Backend, Feed};
+use super::evaluate::Examples;
+use crate::backend::Backend;
 use crate::data::Split;
 use crate::error::{Error, ErrorCode, Result};
 use crate::graph::{Group, Variable};
 use crate::tensor::Rng;
 
 impl<B: Backend> Session<B> {
-    /// The loss on the first 250 examples of a part (fewer of sequences; all, where it has fewer) at θ + a d + b e for each point (a, b). θ are the present
+    /// The loss on the first 256 examples of a part (fewer of sequences; all, where it has fewer) at θ + a d + b e for each point (a, b). θ are the present
     /// parameters, which are the same bits afterwards. d and e are normal numbers of the seed, scaled filter by filter to the norm of the
     /// filter in θ; biases and other vectors stay (Li et al., "Visualizing the Loss Landscape of Neural Nets", 2018).
     pub async fn landscape(&mut self, split: Split, seed: u32, points: &[[f32; 2]]) -> Result<Vec<f32>> {
@@ -31,7 +32,7 @@ impl<B: Backend> Session<B> {
             }
             walked = self.backend.write(Group::Parameters, 0, &there);
             if walked.is_ok() {
-                match self.forward(count, Feed::Rows { part, rows: rows.clone() }, false).await {
+                match self.forward(Examples::Rows { part, rows: &rows }, false).await {
                     Ok(forward) => losses.push(forward.loss),
                     Err(error) => walked = Err(error),
                 }

@@ -1,6 +1,7 @@
 //! Training: a session holds a model, its data and its state; a run takes it on, chunk by chunk, so that whoever drives it stays responsive.
 
 mod activations;
+mod answers;
 mod attribution;
 mod decode;
 mod evaluate;

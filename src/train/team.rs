@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::session::TRAIN;
-use super::snapshot::{Snapshot, unreadable};
+use super::snapshot::{Snapshot, cells, unreadable};
 use super::step::{StepMetrics, metrics};
 use super::{Compiled, Session};
 use crate::backend::{Backend, Feed, RING, StepData};
@@ -41,34 +41,46 @@ pub trait Team {
     fn break_up(&mut self);
 }
 
-/// What the leader asks of the others; the state, if it comes along, stands behind it.
+/// What the leader asks of the others: steps, or answers to a batch. Its state, if it comes along, stands behind it, and then what numbers there are.
 #[derive(Serialize)]
-struct Job {
-    steps: usize,
-    shuffle: bool,
-    overrides: BTreeMap<String, f32>,
+pub(super) struct Job {
+    pub steps: usize,
+    pub shuffle: bool,
+    pub overrides: BTreeMap<String, f32>,
+    /// Bytes of the state.
+    pub state: usize,
+    pub batch: Option<Asked>,
+}
+
+/// A batch that answers are asked for: rows of a part, or the numbers behind the job.
+#[derive(Serialize)]
+pub(super) struct Asked {
+    pub part: Option<usize>,
+    pub rows: Vec<u32>,
 }
 
 impl FromValue for Job {
     fn from_value(value: &Value, name: &str, at: &str) -> Result<Self> {
         let job = Record::of(value, name, at)?;
-        Ok(Self { steps: job.field("steps")?, shuffle: job.field("shuffle")?, overrides: job.field("overrides")? })
+        let (steps, shuffle, overrides) = (job.field("steps")?, job.field("shuffle")?, job.field("overrides")?);
+        Ok(Self { steps, shuffle, overrides, state: job.field("state")?, batch: job.field("batch")? })
+    }
+}
+
+impl FromValue for Asked {
+    fn from_value(value: &Value, name: &str, at: &str) -> Result<Self> {
+        let asked = Record::of(value, name, at)?;
+        Ok(Self { part: asked.field("part")?, rows: asked.field("rows")? })
     }
 }
 
 /// The rows of a batch that worker `rank` takes: shares differ by one at most.
-fn share(rows: usize, size: usize, rank: usize) -> Range<usize> {
+pub(super) fn share(rows: usize, size: usize, rank: usize) -> Range<usize> {
     rows * rank / size..rows * (rank + 1) / size
 }
 
 /// Numbers of a step's metrics.
 const METRICS: usize = 5;
-
-/// Length of the longest vector that a team of this plan sums.
-fn longest(plan: &Plan) -> usize {
-    let flat = |group| plan.graph.flat_len(group);
-    flat(Group::Gradients).max(flat(Group::Statistics)).max(METRICS * RING)
-}
 
 /// The first step of a training plan that reads the gradients: before it they are made, from it on they are used.
 fn cut(plan: &Plan) -> usize {
@@ -84,7 +96,13 @@ impl<B: Backend> Session<B> {
     pub async fn team_needs(&self) -> Result<(usize, usize)> {
         const HEADER: usize = 4096;
         let Snapshot(state) = self.snapshot().await?;
-        Ok((self.training().map_or(0, |compiled| longest(&compiled.plan)), state.len() + HEADER))
+        let examples = self.evaluation_batch();
+        let longest = self.training().map_or(0, |Compiled { built, plan, .. }| {
+            let flat = |group| plan.graph.flat_len(group);
+            let answers = examples * built.graph.shape(built.output)[1..].iter().product::<usize>();
+            flat(Group::Gradients).max(flat(Group::Statistics)).max(METRICS * RING).max(answers + METRICS)
+        });
+        Ok((longest, state.len() + HEADER + size_of::<f32>() * examples * self.example_width()))
     }
 
     /// Trains with others from now on, or alone again. Steps that another number of workers took cannot be taken again to the same bits: they are no
@@ -105,23 +123,32 @@ impl<B: Backend> Session<B> {
         self.team.as_ref().map_or(1, |team| team.size())
     }
 
+    /// Gives the others a job, as the leader; false if there is no team, or no more.
+    pub(super) async fn call(&mut self, steps: usize, batch: Option<Asked>, x: &[f32]) -> Result<bool> {
+        let state = if self.team_is_behind { self.snapshot().await?.0 } else { Vec::new() };
+        let job = Job { steps, shuffle: self.shuffle, overrides: self.overrides.clone(), state: state.len(), batch };
+        let mut message = serde_json::to_vec(&job).map_err(|error| unreadable(&error))?;
+        // JSON holds no byte 0.
+        message.push(0);
+        message.extend(state);
+        message.extend_from_slice(bytemuck::cast_slice(x));
+        let Some(team) = &mut self.team else { return Ok(false) };
+        if team.call(&message).is_err() {
+            self.set_team(None);
+            return Ok(false);
+        }
+        self.team_is_behind = false;
+        Ok(true)
+    }
+
     /// As the leader: takes up to `most` steps with the others. Gives the metrics of those that were taken; fewer than asked for if the team broke,
     /// which then is no more.
     pub(super) async fn lead(&mut self, most: usize) -> Result<Vec<StepMetrics>> {
-        let job = Job { steps: most.min(RING), shuffle: self.shuffle, overrides: self.overrides.clone() };
-        let mut message = serde_json::to_vec(&job).map_err(|error| unreadable(&error))?;
-        if self.team_is_behind {
-            // JSON holds no byte 0.
-            message.push(0);
-            message.extend(self.snapshot().await?.0);
-        }
-        let Some(team) = &mut self.team else { return Ok(Vec::new()) };
-        if team.call(&message).is_err() {
-            self.set_team(None);
+        let steps = most.min(RING);
+        if !self.call(steps, None, &[]).await? {
             return Ok(Vec::new());
         }
-        self.team_is_behind = false;
-        let taken = self.take_together(job.steps).await;
+        let taken = self.take_together(steps).await;
         if taken.is_err() {
             self.set_team(None);
         }
@@ -130,14 +157,18 @@ impl<B: Backend> Session<B> {
 
     /// As one of the others: does what the leader asked for.
     pub async fn follow(&mut self, message: &[u8]) -> Result<()> {
-        let end = message.iter().position(|&byte| byte == 0);
-        let job = String::from_utf8_lossy(&message[..end.unwrap_or(message.len())]);
-        let job: Job = fields::from_json(&job, "job")?;
-        if let Some(end) = end {
-            self.restore(&Snapshot(message[end + 1..].to_vec()))?;
+        let end = message.iter().position(|&byte| byte == 0).unwrap_or(message.len());
+        let job: Job = fields::from_json(&String::from_utf8_lossy(&message[..end]), "job")?;
+        let behind = message.get(end + 1..).and_then(|behind| behind.split_at_checked(job.state));
+        let (state, x) = behind.ok_or_else(|| unreadable(&"it is cut off"))?;
+        if !state.is_empty() {
+            self.restore(&Snapshot(state.to_vec()))?;
         }
         (self.shuffle, self.overrides) = (job.shuffle, job.overrides);
-        self.take_together(job.steps).await.map(|_| ())
+        match job.batch {
+            Some(asked) => self.answer_along(&asked, &cells(x)).await,
+            None => self.take_together(job.steps).await.map(drop),
+        }
     }
 
     /// Takes steps to the end of the epoch at the furthest. A team that breaks in a step leaves it untaken.

@@ -146,7 +146,7 @@ engineTest(
   ({ outcome, waited, again, refused }) => {
     console.log(`    stopped after ${waited.toFixed(0)} ms`);
     assert.equal(outcome, "AbortError");
-    // Of 192 batches of 250 one is in flight.
+    // Of 188 batches of 256 one is in flight.
     assert.ok(waited < 3000, `${waited} ms`);
     assert.ok(Number.isFinite(again));
     assert.equal(refused, "AbortError");

@@ -79,7 +79,7 @@ export const looking = {
   "attribution.gapWhy": "Sum of all attributions less the score gained: it would be 0 with ever more steps",
   "attribution.paused": "While training runs this stays as it was.",
   "landscape.title": "The loss around these weights",
-  "landscape.text": "On the first 250 training examples, along random directions scaled to the norm of each filter (Li et al., 2018). The weights are put back bit by bit.",
+  "landscape.text": "On the first 256 training examples, along random directions scaled to the norm of each filter (Li et al., 2018). The weights are put back bit by bit.",
   "landscape.line": "Along a line",
   "landscape.plane": "Over a plane",
   "landscape.line.label": "Loss along a line through the present weights, from {least} to {most}",

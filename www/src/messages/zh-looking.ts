@@ -79,7 +79,7 @@ export const looking = {
   "attribution.gapWhy": "全部归因之和减去得分增量：步数越多越接近 0",
   "attribution.paused": "训练期间此处保持不变。",
   "landscape.title": "当前权重周围的损失",
-  "landscape.text": "取训练集前 250 个样本，沿按每个滤波器范数缩放的随机方向计算（Li 等，2018）。之后权重逐位复原。",
+  "landscape.text": "取训练集前 256 个样本，沿按每个滤波器范数缩放的随机方向计算（Li 等，2018）。之后权重逐位复原。",
   "landscape.line": "沿一条线",
   "landscape.plane": "在一个平面上",
   "landscape.line.label": "沿经过当前权重的一条线的损失，从 {least} 到 {most}",
