@@ -53,7 +53,7 @@ fn main() -> Result<()> {
         }
         let total: f64 = times.iter().map(|(time, _)| time).sum();
         times.sort_by(|a, b| b.0.total_cmp(&a.0));
-        println!("{whole:.1} ms a step; its kernels one by one {total:.1} ms");
+        println!("{whole:.1} ms a step in {} dispatches; its kernels one by one {total:.1} ms", device.dispatches(&exec));
         times.iter().for_each(|(time, names)| println!("{time:9.2} ms  {names}"));
         Ok(())
     })

@@ -3,7 +3,7 @@
 //! A pass is a WGSL text without bindings: the backend declares them. The text reads element `i` of input `k` by `load{k}(i)` and of the
 //! pass's temporary `t` by `temp{t}[i]`, and writes a result by `store(i, value)` (the backend appends whatever was fused behind it) or
 //! `temp{t}[i] = value`. Every index and extent is an `u32` constant in the text, so that bounds are provable. Its entry is
-//! `@compute @workgroup_size(...) fn main(...)`. `random(stream, i)` gives the random number in [0, 1) of an index at the present seed and
+//! `fn run(group: vec3u, lane: u32)`: the workgroup's id, and the thread's number in it. `random(stream, i)` gives the random number in [0, 1) of an index at the present seed and
 //! step; `step_data` are the step's numbers, its seed first. A value is stored exactly once.
 
 use std::fmt::Write as _;
@@ -57,9 +57,18 @@ pub struct Pass {
     pub dest: Dest,
     /// Workgroups.
     pub grid: [u32; 3],
+    /// Threads of a workgroup.
+    pub threads: u32,
+    /// Bytes of a workgroup's memory.
+    pub shared: usize,
 }
 
 impl Pass {
+    /// A pass that writes the result.
+    pub fn new(body: String, inputs: Vec<usize>, grid: [u32; 3], threads: u32, shared: usize) -> Self {
+        Self { body, inputs, temps: Vec::new(), dest: Dest::Out, grid, threads, shared }
+    }
+
     /// A pass in which thread `i` computes element `i` of the result: `code` may use `i` and ends by calling `store`.
     pub fn elementwise(count: usize, inputs: &[usize], code: &str) -> Self {
         Self::elementwise_with(count, inputs, "", code)
@@ -70,15 +79,14 @@ impl Pass {
         let (grid, position) = spread(count.div_ceil(WORKGROUP as usize));
         let body = format!(
             "{prelude}
-@compute @workgroup_size({WORKGROUP})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {{
+fn run(group: vec3u, lane: u32) {{
     let i = ({position}) * {WORKGROUP}u + lane;
     if (i >= {count}u) {{ return; }}
     {code}
 }}
 "
         );
-        Self { body, inputs: inputs.to_vec(), temps: Vec::new(), dest: Dest::Out, grid }
+        Self::new(body, inputs.to_vec(), grid, WORKGROUP, 0)
     }
 }
 

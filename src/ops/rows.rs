@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::kernel::{Dest, Pass, Threads, WORKGROUP, spread};
+use super::kernel::{Pass, Threads, WORKGROUP, spread};
 
 /// Rows of that length or more are a workgroup's work.
 const SHARED_FROM: usize = 48;
@@ -118,8 +118,7 @@ impl Rows {
         let _ = write!(
             body,
             "
-@compute @workgroup_size({lanes})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {{
+fn run(group: vec3u, lane: u32) {{
     let i = min({number}, {last}u);
 "
         );
@@ -144,7 +143,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
             let _ = writeln!(body, "    if (lane == 0u) {{ {once} }}");
         }
         body += "}\n";
-        Pass { body, inputs: self.inputs, temps: Vec::new(), dest: Dest::Out, grid }
+        Pass::new(body, self.inputs, grid, lanes as u32, 4 * lanes)
     }
 }
 

@@ -8,6 +8,10 @@ use crate::graph::{ALIGN, Group, Kind, Leaf, NodeId};
 use crate::ops::pointwise::{Arg, Chain, Instr};
 use crate::tensor::Shape;
 
+/// Cells of a small value, and for how many kernels its slot rests: so that what could run beside its last reader need not wait for that.
+const SMALL: usize = 1 << 14;
+const REST: usize = 8;
+
 pub(super) fn allocate(simple: &Simplified, schedule: Schedule, mode: Mode) -> Plan {
     let mut memory = Memory::new(simple, &schedule, mode);
     let mut steps = Vec::with_capacity(schedule.groups.len() + schedule.copies.len());
@@ -152,7 +156,8 @@ impl<'a> Memory<'a> {
             }
         };
         // What stays to the end is never free.
-        if let Some(busy) = self.busy.get_mut(until) {
+        let rest = if len <= SMALL { REST } else { 0 };
+        if let Some(busy) = self.busy.get_mut(until.saturating_add(rest)) {
             busy.push(slot);
         }
         slot

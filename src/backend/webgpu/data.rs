@@ -72,7 +72,7 @@ impl Part {
     }
 
     /// Kernels that gather each column that the plan reads: a thread a cell, its row from the step's numbers.
-    pub fn sources(&self, part: usize, plan: &Plan) -> Result<Vec<Source>> {
+    pub fn sources(&self, part: usize, plan: &Plan) -> Vec<Source> {
         let mut sources = Vec::new();
         for (index, column) in self.columns.iter().enumerate() {
             let Some(buffer) = plan.input(index) else { continue };
@@ -81,8 +81,8 @@ impl Part {
             let out = module.bind(Resource::Place(Place { buffer, offset: 0, len }), true);
             module.bind(Resource::Data(part, index), false);
             let value = match column.scale {
-                None => "bitcast<f32>(data[at])".to_owned(),
-                Some(scale) => format!("f32((data[at / 4u] >> (at % 4u * 8u)) & 255u) * {}", literal(scale)),
+                None => format!("bitcast<f32>(data{index}[at])"),
+                Some(scale) => format!("f32((data{index}[at / 4u] >> (at % 4u * 8u)) & 255u) * {}", literal(scale)),
             };
             let (first, width, stride) = (STEP_HEAD + plan.graph.scalars().len(), column.width, column.stride);
             let code = format!(
@@ -90,8 +90,8 @@ impl Part {
     memory{out}[i] = {value};"
             );
             let pass = Pass::elementwise(len, &[], &code);
-            sources.push(module.finish(&pass.body, pass.grid)?);
+            sources.push(module.pass(&pass, &[]));
         }
-        Ok(sources)
+        sources
     }
 }

@@ -7,6 +7,7 @@ use std::task::{Poll, Waker};
 
 use serde::Serialize;
 
+use super::join::Room;
 use crate::error::{Error, ErrorCode, Result};
 use crate::ops::kernel::Threads;
 
@@ -105,6 +106,14 @@ pub(super) fn describe(error: &wgpu::Error, what: &str, bytes: u64) -> Error {
 }
 
 impl Context {
+    /// What passes that share a dispatch may use.
+    pub fn room(&self) -> Room {
+        Room {
+            buffers: self.limits.max_storage_buffers_per_shader_stage as usize,
+            shared: self.limits.max_compute_workgroup_storage_size as usize,
+        }
+    }
+
     /// Opens the fastest adapter with all that it allows.
     pub async fn open() -> Result<Self> {
         let adapter = request_adapter().await?;

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use litemap::LiteMap;
 
 use super::device::{Context, describe};
+use super::join::{Dispatch, Item, join};
 use super::kernels::{Kernel, Kernels};
 use super::memory::Memory;
 use super::source::{self, Module, Resource, Source};
@@ -13,7 +14,7 @@ use super::{STEP_HEAD, Shared};
 use crate::backend::{Feed, RING, StepData};
 use crate::error::{Error, ErrorCode, Result};
 use crate::graph::NodeId;
-use crate::plan::{BufferKind, Operand, Place, Plan};
+use crate::plan::{BufferKind, Mode, Operand, Place, Plan};
 
 /// Metrics that one kernel keeps: with the ring and the step's numbers they stay within the bindings that every device has.
 const METRICS_A_KERNEL: usize = 6;
@@ -32,10 +33,8 @@ pub struct GpuExec {
     /// Runs that kept metrics, and how many of them have not been drained.
     runs: usize,
     waiting: usize,
-    kernels: Vec<Kernel>,
-    /// Kernels of each step.
-    of_step: Vec<Range<usize>>,
-    keepers: Vec<Kernel>,
+    /// In order, with the steps that each belongs to; none of those that keep metrics alone.
+    kernels: Vec<(Kernel, Vec<usize>)>,
     /// Kernels that gather from each part, with the part's generation.
     gathers: LiteMap<usize, (u64, Vec<Kernel>)>,
     /// Generation of the flat buffers that the kernels are bound to.
@@ -45,20 +44,19 @@ pub struct GpuExec {
 impl GpuExec {
     pub(super) async fn new(context: &Context, cache: &Kernels, plan: Rc<Plan>, metrics: &[NodeId]) -> Result<Self> {
         let kept = metrics.iter().map(|&node| operand_of(&plan, node)).collect::<Result<Vec<_>>>()?;
-        let mut sources: Vec<(String, Source)> = Vec::new();
-        let mut of_step = Vec::with_capacity(plan.steps.len());
-        for step in &plan.steps {
+        let mut items: Vec<Item> = Vec::new();
+        for (index, step) in plan.steps.iter().enumerate() {
             let name = step.nodes.last().map_or("copy", |&node| plan.graph.node(node).name.as_str());
-            let first = sources.len();
-            sources.extend(
-                source::of_step(step, context.threads).map_err(|error| error.at(name))?.into_iter().map(|source| (name.to_owned(), source)),
-            );
-            of_step.push(first..sources.len());
+            let sources = source::of_step(step, context.threads).map_err(|error| error.at(name))?;
+            items.extend(sources.into_iter().map(|source| Item { name: name.to_owned(), step: Some(index), source }));
         }
-        let mut keepers = Vec::new();
         for (k, chunk) in kept.chunks(METRICS_A_KERNEL).enumerate() {
-            keepers.push(("metrics".to_owned(), keeper(chunk, k * METRICS_A_KERNEL, kept.len())?));
+            items.push(Item { name: "metrics".to_owned(), step: None, source: keeper(chunk, k * METRICS_A_KERNEL, kept.len()) });
         }
+        let dispatches = match plan.mode {
+            Mode::Train => join(items, context.room())?,
+            Mode::Inspect => items.into_iter().map(Dispatch::alone).collect::<Result<_>>()?,
+        };
 
         let scope = context.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let before = context.state.bytes();
@@ -67,27 +65,28 @@ impl GpuExec {
             BufferKind::Flat(_) => Ok(None),
         });
         let own = own.collect::<Result<Vec<_>>>()?;
-        let temps = temp_lens(&sources).into_iter().map(|len| Memory::new(context, len, "temporaries"));
+        let temps = temp_lens(&dispatches).into_iter().map(|len| Memory::new(context, len, "temporaries"));
         let temps = temps.collect::<Result<Vec<_>>>()?;
         let step_data = Memory::new(context, STEP_HEAD + plan.graph.scalars().len() + 1, "step data")?;
         let ring = Memory::new(context, RING * kept.len(), "metrics")?;
         let bytes = context.state.bytes() - before;
         let scope = scope.pop();
 
-        let kernels = cache.build(context, sources).await?;
-        let keepers = cache.build(context, keepers).await?;
+        let steps: Vec<Vec<usize>> = dispatches.iter().map(|dispatch| dispatch.steps.clone()).collect();
+        let shaders = dispatches.into_iter().map(|Dispatch { name, shader, .. }| (name, shader)).collect();
+        let kernels = cache.build(context, shaders).await?.into_iter().zip(steps).collect();
         if let Some(error) = scope.await {
             return Err(describe(&error, "activations", bytes));
         }
         let metrics = kept.len();
         let gathers = LiteMap::new();
-        Ok(Self { plan, own, temps, step_data, ring, metrics, runs: 0, waiting: 0, kernels, of_step, keepers, gathers, bound: None })
+        Ok(Self { plan, own, temps, step_data, ring, metrics, runs: 0, waiting: 0, kernels, gathers, bound: None })
     }
 
     /// Kernels of one run, with those that gather a batch.
     pub(super) fn dispatches(&self) -> usize {
-        let inputs = self.plan.buffers.iter().filter(|buffer| matches!(buffer.kind, BufferKind::Input(_)));
-        self.kernels.len() + self.keepers.len() + inputs.count()
+        let gathers = self.plan.buffers.iter().any(|buffer| matches!(buffer.kind, BufferKind::Input(_)));
+        self.kernels.len() + usize::from(gathers)
     }
 
     /// The memory of a buffer of the plan.
@@ -115,8 +114,8 @@ impl GpuExec {
     }
 
     /// Bind groups for these kernels.
-    fn groups(&self, context: &Context, shared: &Shared, kernels: &[Kernel]) -> Result<Vec<wgpu::BindGroup>> {
-        kernels.iter().map(|kernel| kernel.group(context, |resource| self.resource(shared, resource))).collect()
+    fn groups<'a>(&self, context: &Context, shared: &Shared, kernels: impl Iterator<Item = &'a Kernel>) -> Result<Vec<wgpu::BindGroup>> {
+        kernels.map(|kernel| kernel.group(context, |resource| self.resource(shared, resource))).collect()
     }
 
     /// Binds the kernels to the buffers, unless they are bound to just these.
@@ -124,13 +123,8 @@ impl GpuExec {
         if self.bound == Some(shared.generation) {
             return Ok(());
         }
-        let groups = self.groups(context, shared, &self.kernels)?;
-        let keeping = self.groups(context, shared, &self.keepers)?;
-        self.kernels
-            .iter_mut()
-            .zip(groups)
-            .chain(self.keepers.iter_mut().zip(keeping))
-            .for_each(|(kernel, group)| kernel.bound = Some(group));
+        let groups = self.groups(context, shared, self.kernels.iter().map(|(kernel, _)| kernel))?;
+        self.kernels.iter_mut().zip(groups).for_each(|((kernel, _), group)| kernel.bound = Some(group));
         self.bound = Some(shared.generation);
         Ok(())
     }
@@ -141,9 +135,11 @@ impl GpuExec {
         if self.gathers.get(&part).is_some_and(|(generation, _)| *generation == resident.generation) {
             return Ok(());
         }
-        let sources = resident.sources(part, &self.plan)?;
-        let mut kernels: Vec<Kernel> = sources.into_iter().map(|source| cache.kernel(context, "gather", source)).collect();
-        let groups = self.groups(context, shared, &kernels)?;
+        let items = resident.sources(part, &self.plan).into_iter().map(|source| Item { name: "gather".to_owned(), step: None, source });
+        let dispatches = join(items.collect(), context.room())?;
+        let mut kernels: Vec<Kernel> =
+            dispatches.into_iter().map(|Dispatch { name, shader, .. }| cache.kernel(context, &name, shader)).collect();
+        let groups = self.groups(context, shared, kernels.iter())?;
         kernels.iter_mut().zip(groups).for_each(|(kernel, group)| kernel.bound = Some(group));
         self.gathers.insert(part, (resident.generation, kernels));
         Ok(())
@@ -157,8 +153,8 @@ impl GpuExec {
         };
         let rows = part.map_or(&[][..], |(_, rows)| rows);
         let keeps = range.end == self.plan.steps.len() && self.metrics > 0;
-        let ring = if keeps { self.runs % RING } else { 0 };
-        let mut words = vec![step.seed, step.step, ring as u32, rows.len() as u32];
+        // What a part of a run keeps is written over by the next whole one.
+        let mut words = vec![step.seed, step.step, (self.runs % RING) as u32, rows.len() as u32];
         words.extend((0..scalars).map(|k| step.scalars.get(k).copied().unwrap_or(f32::NAN).to_bits()));
         words.extend(rows);
         if words.len() > self.step_data.cells() {
@@ -176,10 +172,9 @@ impl GpuExec {
         let mut encoder = context.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("step") });
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: Some("step"), timestamp_writes: None });
         let gathers = part.and_then(|(part, _)| self.gathers.get(&part)).map_or(&[][..], |(_, kernels)| kernels);
-        let first = self.of_step.get(range.start).map_or(self.kernels.len(), |kernels| kernels.start);
-        let last = range.end.checked_sub(1).and_then(|step| self.of_step.get(step)).map_or(first, |kernels| kernels.end.max(first));
-        let keepers = if keeps { &self.keepers[..] } else { &[] };
-        for kernel in gathers.iter().chain(&self.kernels[first..last]).chain(keepers) {
+        let wanted = |steps: &Vec<usize>| if steps.is_empty() { keeps } else { steps.iter().any(|step| range.contains(step)) };
+        let kernels = self.kernels.iter().filter(|(_, steps)| wanted(steps)).map(|(kernel, _)| kernel);
+        for kernel in gathers.iter().chain(kernels) {
             kernel.dispatch(&mut pass);
         }
         drop(pass);
@@ -227,20 +222,20 @@ fn operand_of(plan: &Plan, node: NodeId) -> Result<Operand> {
 }
 
 /// The kernel that keeps some of `width` metrics, the first of which is number `first`.
-fn keeper(metrics: &[Operand], first: usize, width: usize) -> Result<Source> {
+fn keeper(metrics: &[Operand], first: usize, width: usize) -> Source {
     let mut module = Module::default();
     module.bind(Resource::Ring, true);
     let mut code = String::new();
     for (k, &metric) in metrics.iter().enumerate() {
         code += &format!("    ring[step_data[2] * {width}u + {}u] = {};\n", first + k, module.load(metric, "0"));
     }
-    module.finish(&format!("@compute @workgroup_size(1) fn main() {{\n{code}}}\n"), [1, 1, 1])
+    module.source(format!("fn run(group: vec3u, lane: u32) {{\n{code}}}\n"), [1, 1, 1], 1, 0)
 }
 
 /// Cells that each temporary needs.
-fn temp_lens(sources: &[(String, Source)]) -> Vec<usize> {
+fn temp_lens(dispatches: &[Dispatch]) -> Vec<usize> {
     let mut lens: Vec<usize> = Vec::new();
-    for binding in sources.iter().flat_map(|(_, source)| &source.bindings) {
+    for binding in dispatches.iter().flat_map(|dispatch| &dispatch.shader.bindings) {
         if let Resource::Temp(t, len) = binding.resource {
             lens.resize(lens.len().max(t + 1), 0);
             lens[t] = lens[t].max(len);

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use super::device::{Context, describe};
-use super::source::{Binding, Resource, Source};
+use super::source::{Binding, Resource, Shader};
 use crate::error::{Error, ErrorCode, Result};
 
 /// Pipelines that are kept; beyond it all are forgotten (what is in use stays alive).
@@ -55,19 +55,19 @@ impl Kernels {
     }
 
     /// Kernels of these modules, each with its name; an error names the first that the GPU refuses.
-    pub async fn build(&self, context: &Context, sources: Vec<(String, Source)>) -> Result<Vec<Kernel>> {
-        let mut kernels = Vec::with_capacity(sources.len());
+    pub async fn build(&self, context: &Context, shaders: Vec<(String, Shader)>) -> Result<Vec<Kernel>> {
+        let mut kernels = Vec::with_capacity(shaders.len());
         let mut outcomes = Vec::new();
-        for (name, source) in sources {
+        for (name, shader) in shaders {
             let most = context.limits.max_storage_buffers_per_shader_stage as usize;
-            if source.bindings.len() > most {
-                let reason = format!("it needs {} buffers, and the device allows {most}", source.bindings.len());
+            if shader.bindings.len() > most {
+                let reason = format!("it needs {} buffers, and the device allows {most}", shader.bindings.len());
                 return Err(Error::new(ErrorCode::Gpu, &[("what", &name), ("reason", &reason)]).at(name));
             }
-            let known = self.pipelines.borrow().contains_key(&source.code);
+            let known = self.pipelines.borrow().contains_key(&shader.code);
             let scope = (!known).then(|| context.device.push_error_scope(wgpu::ErrorFilter::Validation));
-            let code = source.code.clone();
-            kernels.push(self.kernel(context, &name, source));
+            let code = shader.code.clone();
+            kernels.push(self.kernel(context, &name, shader));
             if let Some(scope) = scope {
                 outcomes.push((name, code, scope.pop()));
             }
@@ -83,18 +83,18 @@ impl Kernels {
     }
 
     /// The kernel of one module.
-    pub fn kernel(&self, context: &Context, name: &str, source: Source) -> Kernel {
-        let writable: Vec<bool> = source.bindings.iter().map(|binding| binding.writable).collect();
+    pub fn kernel(&self, context: &Context, name: &str, shader: Shader) -> Kernel {
+        let writable: Vec<bool> = shader.bindings.iter().map(|binding| binding.writable).collect();
         let mut layouts = self.layouts.borrow_mut();
         let (layout, pipeline_layout) = layouts.entry(writable).or_insert_with_key(|writable| layout(context, writable));
         let mut pipelines = self.pipelines.borrow_mut();
         if pipelines.len() >= MOST_PIPELINES {
             pipelines.clear();
         }
-        let pipeline = match pipelines.get(&source.code) {
+        let pipeline = match pipelines.get(&shader.code) {
             Some(pipeline) => pipeline.clone(),
             None => {
-                let text = wgpu::ShaderSource::Wgsl(source.code.as_str().into());
+                let text = wgpu::ShaderSource::Wgsl(shader.code.as_str().into());
                 let module = context.device.create_shader_module(wgpu::ShaderModuleDescriptor { label: Some(name), source: text });
                 let pipeline = context.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
                     label: Some(name),
@@ -104,11 +104,11 @@ impl Kernels {
                     compilation_options: wgpu::PipelineCompilationOptions::default(),
                     cache: None,
                 });
-                pipelines.insert(source.code, pipeline.clone());
+                pipelines.insert(shader.code, pipeline.clone());
                 pipeline
             }
         };
-        Kernel { pipeline, layout: layout.clone(), bindings: source.bindings, grid: source.grid, bound: None }
+        Kernel { pipeline, layout: layout.clone(), bindings: shader.bindings, grid: shader.grid, bound: None }
     }
 }
 

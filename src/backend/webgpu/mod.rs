@@ -6,6 +6,7 @@
 mod data;
 mod device;
 mod exec;
+mod join;
 mod kernels;
 mod memory;
 mod source;

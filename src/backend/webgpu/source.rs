@@ -1,5 +1,5 @@
-//! Completes the passes of a step to WGSL modules: declares bindings, and defines the functions by which a pass reads its inputs and writes
-//! its result (see [`crate::ops::kernel`]), with whatever was fused behind it.
+//! Completes the passes of a step to WGSL: defines the functions by which a pass reads its inputs and writes its result (see
+//! [`crate::ops::kernel`]), with whatever was fused behind it, and declares bindings.
 
 use std::fmt::Write as _;
 
@@ -27,23 +27,37 @@ pub(super) enum Resource {
     Data(usize, usize),
 }
 
-/// A binding; its position in [`Source::bindings`] is its number.
+/// A binding; its position among the others is its number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Binding {
     pub resource: Resource,
     pub writable: bool,
 }
 
-/// A complete module.
+/// What a pass computes: a module but for its declarations and its entry, which calls `run(group, lane)`.
 #[derive(Clone, Debug)]
 pub(super) struct Source {
+    pub code: String,
+    /// What it reads and what it writes.
+    pub bindings: Vec<Binding>,
+    /// Workgroups.
+    pub grid: [u32; 3],
+    /// Threads of a workgroup.
+    pub threads: u32,
+    /// Bytes of a workgroup's memory.
+    pub shared: usize,
+}
+
+/// A complete module.
+#[derive(Clone, Debug)]
+pub(super) struct Shader {
     pub code: String,
     pub bindings: Vec<Binding>,
     /// Workgroups.
     pub grid: [u32; 3],
 }
 
-/// The modules of a step, in the order in which they run.
+/// The passes of a step, in the order in which they run.
 pub(super) fn of_step(step: &Step, threads: Threads) -> Result<Vec<Source>> {
     let shapes = |from: usize| -> Vec<&Shape> { step.inputs[from..].iter().map(|(_, shape)| shape).collect() };
     let operands: Vec<Operand> = step.inputs.iter().map(|&(operand, _)| operand).collect();
@@ -60,7 +74,7 @@ pub(super) fn of_step(step: &Step, threads: Threads) -> Result<Vec<Source>> {
                 number => (number, 0),
             };
             let pass = Pass::elementwise(step.shape.numel(), &[0], &format!("store(i + {to}u, load0(i + {from}u));"));
-            Ok(vec![Module::default().store(output, None).pass(&pass, &[operand])?])
+            Ok(vec![Module::default().store(output, None).pass(&pass, &[operand])])
         }
         Kernel::Chain(chain) => {
             let pass = chain.pass(&step.shape, &shapes(0));
@@ -68,7 +82,7 @@ pub(super) fn of_step(step: &Step, threads: Threads) -> Result<Vec<Source>> {
             for (k, &place) in step.outputs.iter().enumerate() {
                 module.stores.push((format!("store{k}"), place, None));
             }
-            Ok(vec![module.pass(&pass, &operands)?])
+            Ok(vec![module.pass(&pass, &operands)])
         }
         Kernel::Op { op, inputs, out, chain } => {
             let metas: Vec<&Meta> = inputs.iter().collect();
@@ -89,7 +103,7 @@ pub(super) fn of_step(step: &Step, threads: Threads) -> Result<Vec<Source>> {
                 }
                 module.pass(pass, &operands)
             };
-            passes.iter().map(module).collect()
+            Ok(passes.iter().map(module).collect())
         }
     }
 }
@@ -142,7 +156,7 @@ impl<'a> Module<'a> {
     }
 
     /// Completes the text of a pass whose input `k` is `operands[k]`.
-    pub fn pass(mut self, pass: &Pass, operands: &[Operand]) -> Result<Source> {
+    pub fn pass(mut self, pass: &Pass, operands: &[Operand]) -> Source {
         let mut code = pass.body.clone();
         let mut loaded = pass.inputs.clone();
         for (name, place, tail) in std::mem::take(&mut self.stores) {
@@ -166,7 +180,7 @@ impl<'a> Module<'a> {
             let value = self.load(operands[k], "i");
             let _ = writeln!(code, "fn load{k}(i: u32) -> f32 {{ return {value}; }}");
         }
-        self.finish(&code, pass.grid)
+        self.source(code, pass.grid, pass.threads, pass.shared)
     }
 
     /// WGSL expression of element `index` of an operand.
@@ -178,43 +192,71 @@ impl<'a> Module<'a> {
         }
     }
 
-    /// Declares what `code` uses. A buffer that is written is bound as writable throughout: WebGPU refuses to see one buffer in one dispatch
-    /// both as read-only and as writable, even by ranges that are apart; and ranges that overlap.
-    pub fn finish(mut self, code: &str, grid: [u32; 3]) -> Result<Source> {
-        let mut code = code.to_owned();
-        if code.contains("random(") {
-            code += &random();
-        }
-        if code.contains("step_data") {
+    /// What `code` computes over these bindings.
+    pub fn source(mut self, code: String, grid: [u32; 3], threads: u32, shared: usize) -> Source {
+        if code.contains("step_data") || code.contains("random(") {
             self.bind(Resource::StepData, false);
         }
-        let written: Vec<Place> = self.bindings.iter().filter(|binding| binding.writable).filter_map(Binding::place).collect();
-        for k in 0..self.bindings.len() {
-            let Some(place) = self.bindings[k].place() else { continue };
-            self.bindings[k].writable |= written.iter().any(|other| other.buffer == place.buffer);
-            let overlaps = |other: &Binding| other.place().is_some_and(|other| other.overlaps(&place));
-            if self.bindings[k].writable && self.bindings[..k].iter().any(overlaps) {
-                return Err(Error::new(ErrorCode::WrongState, &[("what", &"a kernel"), ("reason", &"its memory overlaps")]));
-            }
+        Source { code, bindings: self.bindings, grid, threads, shared }
+    }
+}
+
+impl Source {
+    /// The module of this pass alone.
+    pub fn alone(self) -> Result<Shader> {
+        shader(self.code, "run(group, lane);", self.bindings, self.grid, self.threads)
+    }
+}
+
+/// Declares bindings and the entry. A buffer that is written is bound as writable throughout: WebGPU refuses to see one buffer in one dispatch
+/// both as read-only and as writable, even by ranges that are apart; and ranges that overlap.
+pub(super) fn shader(mut code: String, entry: &str, mut bindings: Vec<Binding>, grid: [u32; 3], threads: u32) -> Result<Shader> {
+    if code.contains("random(") {
+        code += &random();
+    }
+    let written: Vec<Place> = bindings.iter().filter(|binding| binding.writable).filter_map(Binding::place).collect();
+    for k in 0..bindings.len() {
+        let Some(place) = bindings[k].place() else { continue };
+        bindings[k].writable |= written.iter().any(|other| other.buffer == place.buffer);
+        let overlaps = |other: &Binding| other.place().is_some_and(|other| other.overlaps(&place));
+        if bindings[k].writable && bindings[..k].iter().any(overlaps) {
+            return Err(Error::new(ErrorCode::WrongState, &[("what", &"a kernel"), ("reason", &"its memory overlaps")]));
         }
-        let mut text = String::new();
-        for (number, binding) in self.bindings.iter().enumerate() {
-            let access = if binding.writable { "read_write" } else { "read" };
-            let (name, cells) = match binding.resource {
-                Resource::Place(place) => (format!("memory{number}"), format!("f32, {}", place.len.max(1))),
-                Resource::Temp(t, len) => (format!("temp{t}"), format!("f32, {}", len.max(1))),
-                Resource::StepData => ("step_data".into(), "u32".into()),
-                Resource::Ring => ("ring".into(), "f32".into()),
-                Resource::Data(..) => ("data".into(), "u32".into()),
-            };
-            let _ = writeln!(text, "@group(0) @binding({number}) var<storage, {access}> {name}: array<{cells}>;");
+    }
+    let mut text = String::new();
+    for (number, binding) in bindings.iter().enumerate() {
+        let access = if binding.writable { "read_write" } else { "read" };
+        let name = binding.resource.name(number);
+        let cells = match binding.resource {
+            Resource::Place(place) => format!("f32, {}", place.len.max(1)),
+            Resource::Temp(_, len) => format!("f32, {}", len.max(1)),
+            Resource::StepData | Resource::Data(..) => "u32".into(),
+            Resource::Ring => "f32".into(),
+        };
+        let _ = writeln!(text, "@group(0) @binding({number}) var<storage, {access}> {name}: array<{cells}>;");
+    }
+    let _ = writeln!(
+        code,
+        "@compute @workgroup_size({threads})\nfn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {{\n{entry}\n}}"
+    );
+    Ok(Shader { code: text + &code, bindings, grid })
+}
+
+impl Resource {
+    /// What a module with this as its binding `number` calls it.
+    pub fn name(self, number: usize) -> String {
+        match self {
+            Self::Place(_) => format!("memory{number}"),
+            Self::Temp(t, _) => format!("temp{t}"),
+            Self::StepData => "step_data".into(),
+            Self::Ring => "ring".into(),
+            Self::Data(_, column) => format!("data{column}"),
         }
-        Ok(Source { code: text + &code, bindings: self.bindings, grid })
     }
 }
 
 impl Binding {
-    fn place(&self) -> Option<Place> {
+    pub fn place(&self) -> Option<Place> {
         match self.resource {
             Resource::Place(place) => Some(place),
             _ => None,

@@ -2,8 +2,7 @@ var<workgroup> own: array<vec4f, ROWS * DS>;
 var<workgroup> other: array<vec4f, LANES * max(DS, ES)>;
 var<workgroup> weights: array<f32, ROWS * ACROSS>;
 
-@compute @workgroup_size(ROWS * LANES)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+fn run(group: vec3u, lane: u32) {
     let asked = NUMBER;
     let number = min(asked, GROUPS - 1u);
     let first = number % TILES * ROWS;

@@ -1,5 +1,4 @@
-@compute @workgroup_size(LANES)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+fn run(group: vec3u, lane: u32) {
     let asked = NUMBER * LANES + lane;
     if (asked >= GROUPS) { return; }
     let i = asked % T;

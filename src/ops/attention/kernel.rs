@@ -27,8 +27,12 @@ fn stride(cols: usize) -> usize {
 
 /// The largest tile that fits a workgroup, backward as forward; none where heads are too wide.
 pub(super) fn tile(s: &AttentionShape) -> Option<[usize; 2]> {
-    let floats = |[rows, lanes]: [usize; 2]| 4 * (rows + lanes) * (stride(s.dim) + stride(s.value_dim)) + 2 * rows * (lanes + 1);
-    TILES.into_iter().find(|&tile| floats(tile) <= MEMORY)
+    TILES.into_iter().find(|&tile| floats(s, tile) <= MEMORY)
+}
+
+/// Floats of a workgroup's memory, backward: the most.
+fn floats(s: &AttentionShape, [rows, lanes]: [usize; 2]) -> usize {
+    4 * (rows + lanes) * (stride(s.dim) + stride(s.value_dim)) + 2 * rows * (lanes + 1)
 }
 
 /// A function that reads a row of an input as `vec4f`.
@@ -110,7 +114,12 @@ fn pass(
     }
     body += &mask.map_or(UNMASKED.to_owned(), |input| MASKED.replace('#', &input.to_string()));
     body += &text.replace("NUMBER", &format!("({number})"));
-    Some(Pass { body, inputs: inputs.iter().copied().chain(mask).collect(), temps: Vec::new(), dest: Dest::Out, grid })
+    let shared = match threads {
+        Threads::Together => 4 * floats(s, [rows, lanes]),
+        Threads::Alone => 0,
+    };
+    let inputs = inputs.iter().copied().chain(mask).collect();
+    Some(Pass::new(body, inputs, grid, (rows * lanes) as u32, shared))
 }
 
 /// The pass of [`super::Attention`].

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::kernel::{Dest, WORKGROUP, spread};
+use super::kernel::{WORKGROUP, spread};
 use super::{Cost, CpuCx, Expr, GradCx, Graph, KernelCx, OpDef, Pass, Real, Sample, View};
 use crate::error::{Error, ErrorCode, Result};
 use crate::graph::NodeId;
@@ -104,8 +104,7 @@ impl OpDef for CumSum {
         let body = format!(
             "var<workgroup> sums: array<f32, {WORKGROUP}>;
 
-@compute @workgroup_size({WORKGROUP})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {{
+fn run(group: vec3u, lane: u32) {{
     let line = min({number}, {}u);
     let first = {};
     var before = 0.0;
@@ -129,7 +128,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
             lines.max(1) - 1,
             first("line"),
         );
-        vec![Pass { body, inputs: vec![0], temps: Vec::new(), dest: Dest::Out, grid }]
+        vec![Pass::new(body, vec![0], grid, WORKGROUP, 4 * WORKGROUP as usize)]
     }
 
     fn explain(&self, inputs: &[&Meta], out: usize) -> Expr {

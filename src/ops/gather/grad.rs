@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::row;
 use crate::error::{Error, ErrorCode, Result};
 use crate::graph::NodeId;
-use crate::ops::kernel::{Dest, spread};
+use crate::ops::kernel::spread;
 use crate::ops::{Cost, CpuCx, Expr, GradCx, KernelCx, OpDef, Pass, Real, Sample, View};
 use crate::tensor::{DType, Meta};
 
@@ -64,8 +64,7 @@ impl OpDef for GatherGrad {
         let body = format!(
             "var<workgroup> hits: array<atomic<u32>, {words}>;
 
-@compute @workgroup_size({LANES})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {{
+fn run(group: vec3u, lane: u32) {{
     let number = min({number}, {last}u);
     let row = number / {strips}u;
     let d = number % {strips}u * {LANES}u + lane;
@@ -93,7 +92,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
             words = CHUNK / 32,
             last = groups.max(1) - 1,
         );
-        vec![Pass { body, inputs: vec![0, 1], temps: Vec::new(), dest: Dest::Out, grid }]
+        vec![Pass::new(body, vec![0, 1], grid, LANES as u32, CHUNK / 8)]
     }
 
     fn explain(&self, inputs: &[&Meta], out: usize) -> Expr {

@@ -54,8 +54,7 @@ pub(super) fn product(gemm: &Gemm) -> (Pass, usize) {
         "{functions}
 fn b_(batch: u32, k: u32, col: u32) -> f32 {{ return {load_b}; }}
 
-@compute @workgroup_size({THREADS})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {{
+fn run(group: vec3u, lane: u32) {{
     let number = ({group}) * {THREADS}u + lane;
     if (number >= {threads}u) {{ return; }}
     let part = number % {parts}u;
@@ -98,5 +97,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
             .replace("RESULT", if blocks { "t" } else { "c" }),
     );
     let dest = if parts == 1 { Dest::Out } else { Dest::Temp(0, parts * batch * m * n) };
-    (Pass { body, inputs: gemm.inputs.clone(), temps: Vec::new(), dest, grid }, parts)
+    (Pass { dest, ..Pass::new(body, gemm.inputs.clone(), grid, THREADS as u32, 0) }, parts)
 }

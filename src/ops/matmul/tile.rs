@@ -200,8 +200,7 @@ fn b4_(batch: u32, k: u32, col: u32, end: u32) -> vec4f {{
 var<workgroup> tile_a: array<vec4f, {a_len}>;
 var<workgroup> tile_b: array<vec4f, {b_len}>;
 
-@compute @workgroup_size({WORKGROUP})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {{
+fn run(group: vec3u, lane: u32) {{
     let number = min({number}, {last}u);
     let part = number % {parts}u;
     let col_tile = number / {parts}u % {col_tiles}u;
@@ -259,6 +258,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
             stores = each("    write4_(part, batch, top + #u, left, c#);\n"),
         );
         let dest = if parts == 1 { Dest::Out } else { Dest::Temp(0, parts * results) };
-        (Pass { body, inputs: self.inputs.clone(), temps: Vec::new(), dest, grid }, parts)
+        (Pass { dest, ..Pass::new(body, self.inputs.clone(), grid, WORKGROUP, 16 * (rows * quads + tile_depth * across)) }, parts)
     }
 }

@@ -1,7 +1,7 @@
 //! WGSL of reductions: a workgroup a result where there is much to add and threads work together, else a thread a result. The order of addition is fixed.
 
 use super::{Reduce, Reduction};
-use crate::ops::kernel::{Dest, KernelCx, Pass, Threads, WORKGROUP, ravel, spread, unravel};
+use crate::ops::kernel::{KernelCx, Pass, Threads, WORKGROUP, ravel, spread, unravel};
 use crate::tensor::Shape;
 
 /// Above this many elements a result is a workgroup's work.
@@ -36,8 +36,7 @@ fn total(lane: u32, own: f32) -> f32 {{
     return result;
 }}
 
-@compute @workgroup_size({WORKGROUP})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {{
+fn run(group: vec3u, lane: u32) {{
     let i = min({number}, {last}u);
     var own = {identity};
     for (var r = lane; r < {count}u; r += {WORKGROUP}u) {{ own = combine(own, source(i, r)); }}
@@ -61,7 +60,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
             ),
         },
     );
-    vec![Pass { body, inputs: vec![0], temps: Vec::new(), dest: Dest::Out, grid }]
+    vec![Pass::new(body, vec![0], grid, WORKGROUP, 4 * WORKGROUP as usize)]
 }
 
 fn identity(reduction: Reduction) -> &'static str {
