@@ -1,5 +1,5 @@
 import { effect, signal } from "@preact/signals-core";
-import { LitElement } from "lit";
+import { html, LitElement } from "lit";
 
 /**
  * A component of the page: it renders into the page's own tree, so that one style sheet and `aria-*` references reach it, and renders
@@ -63,3 +63,6 @@ export abstract class WideView extends View {
     this.#observer.disconnect();
   }
 }
+
+/** A name that may go on in a second line behind a joint. */
+export const breakable = (name: string): unknown => name.split(/(?<=[_·/])/).map((part) => html`${part}<wbr>`);

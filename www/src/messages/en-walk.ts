@@ -86,6 +86,7 @@ export const walk = {
   "role.op": "result of an op",
 
   "cell.from": "Made from",
+  "cell.source": "1 number",
   "cell.sources": "{n} numbers",
   "cell.channel": "channel {k}",
   "cell.window": "filter {filter}, channel {channel}",
@@ -184,6 +185,8 @@ export const walk = {
   "teach.convKernel": "Every position of the image used this same weight, so every position has a say in how it should change: that is why the terms are added, over all positions and all examples.",
   "teach.matmul": "Each input times its own weight, then one sum: a weighted vote.",
   "teach.matmulInput": "This value went into every unit of the layer. Each sends back its gradient times the weight between them: δ Wᵀ.",
+  "teach.matmulLeft": "In A B every number of A meets a row of B: its gradient is δ Bᵀ, which has the shape of A.",
+  "teach.matmulRight": "In A B every number of B meets a column of A: its gradient is Aᵀ δ, which has the shape of B.",
   "teach.matmulKernel": "A weight's gradient is its input times the gradient of its output, added over the examples: xᵀ δ, which has the shape of W.",
   "teach.bias": "The bias is one number for the whole unit, added everywhere.",
   "teach.biasSum": "One bias was added to every result of its unit, so its gradient is the sum of all of theirs.",

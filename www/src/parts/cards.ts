@@ -5,8 +5,8 @@ import { general, shape } from "../lib/format.js";
 import { drawCells } from "../lib/paint.js";
 import { css, diverging, palette } from "../lib/palette.js";
 import { layoutOf, placeOf } from "../lib/tensor.js";
-import { shortName } from "../lib/text.js";
-import { WideView } from "../lib/view.js";
+import { LONG, shortName } from "../lib/text.js";
+import { breakable, WideView } from "../lib/view.js";
 import { t } from "../messages/index.js";
 import { ON_CARD } from "../state/pictures.js";
 import { readsTokens } from "../state/spec.js";
@@ -61,7 +61,7 @@ class Cards extends WideView {
     const small = [built.setup.model.input, ...layers.map(({ outputShape }) => outputShape ?? [])].every((of) => of.length === 1 && of[0]! <= 4);
     const rows = Math.ceil(((layers.length + 1) * CARD) / this.width.value);
     const columns = Math.ceil((layers.length + 1) / rows);
-    return html`<ol class="cards ${small ? "small" : rows > 2 ? "low" : ""}" style="grid-template-columns:repeat(${columns},minmax(0,128px))" aria-label=${t("cards.label")}>
+    return html`<ol class="cards ${small ? "small" : rows > 2 ? "low" : ""} ${layers.some(({ name }) => shortName(name).length > LONG) ? "long-names" : ""}" style="grid-template-columns:repeat(${columns},minmax(0,128px))" aria-label=${t("cards.label")}>
       <li class="card"><div class="card-in">
         <span class="card-head"><b>${t("cards.x")}</b><span>${shape(built.setup.model.input)}</span></span>
         ${readsTokens(built.setup.model) ? (void import("./card-tokens.js"), html`<gs-card-tokens class="card-map"></gs-card-tokens>`) : html`<gs-input-map class="card-map"></gs-input-map>`}
@@ -76,7 +76,7 @@ class Cards extends WideView {
           store.channel.value = 0;
         };
         return html`<li class="card ${on ? "on" : ""}"><button class="card-in" aria-pressed=${on} @click=${choose}>
-          <span class="card-head"><b title=${layer.name}>${shortName(layer.name)}</b><span>${shape(layer.outputShape)}</span></span>
+          <span class="card-head"><b title=${layer.name}>${breakable(shortName(layer.name))}</b><span>${shape(layer.outputShape)}</span></span>
           ${numbers
             ? html`<span class="card-map card-numbers">${[...output].map((value) => html`<span>${general(value)}</span>`)}</span>`
             : html`<gs-maps class="card-map" .node=${layer.name} .most=${tile && (tile.height === 1 || tile.width * tile.height === 1) ? 1024 : ON_CARD}></gs-maps>`}

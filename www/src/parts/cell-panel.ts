@@ -134,7 +134,7 @@ class CellPanel extends View {
       const elements = mine.map(({ element }) => element);
       const patches = patchesOf(node, elements, PATCHES);
       return html`<figure class="source">
-        <figcaption><b class="mono">${label(node)}</b> ${t("cell.sources", { n: count })}</figcaption>
+        <figcaption><b class="mono">${label(node)}</b> ${count === 1 ? t("cell.source") : t("cell.sources", { n: count })}</figcaption>
         <div class="patches">${patches.map((patch) => html`<div class="patch" style="flex-basis:${Math.max(1, patch.rows[0]?.length ?? 1) * 46}px">
           ${pictures > 1 && !single ? html`<small>${pictureName(node, patch.picture)}</small>` : nothing}
           <gs-patch .of=${{ node, patch }}></gs-patch>

@@ -47,7 +47,7 @@ class Centre extends View {
     const filterTile = tileOf(kernelOf(name));
     const pictures = tile && !vector;
     return html`<section class="panel layer-view">
-      <header><h2>${name}</h2><p>${pictures ? t("layer.maps", { n: tile.count, size: shape([tile.height, tile.width]) }) : shape(layer.outputShape)}${tile ? html` <span class="mono scale">±${general(tile.scale)}</span>` : nothing}</p></header>
+      <header><h2>${name}</h2><p>${pictures && tile.count > 1 ? t("layer.maps", { n: tile.count, size: shape([tile.height, tile.width]) }) : shape(layer.outputShape)}${tile ? html` <span class="mono scale">±${general(tile.scale)}</span>` : nothing}</p></header>
       ${filters
         ? html`<div class="filters"><p class="caption">${t("layer.filters", { size: shape(filters) })}${filterTile ? html` <span class="mono scale">±${general(filterTile.scale)}</span>` : nothing}</p>
             <gs-maps .node=${kernelOf(name)} .most=${ON_LAYER} .largest=${20} .grows=${true}></gs-maps></div>`

@@ -1,10 +1,10 @@
 import { html, nothing } from "lit";
 import { shape } from "../lib/format.js";
-import { shortName } from "../lib/text.js";
-import { WideView } from "../lib/view.js";
+import { LONG, shortName } from "../lib/text.js";
+import { breakable, WideView } from "../lib/view.js";
 import { t } from "../messages/index.js";
 import { hidden } from "../state/predict.js";
-import { label, select, selected, shapeOf, zoom } from "../state/cell.js";
+import { label, seek, selected, shapeOf, zoom } from "../state/cell.js";
 import { computedYet, current, info, nodes } from "../state/walk.js";
 import * as store from "../state/store.js";
 import { pictureShown } from "./tensor.js";
@@ -36,8 +36,8 @@ function half(node: number | undefined, none = "") {
 export function tensorCard(node: number, name: string, options: { gradient: number | undefined | false; on: boolean; now: boolean; title?: string }) {
   const { gradient, on, now } = options;
   return html`<li class="tensor-card ${on ? "on" : ""} ${now ? "now" : ""}" data-node=${nodes.value[node]?.name ?? ""}>
-    <button class="tensor-head" aria-pressed=${on} title=${options.title ?? label(node)} @click=${() => select({ node, element: selected.peek()?.node === node ? selected.peek()!.element : 0 })}>
-      <b>${name}</b><span>${shape(shapeOf(node)) || "1"}</span></button>
+    <button class="tensor-head" aria-pressed=${on} title=${options.title ?? label(node)} @click=${() => selected.peek()?.node !== node && seek(node)}>
+      <b>${breakable(name)}</b><span>${shape(shapeOf(node)) || "1"}</span></button>
     ${half(node)}
     ${gradient === false ? nothing : half(gradient, t(gradient === undefined && frozen(node) ? "walk.frozen" : "walk.noGradient"))}
   </li>`;
@@ -81,7 +81,7 @@ class Chain extends WideView {
     const small = store.built.value?.setup.model.input.length === 1 && of.layers.every(({ output }) => shapeOf(output).every((size) => size <= 4));
     // A view that is zoomed into would be below a tall network: one row, through which one scrolls, leaves room for it.
     const line = rows > MOST_ROWS && zoom.value !== "network";
-    return html`<ol class="chain ${small ? "small" : ""} ${line ? "line" : ""}" style="grid-template-columns:repeat(${columns},minmax(0,128px))" aria-label=${t("cards.label")}>
+    return html`<ol class="chain ${small ? "small" : ""} ${line ? "line" : ""} ${cards.some(({ name }) => name.length > LONG) ? "long-names" : ""}" style="grid-template-columns:repeat(${columns},minmax(0,128px))" aria-label=${t("cards.label")}>
       ${cards.map(({ node, name, layer }) => tensorCard(node, name, { gradient: gradientNear(node), on: isIn(chosen, layer), now: isIn(now, layer), title: layer }))}
     </ol>`;
   }

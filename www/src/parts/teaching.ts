@@ -1,4 +1,5 @@
 import type { PlainKey } from "../messages/types.js";
+import * as store from "../state/store.js";
 import { nodes } from "../state/walk.js";
 import type { Explained } from "../state/cell.js";
 import { elementsIn, sumIn } from "./term.js";
@@ -35,7 +36,8 @@ export function teachings(now: Explained): PlainKey[] {
   if (node.lane === "forward" && node.op === "add" && elements.some(({ input }) => /parameter|frozen/.test(nodes.value[input]?.role ?? ""))) add("teach.bias");
   if (node.lane === "forward" && node.op === "add" && elements.length > 1 && elements.every(({ input }) => nodes.value[input]?.role === "op")) add("teach.residual");
   if (node.lane === "backward") {
-    if (node.op === "matmul") add(node.batched ? "teach.matmulInput" : "teach.matmulKernel");
+    if (node.op === "matmul" && !store.scratchOpen.value) add(node.batched ? "teach.matmulInput" : "teach.matmulKernel");
+    else if (node.op === "matmul") add(elements.some(({ input }) => input === forward?.inputs[1]) ? "teach.matmulLeft" : "teach.matmulRight");
     if (node.op === "sum" && forward?.op === "add") add("teach.biasSum");
     if (node.op === "sub" && forward?.op.includes("cross_entropy")) add("teach.pMinusY");
     if (node.op === "greater" && forward?.op.endsWith("relu")) add("teach.gate");

@@ -96,7 +96,7 @@ export const cellLabel = (cell: Cell): string => elementLabel(cell.node, wholeEl
 /** The node whose strongest cell is chosen as soon as its value has come: a better beginning than a corner. */
 const sought = signal<number | undefined>(undefined);
 
-function seek(node: number): void {
+export function seek(node: number): void {
   batch(() => {
     select({ node, element: 0 });
     sought.value = node;
@@ -157,7 +157,7 @@ export const lookedAt = (): string | undefined => (selected.value ? nodes.value[
 export function lookAt(layer: string): void {
   store.selected.value = layer;
   const output = info.peek()?.layers.find(({ name }) => name === layer)?.output;
-  if (output !== undefined) select({ node: output, element: 0 });
+  if (output !== undefined) seek(output);
 }
 
 // Explaining
