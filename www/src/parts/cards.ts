@@ -50,6 +50,9 @@ customElements.define("gs-input-map", InputMap);
 
 /** Room that a card needs at least, with the line to its neighbour. */
 const CARD = 76;
+/** More rows than this are one row to be moved sideways, where there is little room. */
+const MOST_ROWS = 3;
+const NARROW = 500;
 
 /** The network as a chain of tensor cards, in rows of equal length. */
 class Cards extends WideView {
@@ -61,7 +64,8 @@ class Cards extends WideView {
     const small = [built.setup.model.input, ...layers.map(({ outputShape }) => outputShape ?? [])].every((of) => of.length === 1 && of[0]! <= 4);
     const rows = Math.ceil(((layers.length + 1) * CARD) / this.width.value);
     const columns = Math.ceil((layers.length + 1) / rows);
-    return html`<ol class="cards ${small ? "small" : rows > 2 ? "low" : ""} ${layers.some(({ name }) => shortName(name).length > LONG) ? "long-names" : ""}" style="grid-template-columns:repeat(${columns},minmax(0,128px))" aria-label=${t("cards.label")}>
+    const line = rows > MOST_ROWS && this.width.value < NARROW;
+    return html`<ol class="cards ${line ? "line" : ""} ${small ? "small" : rows > 2 ? "low" : ""} ${layers.some(({ name }) => shortName(name).length > LONG) ? "long-names" : ""}" style="grid-template-columns:repeat(${columns},minmax(0,128px))" aria-label=${t("cards.label")}>
       <li class="card"><div class="card-in">
         <span class="card-head"><b>${t("cards.x")}</b><span>${shape(built.setup.model.input)}</span></span>
         ${readsTokens(built.setup.model) ? (void import("./card-tokens.js"), html`<gs-card-tokens class="card-map"></gs-card-tokens>`) : html`<gs-input-map class="card-map"></gs-input-map>`}

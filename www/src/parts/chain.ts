@@ -47,7 +47,7 @@ export function tensorCard(node: number, name: string, options: { gradient: numb
 const CARD = 79;
 
 /** Rows of cards above a view that is zoomed into. */
-const MOST_ROWS = 2;
+const MOST_ROWS = 1;
 
 /** The network as a chain of tensor cards: the input, each layer's output, the loss. */
 class Chain extends WideView {
@@ -81,7 +81,7 @@ class Chain extends WideView {
     const small = store.built.value?.setup.model.input.length === 1 && of.layers.every(({ output }) => shapeOf(output).every((size) => size <= 4));
     // A view that is zoomed into would be below a tall network: one row, through which one scrolls, leaves room for it.
     const line = rows > MOST_ROWS && zoom.value !== "network";
-    return html`<ol class="chain ${small ? "small" : ""} ${line ? "line" : ""} ${cards.some(({ name }) => name.length > LONG) ? "long-names" : ""}" style="grid-template-columns:repeat(${columns},minmax(0,128px))" aria-label=${t("cards.label")}>
+    return html`<ol class="chain ${small ? "small" : ""} ${line ? "line" : ""} ${zoom.value === "network" ? "" : "zoomed"} ${cards.some(({ name }) => name.length > LONG) ? "long-names" : ""}" style="grid-template-columns:repeat(${columns},minmax(0,128px))" aria-label=${t("cards.label")}>
       ${cards.map(({ node, name, layer }) => tensorCard(node, name, { gradient: gradientNear(node), on: isIn(chosen, layer), now: isIn(now, layer), title: layer }))}
     </ol>`;
   }
