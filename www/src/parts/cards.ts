@@ -5,7 +5,7 @@ import { general, shape } from "../lib/format.js";
 import { drawCells } from "../lib/paint.js";
 import { css, diverging, palette } from "../lib/palette.js";
 import { layoutOf, placeOf } from "../lib/tensor.js";
-import { LONG, shortName } from "../lib/text.js";
+import { anyLong, shortName } from "../lib/text.js";
 import { breakable, WideView } from "../lib/view.js";
 import { t } from "../messages/index.js";
 import { ON_CARD } from "../state/pictures.js";
@@ -65,7 +65,7 @@ class Cards extends WideView {
     const rows = Math.ceil(((layers.length + 1) * CARD) / this.width.value);
     const columns = Math.ceil((layers.length + 1) / rows);
     const line = rows > MOST_ROWS && this.width.value < NARROW;
-    return html`<ol class="cards ${line ? "line" : ""} ${small ? "small" : rows > 2 ? "low" : ""} ${layers.some(({ name }) => shortName(name).length > LONG) ? "long-names" : ""}" style="grid-template-columns:repeat(${columns},minmax(0,128px))" aria-label=${t("cards.label")}>
+    return html`<ol class="cards ${line ? "line" : ""} ${small ? "small" : rows > 2 ? "low" : ""} ${anyLong(layers.map(({ name }) => shortName(name)), this.width.value, line ? this.width.value / CARD : columns) ? "long-names" : ""}" style="grid-template-columns:repeat(${columns},minmax(0,128px))" aria-label=${t("cards.label")}>
       <li class="card"><div class="card-in">
         <span class="card-head"><b>${t("cards.x")}</b><span>${shape(built.setup.model.input)}</span></span>
         ${readsTokens(built.setup.model) ? (void import("./card-tokens.js"), html`<gs-card-tokens class="card-map"></gs-card-tokens>`) : html`<gs-input-map class="card-map"></gs-input-map>`}

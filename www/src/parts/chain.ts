@@ -1,6 +1,6 @@
 import { html, nothing } from "lit";
 import { shape } from "../lib/format.js";
-import { LONG, shortName } from "../lib/text.js";
+import { anyLong, shortName } from "../lib/text.js";
 import { breakable, WideView } from "../lib/view.js";
 import { t } from "../messages/index.js";
 import { hidden } from "../state/predict.js";
@@ -81,7 +81,7 @@ class Chain extends WideView {
     const small = store.built.value?.setup.model.input.length === 1 && of.layers.every(({ output }) => shapeOf(output).every((size) => size <= 4));
     // A view that is zoomed into would be below a tall network: one row, through which one scrolls, leaves room for it.
     const line = rows > MOST_ROWS && zoom.value !== "network";
-    return html`<ol class="chain ${small ? "small" : ""} ${line ? "line" : ""} ${zoom.value === "network" ? "" : "zoomed"} ${cards.some(({ name }) => name.length > LONG) ? "long-names" : ""}" style="grid-template-columns:repeat(${columns},minmax(0,128px))" aria-label=${t("cards.label")}>
+    return html`<ol class="chain ${small ? "small" : ""} ${line ? "line" : ""} ${zoom.value === "network" ? "" : "zoomed"} ${anyLong(cards.map(({ name }) => name), this.width.value, line ? this.width.value / CARD : columns) ? "long-names" : ""}" style="grid-template-columns:repeat(${columns},minmax(0,128px))" aria-label=${t("cards.label")}>
       ${cards.map(({ node, name, layer }) => tensorCard(node, name, { gradient: gradientNear(node), on: isIn(chosen, layer), now: isIn(now, layer), title: layer }))}
     </ol>`;
   }

@@ -1,6 +1,7 @@
 import { html, nothing } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import { count, general, shape } from "../lib/format.js";
+import { anyLong } from "../lib/text.js";
 import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
 import { counterpart, isGradient, label, layout, selected, shapeOf, toggleGradient, zoom, type Cell } from "../state/cell.js";
@@ -12,6 +13,12 @@ import { tensorCard } from "./chain.js";
 import { special } from "./special.js";
 import { SINGLES, firstShown, locked, scaleShown } from "./tensor.js";
 import "./cell-panel.js";
+
+/** A node's name without that of its layer. */
+function nameInLayer(node: number): string {
+  const { name, layer, role } = nodes.value[node]!;
+  return name.replace(`${layer}${role === "op" ? "/" : "."}`, "");
+}
 
 /** Pictures of one tensor that are shown at once. */
 const MULTIPLES = 256;
@@ -90,13 +97,12 @@ class Stepper extends View {
     const heading = facts.lane === "update" ? t("walk.opTensors") : t("walk.tensors", { layer: title });
     return html`<section class="panel tensors" aria-label=${heading}>
       <header><h2>${heading}</h2>${kind ? html`<p>${kind}</p>` : nothing}${this.#legend()}</header>
-      <ol class="tensor-cards">${repeat(shown, (k) => k, (k) => {
+      <ol class="tensor-cards ${anyLong(shown.map(nameInLayer), 112, 1) ? "long-names" : ""}">${repeat(shown, (k) => k, (k) => {
         const node = nodes.value[k]!;
         const between = node.lane === "backward" || node.lane === "update";
         const own = cell.node === k || (node.gradient != null && cell.node === node.gradient);
         const done = current.value === k || (node.gradient != null && current.value === node.gradient);
-        const name = node.role === "op" ? node.name.replace(`${node.layer}/`, "") : node.name.replace(`${node.layer}.`, "");
-        return tensorCard(k, name, { gradient: between || node.role === "target" ? false : (node.gradient ?? undefined), on: own, now: done });
+        return tensorCard(k, nameInLayer(k), { gradient: between || node.role === "target" ? false : (node.gradient ?? undefined), on: own, now: done });
       })}</ol>
     </section>`;
   }
