@@ -8,7 +8,10 @@ import { helpOpen } from "../state/store.js";
 /** The dialog that lists the keys. */
 class Help extends View {
   protected override updated(): void {
-    if (helpOpen.value) this.querySelector("dialog")!.showModal();
+    const dialog = this.querySelector("dialog");
+    dialog?.showModal();
+    // The button that has the focus is at its end.
+    dialog?.scrollTo(0, 0);
   }
 
   #list(title: string, keys: readonly { keys: string; text: PlainKey }[]) {
