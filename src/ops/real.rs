@@ -134,6 +134,10 @@ pub trait Real:
         out: &mut [Self],
         scratch: &mut simd::Scratch,
     );
+    /// A row less its mean, by √(σ² + ε).
+    fn normalize(x: &[Self], epsilon: Self, y: &mut [Self]);
+    /// Gradient of [`Real::normalize`].
+    fn normalize_dx(x: &[Self], dy: &[Self], epsilon: Self, dx: &mut [Self]);
     /// Column sums of a matrix [rows, cols].
     fn sum_rows(x: &[Self], rows: usize, cols: usize, out: &mut [Self]);
     /// Row sums of a matrix [rows, cols].
@@ -232,6 +236,8 @@ impl Real for f32 {
         max_pool2d_dx(shape: &PoolShape, x: &[f32], dy: &[f32], dx: &mut [f32]) => simd::max_pool2d_dx;
         avg_pool2d(shape: &PoolShape, x: &[f32], y: &mut [f32]) => simd::avg_pool2d;
         avg_pool2d_dx(shape: &PoolShape, dy: &[f32], dx: &mut [f32]) => simd::avg_pool2d_dx;
+        normalize(x: &[f32], epsilon: f32, y: &mut [f32]) => simd::normalize;
+        normalize_dx(x: &[f32], dy: &[f32], epsilon: f32, dx: &mut [f32]) => simd::normalize_dx;
         sum_rows(x: &[f32], rows: usize, cols: usize, out: &mut [f32]) => simd::sum_rows;
         sum_cols(x: &[f32], rows: usize, cols: usize, out: &mut [f32]) => simd::sum_cols;
         exp_all(x: &[f32], out: &mut [f32]) => simd::exp;
@@ -269,6 +275,8 @@ impl Real for f64 {
         max_pool2d_dx(shape: &PoolShape, x: &[f64], dy: &[f64], dx: &mut [f64]) => reference::max_pool2d_dx;
         avg_pool2d(shape: &PoolShape, x: &[f64], y: &mut [f64]) => reference::avg_pool2d;
         avg_pool2d_dx(shape: &PoolShape, dy: &[f64], dx: &mut [f64]) => reference::avg_pool2d_dx;
+        normalize(x: &[f64], epsilon: f64, y: &mut [f64]) => reference::normalize;
+        normalize_dx(x: &[f64], dy: &[f64], epsilon: f64, dx: &mut [f64]) => reference::normalize_dx;
         sum_rows(x: &[f64], rows: usize, cols: usize, out: &mut [f64]) => reference::sum_rows;
         sum_cols(x: &[f64], rows: usize, cols: usize, out: &mut [f64]) => reference::sum_cols;
         exp_all(x: &[f64], out: &mut [f64]) => |x: &[f64], out: &mut [f64]| reference::map(x, out, f64::exp);

@@ -200,6 +200,31 @@ pub fn sum_rows<T: Real>(x: &[T], rows: usize, cols: usize, out: &mut [T]) {
     }
 }
 
+/// The row's mean, and 1 / √(σ² + ε).
+fn statistics<T: Real>(x: &[T], epsilon: T) -> (T, T) {
+    let count = T::of(x.len() as f64);
+    let mean = x.iter().copied().sum::<T>() / count;
+    let variance = x.iter().map(|&x| (x - mean) * (x - mean)).sum::<T>() / count;
+    (mean, T::ONE / (variance + epsilon).sqrt())
+}
+
+/// [`Real::normalize`].
+pub fn normalize<T: Real>(x: &[T], epsilon: T, y: &mut [T]) {
+    let (mean, scale) = statistics(x, epsilon);
+    y.iter_mut().zip(x).for_each(|(y, &x)| *y = (x - mean) * scale);
+}
+
+/// [`Real::normalize_dx`]: dx = s (dy − mean(dy) − h mean(dy h)), with h = s (x − μ).
+pub fn normalize_dx<T: Real>(x: &[T], dy: &[T], epsilon: T, dx: &mut [T]) {
+    let (mean, scale) = statistics(x, epsilon);
+    let count = T::of(x.len() as f64);
+    let level = dy.iter().copied().sum::<T>() / count;
+    let slope = x.iter().zip(dy).map(|(&x, &dy)| dy * (x - mean) * scale).sum::<T>() / count;
+    for ((dx, &x), &dy) in dx.iter_mut().zip(x).zip(dy) {
+        *dx = scale * (dy - level - (x - mean) * scale * slope);
+    }
+}
+
 /// Row sums.
 pub fn sum_cols<T: Real>(x: &[T], rows: usize, cols: usize, out: &mut [T]) {
     for (out, row) in out.iter_mut().zip(x[..rows * cols].chunks_exact(cols)) {

@@ -120,6 +120,7 @@ fn rows_of(data: &[f32], cols: usize, place: (usize, usize), from: usize, rows: 
 ///
 /// # Panics
 /// Unless all slices are of the shape's extents.
+#[inline(never)]
 pub fn attention(s: &AttentionShape, x: AttentionInputs, out: &mut [f32], scratch: &mut Scratch) {
     assert!(x.fits(s) && out.len() == s.out_len(), "attention of other extents");
     let c = black_box(EXP);
@@ -202,6 +203,7 @@ fn softmax(row: &mut [f32], seen: usize, c: &Exp) -> f32 {
 ///
 /// # Panics
 /// Unless all slices are of the shape's extents.
+#[inline(never)]
 pub fn attention_grad(s: &AttentionShape, x: AttentionInputs, saved: &[f32], dy: &[f32], out: &mut [f32], scratch: &mut Scratch) {
     let attended = s.query_rows() * s.value_dim;
     assert!(x.fits(s) && saved.len() == s.out_len() && out.len() == s.grads_len(), "attention of other extents");

@@ -14,6 +14,7 @@ use super::tile::{TILE_ROWS, Tile, columns_at_once};
 ///
 /// # Panics
 /// Unless the slices have the shape's extents.
+#[inline(never)]
 pub fn conv2d(s: &ConvShape, x: &[f32], w: &[f32], y: &mut [f32], scratch: &mut Scratch) {
     s.check(x.len(), w.len(), y.len());
     if s.is_empty() {
@@ -84,6 +85,7 @@ pub fn conv2d(s: &ConvShape, x: &[f32], w: &[f32], y: &mut [f32], scratch: &mut 
 ///
 /// # Panics
 /// Unless the slices have the shape's extents.
+#[inline(never)]
 pub fn conv2d_dx(s: &ConvShape, dy: &[f32], w: &[f32], dx: &mut [f32], scratch: &mut Scratch) {
     s.check(dx.len(), w.len(), dy.len());
     if s.is_empty() {

@@ -18,6 +18,7 @@ const ROWS: usize = 384;
 ///
 /// # Panics
 /// Unless the slices have the shape's extents.
+#[inline(never)]
 pub fn conv2d_dw(s: &ConvShape, x: &[f32], dy: &[f32], dw: &mut [f32], scratch: &mut Scratch) {
     s.check(x.len(), dw.len(), dy.len());
     dw.fill(0.0);

@@ -25,6 +25,7 @@ pub enum Lanes {
 ///
 /// # Panics
 /// Unless all are as long as `out`.
+#[inline(never)]
 pub fn lanes(function: Lanes, a: &[f32], b: &[f32], out: &mut [f32]) {
     match function {
         Lanes::Add => zip(a, b, out, V::add),

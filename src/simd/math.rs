@@ -5,43 +5,50 @@ use core::hint::black_box;
 use super::vector::{LANES, V};
 
 /// out = eˣ.
+#[inline(never)]
 pub fn exp(x: &[f32], out: &mut [f32]) {
     let c = black_box(EXP);
-    map(x, out, |x| exp_v(x, &c));
+    map(x, out, |x| exp_v(x, &c), exp);
 }
 
 /// out = 1 / (1 + e⁻ˣ).
+#[inline(never)]
 pub fn sigmoid(x: &[f32], out: &mut [f32]) {
     let c = black_box(EXP);
-    map(x, out, |x| sigmoid_v(x, &c));
+    map(x, out, |x| sigmoid_v(x, &c), sigmoid);
 }
 
 /// out = tanh x.
+#[inline(never)]
 pub fn tanh(x: &[f32], out: &mut [f32]) {
     let c = black_box((EXP, TANH));
-    map(x, out, |x| tanh_v(x, &c.0, &c.1));
+    map(x, out, |x| tanh_v(x, &c.0, &c.1), tanh);
 }
 
 /// out = Φ(x), the standard normal distribution's integral; off by less than 3e-7.
+#[inline(never)]
 pub fn normal_cdf(x: &[f32], out: &mut [f32]) {
     let c = black_box((EXP, NORMAL_CDF));
-    map(x, out, |x| normal_cdf_v(x, &c.0, &c.1));
+    map(x, out, |x| normal_cdf_v(x, &c.0, &c.1), normal_cdf);
 }
 
 /// out = x Φ(x).
+#[inline(never)]
 pub fn gelu(x: &[f32], out: &mut [f32]) {
     let c = black_box((EXP, NORMAL_CDF));
-    map(x, out, |x| x.mul(normal_cdf_v(x, &c.0, &c.1)));
+    map(x, out, |x| x.mul(normal_cdf_v(x, &c.0, &c.1)), gelu);
 }
 
 /// out = ln x: −∞ at 0, NaN below.
+#[inline(never)]
 pub fn log(x: &[f32], out: &mut [f32]) {
     let c = black_box(LOG);
-    map(x, out, |x| log_v(x, &c));
+    map(x, out, |x| log_v(x, &c), log);
 }
 
+/// out = f(x). What is left over of whole vectors goes through the `whole` function again, so that f is called in one place, and inlined there.
 #[inline(always)]
-fn map(x: &[f32], out: &mut [f32], f: impl Fn(V) -> V) {
+fn map(x: &[f32], out: &mut [f32], f: impl Fn(V) -> V, whole: fn(&[f32], &mut [f32])) {
     assert_eq!(x.len(), out.len(), "a function of as many elements");
     let (lanes, rest) = x.as_chunks::<LANES>();
     let (out_lanes, out_rest) = out.as_chunks_mut::<LANES>();
@@ -49,7 +56,10 @@ fn map(x: &[f32], out: &mut [f32], f: impl Fn(V) -> V) {
         f(V::read(x)).write(out);
     }
     if !rest.is_empty() {
-        f(V::read_part(rest, 1.0)).write_part(out_rest);
+        let (mut from, mut to) = ([1.0; LANES], [0.0; LANES]);
+        from[..rest.len()].copy_from_slice(rest);
+        whole(&from, &mut to);
+        out_rest.copy_from_slice(&to[..rest.len()]);
     }
 }
 

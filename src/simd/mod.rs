@@ -7,8 +7,11 @@
 //! - `gemm` (matrix products), `conv` (convolution and its dX) and `conv_dw`; `pack` lays operands out for them, `conv_shape` finds windows
 //!   in memory, `depthwise` is the convolution that is no product of matrices.
 //! - `attention`, whose scores are never stored as a whole.
-//! - `pool`, `reduce` (sums), `lanes` (arithmetic), `math` (exp, log, tanh, sigmoid, normal_cdf, gelu).
+//! - `pool`, `norm`, `reduce` (sums), `lanes` (arithmetic), `math` (exp, log, tanh, sigmoid, normal_cdf, gelu).
 //! - `checks`: each of them against plain loops in f64, natively and, under the `selftest` feature, in the browser.
+//!
+//! Whatever goes over whole arrays is never inlined: a function of its own to the browser's compiler, compiled for speed as this crate is and not for size
+//! as its callers are.
 
 mod attention;
 #[cfg(any(test, feature = "selftest"))]
@@ -20,6 +23,7 @@ mod depthwise;
 mod gemm;
 mod lanes;
 mod math;
+mod norm;
 mod pack;
 mod pool;
 mod reduce;
@@ -34,6 +38,7 @@ pub use conv_shape::ConvShape;
 pub use gemm::{dot, gemm};
 pub use lanes::{Lanes, lanes};
 pub use math::{exp, gelu, log, normal_cdf, sigmoid, tanh};
+pub use norm::{normalize, normalize_dx};
 pub use pack::Mat;
 pub use pool::{PoolShape, avg_pool2d, avg_pool2d_dx, max_pool2d, max_pool2d_dx};
 pub use reduce::{sum, sum_cols, sum_rows};

@@ -106,6 +106,7 @@ fn clip(at: usize, pad: usize, k: usize, extent: usize) -> (usize, usize) {
 ///
 /// # Panics
 /// Unless the slices have the shape's extents.
+#[inline(never)]
 pub fn max_pool2d(s: &PoolShape, x: &[f32], y: &mut [f32]) {
     s.check(x.len(), y.len());
     if y.is_empty() {
@@ -139,6 +140,7 @@ pub fn max_pool2d(s: &PoolShape, x: &[f32], y: &mut [f32]) {
 ///
 /// # Panics
 /// Unless the slices have the shape's extents.
+#[inline(never)]
 pub fn max_pool2d_dx(s: &PoolShape, x: &[f32], dy: &[f32], dx: &mut [f32]) {
     s.check(x.len(), dy.len());
     assert_eq!(dx.len(), s.x_len(), "gradient of {s:?}");
@@ -233,6 +235,7 @@ fn maxima_dx<const TAPS: usize, const COLS: usize>(x: &[f32], row: usize, dy: &[
 ///
 /// # Panics
 /// Unless the slices have the shape's extents.
+#[inline(never)]
 pub fn avg_pool2d(s: &PoolShape, x: &[f32], y: &mut [f32]) {
     s.check(x.len(), y.len());
     if y.is_empty() {
@@ -259,6 +262,7 @@ pub fn avg_pool2d(s: &PoolShape, x: &[f32], y: &mut [f32]) {
 ///
 /// # Panics
 /// Unless the slices have the shape's extents.
+#[inline(never)]
 pub fn avg_pool2d_dx(s: &PoolShape, dy: &[f32], dx: &mut [f32]) {
     s.check(dx.len(), dy.len());
     let image = s.in_h * s.in_w * s.channels;

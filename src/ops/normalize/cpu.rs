@@ -3,49 +3,10 @@
 use super::layout::Layout;
 use crate::ops::Real;
 
-/// Σ a b, in eight sums that the compiler makes vectors of.
-fn dot<T: Real>(a: &[T], b: &[T]) -> T {
-    let mut sums = [T::ZERO; 8];
-    let (a_chunks, b_chunks) = (a.chunks_exact(8), b.chunks_exact(8));
-    let rest: T = a_chunks.remainder().iter().zip(b_chunks.remainder()).map(|(&a, &b)| a * b).sum();
-    for (a, b) in a_chunks.zip(b_chunks) {
-        for ((sum, &a), &b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += a * b;
-        }
-    }
-    sums.into_iter().sum::<T>() + rest
-}
-
-fn mean<T: Real>(x: &[T]) -> T {
-    let mut sum = [T::ZERO];
-    T::sum_cols(x, 1, x.len(), &mut sum);
-    sum[0] / T::of(x.len() as f64)
-}
-
-/// y = x − mean; returns 1 / √(σ² + ε).
-fn centre<T: Real>(x: &[T], epsilon: T, y: &mut [T]) -> T {
-    let mean = mean(x);
-    y.iter_mut().zip(x).for_each(|(y, &x)| *y = x - mean);
-    T::ONE / (dot(y, y) / T::of(x.len() as f64) + epsilon).sqrt()
-}
-
-fn forward_row<T: Real>(x: &[T], epsilon: T, y: &mut [T]) {
-    let scale = centre(x, epsilon, y);
-    y.iter_mut().for_each(|y| *y = *y * scale);
-}
-
-/// dx = s (dy − mean(dy) − h mean(dy h)), with h = s (x − μ) and s = 1 / √(σ² + ε).
-fn backward_row<T: Real>(x: &[T], dy: &[T], epsilon: T, dx: &mut [T]) {
-    let scale = centre(x, epsilon, dx);
-    let slope = dot(dy, dx) / T::of(x.len() as f64) * scale * scale;
-    let level = mean(dy);
-    dx.iter_mut().zip(dy).for_each(|(dx, &dy)| *dx = scale * (dy - level - *dx * slope));
-}
-
 pub(super) fn forward<T: Real>(layout: &Layout, epsilon: T, x: &[T], y: &mut [T]) {
     match *layout {
         Layout::Rows { length, .. } => {
-            x.chunks_exact(length).zip(y.chunks_exact_mut(length)).for_each(|(x, y)| forward_row(x, epsilon, y));
+            x.chunks_exact(length).zip(y.chunks_exact_mut(length)).for_each(|(x, y)| T::normalize(x, epsilon, y));
         }
         Layout::Columns { rows, cols } => {
             let (mean, scale) = column_statistics(x, rows, cols, epsilon);
@@ -55,7 +16,7 @@ pub(super) fn forward<T: Real>(layout: &Layout, epsilon: T, x: &[T], y: &mut [T]
                 }
             }
         }
-        Layout::Scattered { .. } => each_group(layout, &[x], y, |parts, y| forward_row(&parts[0], epsilon, y)),
+        Layout::Scattered { .. } => each_group(layout, &[x], y, |parts, y| T::normalize(&parts[0], epsilon, y)),
     }
 }
 
@@ -63,7 +24,7 @@ pub(super) fn backward<T: Real>(layout: &Layout, epsilon: T, x: &[T], dy: &[T], 
     match *layout {
         Layout::Rows { length, .. } => {
             let operands = x.chunks_exact(length).zip(dy.chunks_exact(length));
-            operands.zip(dx.chunks_exact_mut(length)).for_each(|((x, dy), dx)| backward_row(x, dy, epsilon, dx));
+            operands.zip(dx.chunks_exact_mut(length)).for_each(|((x, dy), dx)| T::normalize_dx(x, dy, epsilon, dx));
         }
         Layout::Columns { rows, cols } => {
             let (mean, scale) = column_statistics(x, rows, cols, epsilon);
@@ -81,7 +42,7 @@ pub(super) fn backward<T: Real>(layout: &Layout, epsilon: T, x: &[T], dy: &[T], 
                 }
             }
         }
-        Layout::Scattered { .. } => each_group(layout, &[x, dy], dx, |parts, dx| backward_row(&parts[0], &parts[1], epsilon, dx)),
+        Layout::Scattered { .. } => each_group(layout, &[x, dy], dx, |parts, dx| T::normalize_dx(&parts[0], &parts[1], epsilon, dx)),
     }
 }
 
