@@ -160,28 +160,33 @@ fn together(parts: &[&Source], room: Room) -> Option<Shader> {
         sizes = parts.iter().map(|part| part.threads).collect();
         sizes.sort_unstable();
     }
+    let all = |part: &Source| part.grid.iter().map(|&count| u64::from(count)).product::<u64>();
     let groups = |part: &Source, threads: u32| match bound(part) {
-        true => part.grid.iter().product::<u32>(),
-        false => (part.grid.iter().product::<u32>() * part.threads).div_ceil(threads),
+        true => all(part),
+        false => (all(part) * u64::from(part.threads)).div_ceil(u64::from(threads)),
     };
-    let total = |&size: &u32| parts.iter().map(|part| u64::from(groups(part, size))).sum::<u64>() <= u64::from(MAX_GRID);
+    let total = |&size: &u32| parts.iter().map(|part| groups(part, size)).sum::<u64>() <= u64::from(MAX_GRID);
     let threads = sizes.into_iter().find(total)?;
 
     let mut bindings: Vec<Binding> = Vec::new();
+    for binding in parts.iter().flat_map(|part| &part.bindings) {
+        match bindings.iter_mut().find(|other| other.resource == binding.resource) {
+            Some(known) => known.writable |= binding.writable,
+            None => bindings.push(*binding),
+        }
+    }
+    if bindings.len() > room.buffers {
+        return None;
+    }
     let mut code = String::new();
     let mut entry = String::new();
     let mut first = 0;
     for (k, part) in parts.iter().enumerate() {
         let mut names: HashMap<String, String> =
             declared(&part.code).into_iter().map(|name| (name.to_owned(), format!("{name}_{k}"))).collect();
-        for (own, binding) in part.bindings.iter().enumerate() {
-            let known = bindings.iter().position(|other| other.resource == binding.resource);
-            let number = known.unwrap_or(bindings.len());
-            if known.is_none() {
-                bindings.push(*binding);
-            }
-            bindings[number].writable |= binding.writable;
-            names.insert(binding.resource.name(own), binding.resource.name(number));
+        for (own, Binding { resource, .. }) in part.bindings.iter().enumerate() {
+            let number = bindings.iter().position(|binding| binding.resource == *resource)?;
+            names.insert(resource.name(own), resource.name(number));
         }
         code += &renamed(&part.code, &names);
         let [x, y, _] = part.grid;
@@ -194,18 +199,15 @@ fn together(parts: &[&Source], room: Room) -> Option<Shader> {
         let call = match bound(part) {
             true => format!("let at = group.x - {from}u; run_{k}({}, lane);", place("at")),
             false => {
-                let (all, size) = (part.grid.iter().product::<u32>(), part.threads);
+                let size = part.threads;
                 let run = format!("run_{k}({}, at % {size}u);", place(&format!("(at / {size}u)")));
-                format!("let at = (group.x - {from}u) * {threads}u + lane; if (at < {}u) {{ {run} }}", all * size)
+                format!("let at = (group.x - {from}u) * {threads}u + lane; if (at < {}u) {{ {run} }}", all(part) * u64::from(size))
             }
         };
         let _ = writeln!(entry, "    if (group.x >= {from}u && group.x < {to}u) {{ {call} }}");
         first = to;
     }
-    if bindings.len() > room.buffers {
-        return None;
-    }
-    shader(code, &entry, bindings, [first, 1, 1], threads).ok()
+    shader(code, &entry, bindings, [u32::try_from(first).ok()?, 1, 1], threads).ok()
 }
 
 /// The words of a WGSL text with what stands between them; a number is a word.
@@ -257,6 +259,40 @@ fn renamed(code: &str, names: &HashMap<String, String>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::Pass;
+    use crate::plan::Place;
+
+    /// A pass over 1,000 elements that writes the first 1,000 cells of a buffer, and reads as many of others.
+    fn pass(step: usize, reads: &[usize], writes: usize) -> Item {
+        let place = |buffer| Resource::Place(Place { buffer, offset: 0, len: 1000 });
+        let mut bindings: Vec<Binding> = reads.iter().map(|&buffer| Binding { resource: place(buffer), writable: false }).collect();
+        bindings.push(Binding { resource: place(writes), writable: true });
+        let sum: Vec<String> = (0..reads.len()).map(|k| format!("memory{k}[i]")).collect();
+        let body = Pass::elementwise(1000, &[], &format!("memory{}[i] = {};", reads.len(), sum.join(" + "))).body;
+        Item {
+            name: format!("pass {step}"),
+            step: Some(step),
+            source: Source { code: body, bindings, grid: [4, 1, 1], threads: 256, shared: 0 },
+        }
+    }
+
+    #[test]
+    fn who_waits_for_another_comes_later() -> Result<()> {
+        let room = Room { buffers: 8, shared: 16_384 };
+        let joined =
+            |items: Vec<Item>| -> Result<Vec<Vec<usize>>> { Ok(join(items, room)?.into_iter().map(|dispatch| dispatch.steps).collect()) };
+        // Two of the same input, one of their results, and one that overwrites the input.
+        let items = vec![pass(0, &[0], 1), pass(1, &[0], 2), pass(2, &[1, 2], 3), pass(3, &[3], 0), pass(4, &[5], 4)];
+        assert_eq!(joined(items)?, [vec![0, 1, 4], vec![2], vec![3]]);
+        // Nine buffers are one too many.
+        assert_eq!(joined(vec![pass(0, &[0, 1, 2], 3), pass(1, &[4, 5, 6, 7], 8), pass(2, &[0], 4)])?, [vec![0], vec![1], vec![2]]);
+        // Workgroups lie one behind the other, and bind what both read once.
+        let dispatches = join(vec![pass(0, &[0], 1), pass(1, &[0], 2)], room)?;
+        let [Dispatch { shader, .. }] = &dispatches[..] else { panic!("{} dispatches", dispatches.len()) };
+        assert_eq!((shader.grid, shader.bindings.len()), ([8, 1, 1], 3));
+        assert!(shader.code.contains("run_0(") && shader.code.contains("group.x >= 4u && group.x < 8u"), "{}", shader.code);
+        Ok(())
+    }
 
     #[test]
     fn names_of_the_top_level_are_replaced() {
