@@ -28,6 +28,26 @@ pageTest("the opening page shows a trained network and checks one of its cells",
   await page.getByRole("button", { name: "Train", exact: true }).waitFor();
 });
 
+pageTest("the page says how long training takes on this device, and learns it from runs", {}, async ({ page, url }) => {
+  const seconds = async () => {
+    const [, time] = (await page.locator(".lesson .caption").innerText()).match(/^5 epochs of 1,500 steps take about (\S+)(?: s)? on this device\.$/);
+    return time.split(":").reduce((sum, part) => 60 * sum + Number(part), 0);
+  };
+  await open(page, `${url}/#/mnist-cnn-small?backend=cpu&epochs=5`);
+  assert.ok((await seconds()) > 0);
+  await page.keyboard.press("Space");
+  await page.getByText(/^Epoch 1 · batch \d{2,}/).waitFor({ timeout: 60_000 });
+  await page.waitForTimeout(1500);
+  const left = (await page.locator(".stats dd").last().innerText()).match(/[\d:]+/)[0].split(":").reduce((sum, part) => 60 * sum + Number(part), 0);
+  await page.keyboard.press("Space");
+  await page.getByRole("button", { name: "Train on" }).waitFor();
+  const learned = await seconds();
+  assert.ok(learned > 0.6 * left && learned < 1.6 * left, `${learned} s, ${left} s were left while it trained`);
+  await page.reload();
+  await ready(page);
+  assert.equal(await seconds(), learned, "it is remembered");
+});
+
 pageTest("one batch of mnist-cnn, by keyboard", {}, async ({ page, url }) => {
   await open(page, `${url}/#/mnist-cnn`);
   await page.getByText("93,322 parameters", { exact: true }).waitFor();

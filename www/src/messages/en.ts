@@ -389,6 +389,9 @@ const texts = {
   "explain.article": "The article",
   "explain.truth": "In truth",
   "explain.next": "Next",
+  "explain.time": "{epochs} epochs of {steps} steps take about {time} on this device.",
+  "explain.timeOne": "One epoch of {steps} steps takes about {time} on this device.",
+  "explain.timeUnknown": "{epochs} × {steps} steps; how long they take here shows once this adapter has trained.",
   "explain.data": "Data",
   "explain.untaught": "This preset has no text yet.",
 

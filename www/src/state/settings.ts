@@ -7,7 +7,8 @@ export const THEMES = ["system", "light", "dark"] as const;
 export type Language = (typeof LANGUAGES)[number];
 export type Theme = (typeof THEMES)[number];
 
-const stored = (key: string): string | null => {
+/** What was kept on an earlier visit. */
+export const stored = (key: string): string | null => {
   try {
     return localStorage.getItem(key);
   } catch {
