@@ -4,8 +4,7 @@
 
 use std::io::{self, Read};
 
-use flate2::read::GzDecoder;
-
+use super::gzip::{Gzip, is_gzip};
 use super::idx::{Idx, bad_file};
 use crate::error::{Error, ErrorCode, Result};
 
@@ -31,8 +30,14 @@ pub(super) fn read(files: &[(String, Vec<u8>)], counts: [usize; 2]) -> Result<[[
     let mut last = "";
     while let Some((file, bytes)) = files.iter().filter(|(file, _)| file.as_str() > last).min_by(|(a, _), (b, _)| a.cmp(b)) {
         last = file;
-        let (mut packed, mut plain) = (GzDecoder::new(&bytes[..]), &bytes[..]);
-        let from: &mut dyn Read = if bytes.starts_with(&[0x1F, 0x8B]) { &mut packed } else { &mut plain };
+        let (mut packed, mut plain);
+        let from: &mut dyn Read = if is_gzip(bytes) {
+            packed = Gzip::new(bytes).map_err(|error| bad_file(file, "gzip", &error.to_string()))?;
+            &mut packed
+        } else {
+            plain = &bytes[..];
+            &mut plain
+        };
         let mut first = [0; BLOCK];
         let known = fill(file, from, &mut first)?;
         match &first[257..262] {

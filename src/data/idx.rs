@@ -3,8 +3,7 @@
 
 use std::io::Read;
 
-use flate2::read::GzDecoder;
-
+use super::gzip::{Gzip, is_gzip};
 use crate::error::{Error, ErrorCode, Result};
 use crate::tensor::Cells;
 
@@ -72,7 +71,7 @@ pub fn gunzip(file: &str, packed: &[u8], limit: usize) -> Result<Vec<u8>> {
     let bad = |reason: String| bad_file(file, "gzip", &reason);
     let too_long = || bad(format!("it holds more than the {limit} bytes expected"));
     let mut unpacked = Vec::new();
-    if !packed.starts_with(&[0x1F, 0x8B]) {
+    if !is_gzip(packed) {
         if packed.len() > limit {
             return Err(too_long());
         }
@@ -85,7 +84,7 @@ pub fn gunzip(file: &str, packed: &[u8], limit: usize) -> Result<Vec<u8>> {
     if hint <= limit {
         reserve(file, &mut unpacked, hint)?;
     }
-    let mut decoder = GzDecoder::new(packed);
+    let mut decoder = Gzip::new(packed).map_err(|error| bad(error.to_string()))?;
     let mut chunk = vec![0; 1 << 16];
     loop {
         let read = decoder.read(&mut chunk).map_err(|error| bad(error.to_string()))?;

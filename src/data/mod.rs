@@ -7,6 +7,7 @@ mod documents;
 mod encoding;
 mod generated;
 mod given;
+mod gzip;
 mod idx;
 mod manifest;
 mod order;

@@ -1,8 +1,9 @@
 //! Which passes share a dispatch. Passes that do not wait for each other stand side by side in one module: the first workgroups run one, the next ones
 //! another. So the gradients of an input, a kernel and a bias, which read the same, are one dispatch, and small ones fill what others leave idle.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
+
+use litemap::LiteMap;
 
 use super::source::{Binding, Resource, Shader, Source, shader};
 use crate::error::Result;
@@ -55,12 +56,13 @@ impl Dispatch {
 /// The dispatches of these passes, in an order in which each finds what it reads.
 pub(super) fn join(mut items: Vec<Item>, room: Room) -> Result<Vec<Dispatch>> {
     take_turns(&mut items);
-    let mut by_level: BTreeMap<usize, Vec<Item>> = BTreeMap::new();
+    let mut by_level: Vec<Vec<Item>> = Vec::new();
     for (level, item) in levels(&items).into_iter().zip(items) {
-        by_level.entry(level).or_default().push(item);
+        by_level.resize_with(by_level.len().max(level + 1), Vec::new);
+        by_level[level].push(item);
     }
     let mut dispatches = Vec::new();
-    for mut waiting in by_level.into_values() {
+    for mut waiting in by_level {
         while !waiting.is_empty() {
             let mut group: Vec<Item> = vec![waiting.remove(0)];
             let mut shader = group[0].source.clone().alone().map_err(|error| error.at(&group[0].name))?;
@@ -94,7 +96,7 @@ fn take_turns(items: &mut [Item]) {
         if last != item.step {
             (turn, last) = ((turn + 1) % TURNS, item.step);
         }
-        let mut names = HashMap::new();
+        let mut names = LiteMap::new();
         for binding in &mut item.source.bindings {
             if let Resource::Temp(t, len) = binding.resource {
                 let moved = Resource::Temp(t * TURNS + turn, len);
@@ -118,7 +120,7 @@ fn temp(binding: &Binding) -> Option<usize> {
 fn levels(items: &[Item]) -> Vec<usize> {
     /// A use of cells: the first, the one behind the last, the level, whether they are written, the step.
     type Use = (usize, usize, usize, bool, Option<usize>);
-    let mut uses: HashMap<(u8, usize), Vec<Use>> = HashMap::new();
+    let mut uses: LiteMap<(u8, usize), Vec<Use>> = LiteMap::new();
     let mut levels = Vec::with_capacity(items.len());
     for item in items {
         let own: Vec<_> = item.source.bindings.iter().filter_map(|binding| Some((cells(binding.resource)?, binding.writable))).collect();
@@ -132,7 +134,11 @@ fn levels(items: &[Item]) -> Vec<usize> {
         });
         let level = waits.max().unwrap_or(0);
         for ((memory, first, end), writes) in own {
-            uses.entry(memory).or_default().push((first, end, level, writes, item.step));
+            let used = (first, end, level, writes, item.step);
+            match uses.get_mut(&memory) {
+                Some(uses) => uses.push(used),
+                None => drop(uses.insert(memory, vec![used])),
+            }
         }
         levels.push(level);
     }
@@ -182,8 +188,10 @@ fn together(parts: &[&Source], room: Room) -> Option<Shader> {
     let mut entry = String::new();
     let mut first = 0;
     for (k, part) in parts.iter().enumerate() {
-        let mut names: HashMap<String, String> =
-            declared(&part.code).into_iter().map(|name| (name.to_owned(), format!("{name}_{k}"))).collect();
+        let mut names = LiteMap::new();
+        for name in declared(&part.code) {
+            names.insert(name.to_owned(), format!("{name}_{k}"));
+        }
         for (own, Binding { resource, .. }) in part.bindings.iter().enumerate() {
             let number = bindings.iter().position(|binding| binding.resource == *resource)?;
             names.insert(resource.name(own), resource.name(number));
@@ -224,8 +232,8 @@ fn words(code: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Names that a module's text declares at its top level.
-fn declared(code: &str) -> HashSet<&str> {
-    let mut found = HashSet::new();
+fn declared(code: &str) -> Vec<&str> {
+    let mut found = Vec::new();
     let (mut depth, mut keyword) = (0usize, "");
     for word in words(code) {
         match word {
@@ -233,7 +241,7 @@ fn declared(code: &str) -> HashSet<&str> {
             "workgroup" | "private" if keyword == "var" => {}
             _ if word.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') => {
                 if !keyword.is_empty() {
-                    found.insert(word);
+                    found.push(word);
                     keyword = "";
                 }
             }
@@ -247,7 +255,7 @@ fn declared(code: &str) -> HashSet<&str> {
 }
 
 /// The text with some words replaced, but for fields.
-fn renamed(code: &str, names: &HashMap<String, String>) -> String {
+fn renamed(code: &str, names: &LiteMap<String, String>) -> String {
     let mut text = String::with_capacity(code.len() + code.len() / 8);
     for word in words(code) {
         let field = text.ends_with('.');
@@ -298,8 +306,8 @@ mod tests {
     fn names_of_the_top_level_are_replaced() {
         let code = "const N = 4u;\nvar<workgroup> tile: array<f32, N>;\nfn run(group: vec3u, lane: u32) {\n    let N2 = N; tile[lane] = v.tile + 1.0e-7f;\n}\n";
         let names = declared(code);
-        assert_eq!(names, HashSet::from(["N", "tile", "run"]));
-        let names = names.into_iter().map(|name| (name.to_owned(), format!("{name}_1"))).collect();
+        assert_eq!(names, ["N", "tile", "run"]);
+        let names: LiteMap<_, _> = names.into_iter().map(|name| (name.to_owned(), format!("{name}_1"))).collect();
         let expected = "const N_1 = 4u;\nvar<workgroup> tile_1: array<f32, N_1>;\nfn run_1(group: vec3u, lane: u32) {\n    let N2 = N_1; tile_1[lane] = v.tile + 1.0e-7f;\n}\n";
         assert_eq!(renamed(code, &names), expected);
     }
