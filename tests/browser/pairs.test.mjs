@@ -106,8 +106,9 @@ pageTest("a whole step of an encoder and a decoder is walked through, with a map
   });
   const source = x.slice(0, 10).map((token) => classes[token]);
   assert.deepEqual(await page.locator(".attention-tokens button").allInnerTexts(), source);
-  // A cell of the map: the second token of the target looks at the third letter of the source.
+  // One goes to the head of the strongest share.
   await page.locator(".heads button").first().click();
+  // A cell of the map: the second token of the target looks at the third letter of the source.
   const map = page.locator("gs-attention-view gs-token-map canvas");
   const cell = 26;
   await map.click({ position: { x: 24 + 2.5 * cell, y: 24 + 1.5 * cell } });
