@@ -63,6 +63,8 @@ codes! {
     NotFinite => "{what} became {value} at step {step}",
     /// Memory could not be had.
     OutOfMemory => "{bytes} bytes could not be allocated for {what}",
+    /// More than the device allows one buffer to hold.
+    BufferTooLarge => "{what} would take {bytes} bytes in one piece, and the device allows {most_bytes}",
     /// There is no WebGPU, or no adapter.
     NoWebGpu => "WebGPU is not available: {reason}",
     /// A kernel was refused by the GPU's compiler, or a GPU call failed.

@@ -1,20 +1,23 @@
 //! Both backends against double precision, and against each other. A GPU test that finds no adapter fails.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use gradscope::backend::cpu::Cpu;
-use gradscope::backend::webgpu::{self, Gpu};
+use gradscope::backend::webgpu::{self, Allowed, Gpu};
 use gradscope::backend::{Backend, Device, StepData};
 use gradscope::error::ErrorCode;
 use gradscope::graph::Group;
-use gradscope::ops::Graph;
-use gradscope::ops::kernel::Threads;
+use gradscope::ops::kernel::{Products, Threads, Tuning};
+use gradscope::ops::{Graph, Op, Sample};
 use gradscope::plan::{Mode, Plan};
 use gradscope::selftest::{self, Outcome};
 use pollster::block_on;
 
+const NEEDS_GPU: &str = "these tests need a GPU or a software adapter (Mesa's lavapipe)";
+
 fn gpu() -> Device {
-    Device::Gpu(block_on(Gpu::open()).expect("these tests need a GPU or a software adapter (Mesa's lavapipe)"))
+    Device::Gpu(block_on(Gpu::open()).expect(NEEDS_GPU))
 }
 
 /// Fails with everything that failed; prints the worst differences.
@@ -34,16 +37,54 @@ fn samples_on_the_cpu_agree_with_double_precision() {
     report("cpu", block_on(selftest::samples(&mut Device::Cpu(Cpu::new()))));
 }
 
-/// Threads work in one of two ways, whatever the adapter.
+/// Threads work in one of two ways, whatever the adapter; and adapters differ in what they allow.
 #[test]
 fn samples_on_the_gpu_agree_with_double_precision() {
-    for threads in [Threads::Together, Threads::Alone] {
-        let mut device = gpu();
-        if let Device::Gpu(gpu) = &mut device {
-            gpu.set_threads(threads);
-        }
-        report(&format!("webgpu, {threads:?}"), block_on(selftest::samples(&mut device)));
+    for (allowed, threads) in [(Allowed::All, Threads::Together), (Allowed::Least, Threads::Alone)] {
+        let mut gpu = block_on(Gpu::open_within(allowed)).expect(NEEDS_GPU);
+        gpu.set_tuning(threads.into());
+        report(&format!("webgpu, {allowed:?}, {threads:?}"), block_on(selftest::samples(&mut Device::Gpu(gpu))));
     }
+}
+
+/// The family from which devices get theirs, but for the two that all samples are made with.
+#[test]
+fn all_kinds_of_products_agree_with_double_precision() {
+    let usual = [Threads::Together, Threads::Alone].map(|threads| Tuning::from(threads).products);
+    for products in Products::FAMILY.into_iter().filter(|products| !usual.contains(products)) {
+        let mut gpu = block_on(Gpu::open()).expect(NEEDS_GPU);
+        gpu.set_tuning(Tuning { products, ..gpu.tuning() });
+        let made = |sample: &Sample| matches!(sample.op, Op::MatMul(_) | Op::Conv2d(_));
+        report(&format!("webgpu, {products}"), block_on(selftest::those(&mut Device::Gpu(gpu), made)));
+    }
+}
+
+/// By a clock that only goes slowly while one of them runs.
+#[test]
+fn tuning_takes_the_fastest() {
+    for (fastest, &expected) in Products::FAMILY.iter().enumerate().skip(1).step_by(3) {
+        let mut gpu = block_on(Gpu::open()).expect(NEEDS_GPU);
+        let (readings, time) = (Cell::new(0), Cell::new(0.0));
+        let clock = || {
+            let contender = readings.get() / 2 % Products::FAMILY.len();
+            time.set(time.get() + if contender == fastest { 100.0 } else { 200.0 });
+            readings.set(readings.get() + 1);
+            time.get()
+        };
+        let found = block_on(gpu.tune(clock)).expect("a device that works");
+        assert_eq!((found, gpu.tuning().products), (expected, expected));
+    }
+}
+
+#[test]
+fn tuning_that_fails_leaves_the_kernels_that_suit_most() {
+    let mut gpu = block_on(Gpu::open()).expect(NEEDS_GPU);
+    let before = gpu.tuning();
+    block_on(gpu.tune(|| f64::NAN)).expect_err("a clock that tells nothing");
+    assert_eq!(gpu.tuning(), before);
+    gpu.destroy();
+    block_on(gpu.tune(|| 0.0)).expect_err("a lost device");
+    assert_eq!(gpu.tuning(), before);
 }
 
 #[test]

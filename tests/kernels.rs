@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use gradscope::graph::Operation;
-use gradscope::ops::kernel::{Dest, MAX_GRID, Threads};
+use gradscope::ops::kernel::{Dest, MAX_GRID, Products, Threads, Tuning};
 use gradscope::ops::{KernelCx, Op, Pass, Sample};
 use gradscope::tensor::Meta;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
@@ -41,10 +41,9 @@ fn passes(sample: &Sample) -> Vec<Pass> {
     let metas = sample.metas();
     let metas: Vec<&Meta> = metas.iter().collect();
     let out = sample.op.infer(&metas).expect("samples have shapes that fit");
-    [Threads::Together, Threads::Alone]
-        .into_iter()
-        .flat_map(|threads| sample.op.wgsl(&KernelCx { inputs: &metas, out: &out, threads }))
-        .collect()
+    let kinds = [Threads::Together, Threads::Alone].map(Tuning::from);
+    let family = Products::FAMILY.map(|products| Tuning { products, ..kinds[0] });
+    kinds.into_iter().chain(family).flat_map(|tuning| sample.op.wgsl(&KernelCx { inputs: &metas, out: &out, tuning })).collect()
 }
 
 #[test]

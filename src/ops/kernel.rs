@@ -6,7 +6,7 @@
 //! `fn run(group: vec3u, lane: u32)`: the workgroup's id, and the thread's number in it. `random(stream, i)` gives the random number in [0, 1) of an index at the present seed and
 //! step; `step_data` are the step's numbers, its seed first. A value is stored exactly once.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use crate::tensor::{Meta, Shape};
 
@@ -15,14 +15,76 @@ pub const WORKGROUP: u32 = 256;
 /// Most workgroups along one axis of a dispatch (WebGPU's `maxComputeWorkgroupsPerDimension`).
 pub const MAX_GRID: u32 = 65_535;
 
-/// How products of matrices are made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How the threads of a device work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Threads {
     /// A workgroup shares what it loads and what it has added up: for GPUs.
-    #[default]
     Together,
     /// Each on its own: for programs on the CPU in a GPU's place (SwiftShader, llvmpipe), where barriers and workgroup memory are dear.
     Alone,
+}
+
+/// How products of matrices, and convolutions, are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Products {
+    /// Tiles in workgroup memory, as large ones as leave that many workgroups.
+    Shared {
+        /// Workgroups that keep the device busy.
+        groups: usize,
+    },
+    /// Tiles in the registers of threads that load for themselves.
+    Registers {
+        /// Threads of a workgroup.
+        group: usize,
+        /// Threads that keep the device busy.
+        threads: usize,
+    },
+}
+
+impl Products {
+    /// The family from which a device gets what suits it.
+    pub const FAMILY: [Self; 5] = [
+        Self::Shared { groups: 64 },
+        Self::Shared { groups: 16 },
+        Self::Shared { groups: 256 },
+        Self::Registers { group: 16, threads: 128 },
+        Self::Registers { group: 64, threads: 4096 },
+    ];
+
+    /// The member of the family with that name, as [`Display`](fmt::Display) writes it.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::FAMILY.into_iter().find(|products| products.to_string() == name)
+    }
+}
+
+impl fmt::Display for Products {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shared { groups } => write!(f, "shared-{groups}"),
+            Self::Registers { group, threads } => write!(f, "registers-{group}-{threads}"),
+        }
+    }
+}
+
+/// What suits a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tuning {
+    /// How its threads work.
+    pub threads: Threads,
+    /// How its products are made.
+    pub products: Products,
+}
+
+impl From<Threads> for Tuning {
+    /// What suits most devices of that kind.
+    fn from(threads: Threads) -> Self {
+        let products = match threads {
+            Threads::Together => Products::Shared { groups: 64 },
+            // Few threads in a workgroup, since small products have few.
+            Threads::Alone => Products::Registers { group: 16, threads: 128 },
+        };
+        Self { threads, products }
+    }
 }
 
 /// What a generator may use.
@@ -32,7 +94,7 @@ pub struct KernelCx<'a> {
     /// Result.
     pub out: &'a Meta,
     /// What suits the device.
-    pub threads: Threads,
+    pub tuning: Tuning,
 }
 
 /// Where a pass writes.

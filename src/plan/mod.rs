@@ -162,6 +162,13 @@ impl Plan {
         self.places[node.index()]
     }
 
+    /// The node with the largest value that is ever in a buffer.
+    pub fn largest_in(&self, buffer: usize) -> Option<NodeId> {
+        let size = |step: &Step| step.outputs.iter().filter(|place| place.buffer == buffer).map(|place| place.len).max();
+        let (_, step) = self.steps.iter().filter_map(|step| Some((size(step)?, step))).max_by_key(|&(len, _)| len)?;
+        step.nodes.last().copied()
+    }
+
     /// Whether some of the steps write what other plans of a session compute with, and what lasts.
     pub fn writes_weights(&self, steps: Range<usize>) -> bool {
         let weighs = |place: &Place| match self.buffers[place.buffer].kind {

@@ -311,7 +311,7 @@ async fn refused(gpu: &mut Device) -> Checked {
     ensure(gpu.write(Group::Parameters, 60, &[0.0; 1000]).is_err(), "a write outside a buffer is taken")?;
     ensure(gpu.read(Group::Statistics).await.is_err(), "a buffer that was never made is read")?;
     let huge = gpu.allocate(&[(Group::Live, usize::MAX / 2)]);
-    ensure(huge.is_err_and(|error| error.code == crate::error::ErrorCode::OutOfMemory), "a buffer of more than all memory is made")?;
+    ensure(huge.is_err_and(|error| error.code == crate::error::ErrorCode::BufferTooLarge), "a buffer of more than all memory is made")?;
     gpu.run(&mut exec, &rows(0), all)?;
     ensure(gpu.drain(&mut exec).await?.len() == 1, "the device does not go on")?;
     Ok(0.0)

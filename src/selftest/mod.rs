@@ -120,8 +120,13 @@ pub async fn check(device: &mut Device, sample: &Sample, oracle: &Oracle, mode: 
 
 /// Runs every op's samples on a device.
 pub async fn samples(device: &mut Device) -> Vec<Outcome> {
+    those(device, |_| true).await
+}
+
+/// Runs the samples that are wanted.
+pub async fn those(device: &mut Device, wanted: impl Fn(&Sample) -> bool) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
-    for sample in Op::samples() {
+    for sample in Op::samples().into_iter().filter(wanted) {
         let oracle = match Oracle::new(&sample) {
             Ok(oracle) => oracle,
             Err(error) => {

@@ -28,6 +28,8 @@ mod selftest;
 #[cfg(target_arch = "wasm32")]
 mod travelling;
 #[cfg(target_arch = "wasm32")]
+mod tuning;
+#[cfg(target_arch = "wasm32")]
 mod walking;
 
 #[cfg(target_arch = "wasm32")]

@@ -19,13 +19,22 @@ pub(super) async fn report() -> BackendReport {
 pub(super) async fn device(choice: BackendChoice) -> Result<Device> {
     match choice {
         BackendChoice::Cpu => Ok(Device::Cpu(Cpu::new())),
-        BackendChoice::Webgpu => Gpu::open().await.map(Device::Gpu),
+        BackendChoice::Webgpu => gpu().await,
         BackendChoice::Auto => match webgpu::probe().await {
-            Ok(adapter) if !adapter.software => match Gpu::open().await {
-                Ok(gpu) => Ok(Device::Gpu(gpu)),
+            Ok(adapter) if !adapter.software => match gpu().await {
+                Ok(gpu) => Ok(gpu),
                 Err(_) => Ok(Device::Cpu(Cpu::new())),
             },
             _ => Ok(Device::Cpu(Cpu::new())),
         },
     }
+}
+
+/// The GPU, with the kernels that suit it. What suits programs on the CPU is known.
+async fn gpu() -> Result<Device> {
+    let mut gpu = Gpu::open().await?;
+    if !gpu.adapter_info().software {
+        super::tuning::tune(&mut gpu).await;
+    }
+    Ok(Device::Gpu(gpu))
 }

@@ -5,7 +5,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::backend::Device;
 use crate::backend::cpu::Cpu;
-use crate::backend::webgpu::Gpu;
+use crate::backend::webgpu::{Allowed, Gpu};
 use crate::ops::kernel::Threads;
 use crate::selftest::{self, Outcome};
 use crate::simd::checks::{self, Check};
@@ -24,14 +24,13 @@ pub async fn run_suite(backend: String) -> Result<JsValue, JsValue> {
             outcomes
         }
         "webgpu" => {
-            let gpu = Gpu::open().await.map_err(|error| JsError::new(&error.to_string()))?;
-            let mut gpu = Device::Gpu(gpu);
-            let mut outcomes = selftest::features::all(&mut gpu).await;
-            // Threads work in one of two ways, whatever the adapter.
-            for threads in [Threads::Alone, Threads::Together] {
-                if let Device::Gpu(gpu) = &mut gpu {
-                    gpu.set_threads(threads);
-                }
+            let mut outcomes = Vec::new();
+            // Threads work in one of two ways, whatever the adapter; and adapters differ in what they allow.
+            for (allowed, threads) in [(Allowed::All, Threads::Alone), (Allowed::Least, Threads::Together)] {
+                let mut gpu = Gpu::open_within(allowed).await.map_err(|error| JsError::new(&error.to_string()))?;
+                gpu.set_tuning(threads.into());
+                let mut gpu = Device::Gpu(gpu);
+                outcomes.extend(selftest::features::all(&mut gpu).await);
                 outcomes.extend(selftest::samples(&mut gpu).await);
             }
             outcomes
@@ -46,4 +45,18 @@ pub async fn run_suite(backend: String) -> Result<JsValue, JsValue> {
 pub async fn probe_adapter() -> Result<JsValue, JsValue> {
     let adapter = crate::backend::webgpu::probe().await.map_err(|error| JsError::new(&error.to_string()))?;
     serde_wasm_bindgen::to_value(&adapter).map_err(JsValue::from)
+}
+
+/// Tunes the GPU as a session on hardware does, also where there is none: `{ products, known }`, the kernels taken and whether they were known already.
+#[wasm_bindgen]
+pub async fn tune_adapter() -> Result<JsValue, JsValue> {
+    let mut gpu = Gpu::open().await.map_err(|error| JsError::new(&error.to_string()))?;
+    let known = super::tuning::tune(&mut gpu).await;
+    serde_wasm_bindgen::to_value(&Tuned { products: gpu.tuning().products.to_string(), known }).map_err(JsValue::from)
+}
+
+#[derive(serde::Serialize)]
+struct Tuned {
+    products: String,
+    known: bool,
 }

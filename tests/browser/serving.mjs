@@ -63,12 +63,13 @@ export async function serve(roots, { isolated = true, made = () => undefined } =
   return { url: `http://127.0.0.1:${server.address().port}`, close };
 }
 
-/** Chromium, on a software WebGPU adapter unless it is told to take the machine's own. */
-export const launch = ({ software = true } = {}) =>
+/** Chromium, on a software WebGPU adapter unless it is told to take the machine's own; `flags` are further ones. */
+export const launch = ({ software = true, flags = [] } = {}) =>
   npm("playwright-core").chromium.launch({
     executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
     args: [
       "--enable-unsafe-webgpu", ...(software ? ["--use-webgpu-adapter=swiftshader"] : ["--enable-features=Vulkan", "--use-angle=vulkan"]),
       "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+      ...flags,
     ],
   });

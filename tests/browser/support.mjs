@@ -38,14 +38,15 @@ function watch(page, origin) {
  * A test on a fresh page of a fresh profile. The body gets `{ page, url, problems }`; the page stands at `about:blank`. A body that
  * provokes errors on purpose empties `problems` when it has looked at them.
  *
- * Options: `isolated` (default true), `context` (Playwright's options of a context: viewport, colorScheme, locale...), `timeout` in ms.
+ * Options: `isolated` (default true), `made` (files that lie nowhere, see `serve`), `flags` (of a browser of its own), `context` (Playwright's options of
+ * a context: viewport, colorScheme, locale...), `timeout` in ms.
  */
 export function pageTest(name, options, body) {
-  const { isolated = true, context: settings = {}, timeout = 120_000 } = options;
+  const { isolated = true, made, flags, context: settings = {}, timeout = 120_000 } = options;
   test(name, { timeout }, async () => {
-    const server = await serve(ROOTS, { isolated });
-    browser ??= launch();
-    const context = await (await browser).newContext(settings);
+    const server = await serve(ROOTS, { isolated, made });
+    const own = flags && launch({ flags });
+    const context = await (await (own ?? (browser ??= launch()))).newContext(settings);
     try {
       const page = await context.newPage();
       const problems = watch(page, server.url);
@@ -53,6 +54,7 @@ export function pageTest(name, options, body) {
       assert.deepEqual(problems, [], "the page reported errors");
     } finally {
       await context.close();
+      await (await own)?.close();
       server.close();
     }
   });

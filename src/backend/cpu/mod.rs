@@ -181,8 +181,10 @@ impl Backend for Cpu {
     fn adapter(&self) -> String {
         if cfg!(target_feature = "relaxed-simd") {
             "relaxed-simd".into()
-        } else if cfg!(target_arch = "wasm32") {
+        } else if cfg!(target_feature = "simd128") {
             "simd128".into()
+        } else if cfg!(target_arch = "wasm32") {
+            "scalar".into()
         } else {
             "native".into()
         }

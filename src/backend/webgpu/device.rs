@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::join::Room;
 use crate::error::{Error, ErrorCode, Result};
-use crate::ops::kernel::Threads;
+use crate::ops::kernel::{Threads, Tuning};
 
 /// What the browser or the driver says of the adapter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -20,6 +20,15 @@ pub struct Adapter {
     pub software: bool,
 }
 
+/// How much of an adapter is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allowed {
+    /// All that it offers.
+    All,
+    /// What every adapter offers: 8 buffers a kernel, 128 MiB each, 16 KiB of workgroup memory. What runs so runs everywhere.
+    Least,
+}
+
 /// An open device.
 pub(super) struct Context {
     pub device: wgpu::Device,
@@ -27,7 +36,7 @@ pub(super) struct Context {
     pub limits: wgpu::Limits,
     pub adapter: Adapter,
     /// What suits it.
-    pub threads: Threads,
+    pub tuning: Tuning,
     pub state: Arc<State>,
 }
 
@@ -114,10 +123,13 @@ impl Context {
         }
     }
 
-    /// Opens the fastest adapter with all that it allows.
-    pub async fn open() -> Result<Self> {
+    /// Opens the fastest adapter with all that it allows, or with what WebGPU promises of every adapter.
+    pub async fn open(allowed: Allowed) -> Result<Self> {
         let adapter = request_adapter().await?;
-        let limits = adapter.limits();
+        let limits = match allowed {
+            Allowed::All => adapter.limits(),
+            Allowed::Least => wgpu::Limits::default(),
+        };
         let descriptor =
             wgpu::DeviceDescriptor { label: Some("gradscope"), required_limits: limits.clone(), ..wgpu::DeviceDescriptor::default() };
         let (device, queue) = adapter.request_device(&descriptor).await.map_err(unavailable)?;
@@ -131,8 +143,8 @@ impl Context {
             shared.lose(if message.is_empty() { format!("{reason:?}").to_ascii_lowercase() } else { message });
         });
         let adapter = describe_adapter(&adapter.get_info(), details(&device));
-        let threads = if adapter.software { Threads::Alone } else { Threads::Together };
-        Ok(Self { device, queue, limits, adapter, threads, state })
+        let tuning = Tuning::from(if adapter.software { Threads::Alone } else { Threads::Together });
+        Ok(Self { device, queue, limits, adapter, tuning, state })
     }
 
     /// Lets the driver finish what it can (a browser does so by itself), then says whether anything went wrong.
@@ -156,7 +168,7 @@ impl Context {
     pub fn check_size(&self, bytes: u64, what: &str) -> Result<()> {
         let most = self.limits.max_buffer_size.min(self.limits.max_storage_buffer_binding_size);
         if bytes > most {
-            return Err(Error::new(ErrorCode::OutOfMemory, &[("bytes", &bytes), ("what", &what)]));
+            return Err(Error::new(ErrorCode::BufferTooLarge, &[("bytes", &bytes), ("most_bytes", &most), ("what", &what)]));
         }
         Ok(())
     }
@@ -164,7 +176,7 @@ impl Context {
 
 /// What adapter there is, without keeping it.
 pub async fn probe() -> Result<Adapter> {
-    Ok(Context::open().await?.adapter.clone())
+    Ok(Context::open(Allowed::All).await?.adapter.clone())
 }
 
 impl Drop for Context {

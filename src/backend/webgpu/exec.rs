@@ -47,7 +47,7 @@ impl GpuExec {
         let mut items: Vec<Item> = Vec::new();
         for (index, step) in plan.steps.iter().enumerate() {
             let name = step.nodes.last().map_or("copy", |&node| plan.graph.node(node).name.as_str());
-            let sources = source::of_step(step, context.threads).map_err(|error| error.at(name))?;
+            let sources = source::of_step(step, context.tuning).map_err(|error| error.at(name))?;
             items.extend(sources.into_iter().map(|source| Item { name: name.to_owned(), step: Some(index), source }));
         }
         for (k, chunk) in kept.chunks(METRICS_A_KERNEL).enumerate() {
@@ -60,8 +60,11 @@ impl GpuExec {
 
         let scope = context.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let before = context.state.bytes();
-        let own = plan.buffers.iter().map(|buffer| match buffer.kind {
-            BufferKind::Slot | BufferKind::Input(_) => Memory::new(context, buffer.len, "activations").map(Some),
+        let own = plan.buffers.iter().enumerate().map(|(index, buffer)| match buffer.kind {
+            BufferKind::Slot | BufferKind::Input(_) => {
+                let memory = Memory::new(context, buffer.len, "activations");
+                memory.map(Some).map_err(|error| error.at(plan.largest_in(index).map_or("input", |node| &plan.graph.node(node).name)))
+            }
             BufferKind::Flat(_) => Ok(None),
         });
         let own = own.collect::<Result<Vec<_>>>()?;

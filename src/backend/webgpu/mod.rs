@@ -10,12 +10,13 @@ mod join;
 mod kernels;
 mod memory;
 mod source;
+mod tune;
 
 use std::future::Future;
 use std::ops::Range;
 use std::rc::Rc;
 
-pub use device::{Adapter, probe};
+pub use device::{Adapter, Allowed, probe};
 pub use exec::GpuExec;
 
 use litemap::LiteMap;
@@ -23,7 +24,7 @@ use litemap::LiteMap;
 use super::{Backend, Column, StepData};
 use crate::error::{Error, ErrorCode, Result};
 use crate::graph::{Group, NodeId};
-use crate::ops::kernel::Threads;
+use crate::ops::kernel::Tuning;
 use crate::plan::{Place, Plan};
 use data::{Part, Resident};
 use device::Context;
@@ -65,7 +66,12 @@ impl Shared {
 impl Gpu {
     /// Opens the fastest adapter that there is.
     pub async fn open() -> Result<Self> {
-        Ok(Self { shared: Shared::default(), kernels: Kernels::default(), changes: 0, context: Context::open().await? })
+        Self::open_within(Allowed::All).await
+    }
+
+    /// The same with no more than is `allowed`.
+    pub async fn open_within(allowed: Allowed) -> Result<Self> {
+        Ok(Self { shared: Shared::default(), kernels: Kernels::default(), changes: 0, context: Context::open(allowed).await? })
     }
 
     /// What it runs on.
@@ -73,9 +79,14 @@ impl Gpu {
         &self.context.adapter
     }
 
-    /// Lets threads work in another way than the adapter's kind suggests, in plans that are compiled from now on.
-    pub fn set_threads(&mut self, threads: Threads) {
-        self.context.threads = threads;
+    /// What the kernels are made for.
+    pub fn tuning(&self) -> Tuning {
+        self.context.tuning
+    }
+
+    /// Makes kernels for something else than the adapter's kind suggests, in plans that are compiled from now on.
+    pub fn set_tuning(&mut self, tuning: Tuning) {
+        self.context.tuning = tuning;
     }
 
     /// Pipelines compiled so far.

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::STEP_HEAD;
 use crate::error::{Error, ErrorCode, Result};
 use crate::graph::ALIGN;
-use crate::ops::kernel::{Dest, Threads, literal};
+use crate::ops::kernel::{Dest, Tuning, literal};
 use crate::ops::pointwise::{Chain, WGSL_FUNCTIONS};
 use crate::ops::{KernelCx, Pass};
 use crate::plan::{Kernel, Operand, Place, Step};
@@ -58,7 +58,7 @@ pub(super) struct Shader {
 }
 
 /// The passes of a step, in the order in which they run.
-pub(super) fn of_step(step: &Step, threads: Threads) -> Result<Vec<Source>> {
+pub(super) fn of_step(step: &Step, tuning: Tuning) -> Result<Vec<Source>> {
     let shapes = |from: usize| -> Vec<&Shape> { step.inputs[from..].iter().map(|(_, shape)| shape).collect() };
     let operands: Vec<Operand> = step.inputs.iter().map(|&(operand, _)| operand).collect();
     match &step.kernel {
@@ -86,7 +86,7 @@ pub(super) fn of_step(step: &Step, threads: Threads) -> Result<Vec<Source>> {
         }
         Kernel::Op { op, inputs, out, chain } => {
             let metas: Vec<&Meta> = inputs.iter().collect();
-            let passes = op.wgsl(&KernelCx { inputs: &metas, out, threads });
+            let passes = op.wgsl(&KernelCx { inputs: &metas, out, tuning });
             let tail = chain.as_ref().map(|chain| Tail { chain, shape: &step.shape, inputs: shapes(inputs.len()), first: inputs.len() });
             let mut lens = Vec::new();
             let module = |pass: &Pass| {

@@ -57,7 +57,7 @@ impl OpDef for AttentionGrad {
 
     fn wgsl(&self, cx: &KernelCx) -> Vec<Pass> {
         match self.shape(cx.inputs) {
-            Ok(shape) => kernel::backward(&shape, cx.inputs.len() > 5, cx.inputs[4].shape.numel() == shape.out_len(), cx.threads),
+            Ok(shape) => kernel::backward(&shape, cx.inputs.len() > 5, cx.inputs[4].shape.numel() == shape.out_len(), cx.tuning.threads),
             Err(_) => Vec::new(),
         }
     }

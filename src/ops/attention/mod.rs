@@ -123,7 +123,7 @@ impl OpDef for Attention {
 
     fn wgsl(&self, cx: &KernelCx) -> Vec<Pass> {
         match self.shape(self.name(), cx.inputs, cx.inputs.get(3)) {
-            Ok(shape) => kernel::forward(&shape, cx.inputs.len() > 3, cx.threads),
+            Ok(shape) => kernel::forward(&shape, cx.inputs.len() > 3, cx.tuning.threads),
             Err(_) => Vec::new(),
         }
     }

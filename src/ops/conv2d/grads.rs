@@ -78,7 +78,7 @@ impl OpDef for Conv2dInputGrad {
 
     fn wgsl(&self, cx: &KernelCx) -> Vec<Pass> {
         let Ok(s) = self.shape(&cx.inputs[0].shape, &cx.inputs[1].shape) else { return Vec::new() };
-        kernel::input_grad(&s, cx.threads)
+        kernel::input_grad(&s, cx.tuning)
     }
 
     fn explain(&self, inputs: &[&Meta], out: usize) -> Expr {
@@ -142,7 +142,7 @@ impl OpDef for Conv2dKernelGrad {
 
     fn wgsl(&self, cx: &KernelCx) -> Vec<Pass> {
         let Ok(s) = self.shape(&cx.inputs[0].shape, &cx.inputs[1].shape) else { return Vec::new() };
-        kernel::kernel_grad(&s, cx.threads)
+        kernel::kernel_grad(&s, cx.tuning)
     }
 
     fn explain(&self, inputs: &[&Meta], out: usize) -> Expr {

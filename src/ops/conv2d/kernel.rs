@@ -1,7 +1,7 @@
 //! WGSL of convolutions: products of matrices whose operands are gathered while they are loaded (implicit GEMM). With groups, a thread makes
 //! an element; the few, long sums of the kernel's gradient are a workgroup's work each.
 
-use crate::ops::kernel::{Pass, Threads};
+use crate::ops::kernel::{Pass, Tuning};
 use crate::ops::matmul::tile::Gemm;
 use crate::ops::rows::{Fold, Rows};
 use crate::ops::window::{quotient, remainder, tap};
@@ -116,7 +116,7 @@ fn window(position: &str, tap: &str, stride: usize, dilation: usize, before: usi
     }
 }
 
-pub(super) fn forward(s: &ConvShape, threads: Threads) -> Vec<Pass> {
+pub(super) fn forward(s: &ConvShape, tuning: Tuning) -> Vec<Pass> {
     if s.groups > 1 {
         return forward_grouped(s);
     }
@@ -138,10 +138,10 @@ pub(super) fn forward(s: &ConvShape, threads: Threads) -> Vec<Pass> {
         load_quad: None,
         load_b: format!("load1(k * {}u + col)", s.out_c),
     };
-    gemm.passes(threads)
+    gemm.passes(tuning.products)
 }
 
-pub(super) fn input_grad(s: &ConvShape, threads: Threads) -> Vec<Pass> {
+pub(super) fn input_grad(s: &ConvShape, tuning: Tuning) -> Vec<Pass> {
     if s.groups > 1 {
         return input_grad_grouped(s);
     }
@@ -196,12 +196,12 @@ fn col_(at: vec4u, step: vec4u) -> u32 {{ return {j}; }}
         load_quad: None,
         load_b: format!("load1(({} * {}u + col) * {o}u + {})", quotient("k", o), s.in_c, remainder("k", o)),
     };
-    gemm.passes(threads)
+    gemm.passes(tuning.products)
 }
 
-pub(super) fn kernel_grad(s: &ConvShape, threads: Threads) -> Vec<Pass> {
+pub(super) fn kernel_grad(s: &ConvShape, tuning: Tuning) -> Vec<Pass> {
     if s.groups > 1 {
-        return kernel_grad_grouped(s, threads);
+        return kernel_grad_grouped(s, tuning);
     }
     let Patch { functions, position, inside } = patch(s);
     // So lie the windows of a row.
@@ -221,7 +221,7 @@ pub(super) fn kernel_grad(s: &ConvShape, threads: Threads) -> Vec<Pass> {
         load_quad: Some("four_windows(at, k)".into()),
         load_b: format!("load1(k * {}u + col)", s.out_c),
     };
-    gemm.passes(threads)
+    gemm.passes(tuning.products)
 }
 
 fn forward_grouped(s: &ConvShape) -> Vec<Pass> {
@@ -301,7 +301,7 @@ fn input_grad_grouped(s: &ConvShape) -> Vec<Pass> {
     vec![Pass::elementwise(s.batch * s.in_h * s.in_w * s.in_c, &[0, 1], &code)]
 }
 
-fn kernel_grad_grouped(s: &ConvShape, threads: Threads) -> Vec<Pass> {
+fn kernel_grad_grouped(s: &ConvShape, tuning: Tuning) -> Vec<Pass> {
     let (group_in, group_out) = (s.in_c / s.groups, s.out_c / s.groups);
     let prelude = format!(
         "fn term(at: u32, place: u32) -> f32 {{
@@ -341,5 +341,5 @@ fn kernel_grad_grouped(s: &ConvShape, threads: Threads) -> Vec<Pass> {
         each: None,
         once: Some("store(i, sum);".into()),
     };
-    vec![rows.pass(threads)]
+    vec![rows.pass(tuning.threads)]
 }

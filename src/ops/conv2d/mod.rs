@@ -106,7 +106,7 @@ impl OpDef for Conv2d {
 
     fn wgsl(&self, cx: &KernelCx) -> Vec<Pass> {
         let Ok(s) = self.shape(&cx.inputs[0].shape, &cx.inputs[1].shape) else { return Vec::new() };
-        kernel::forward(&s, cx.threads)
+        kernel::forward(&s, cx.tuning)
     }
 
     fn explain(&self, inputs: &[&Meta], out: usize) -> Expr {

@@ -108,7 +108,7 @@ impl OpDef for SoftmaxCrossEntropyGrad {
         };
         let each = format!("let at = i * {cols}u + r; store(at, load2(i) * (exp(load0(at) - most) / total * {weight} - target_(i, r)));");
         let prelude = target_function(kind, cols, self.label_smoothing);
-        vec![Rows { count, length: cols, inputs: vec![0, 1, 2], prelude, folds, each: Some(each), once: None }.pass(cx.threads)]
+        vec![Rows { count, length: cols, inputs: vec![0, 1, 2], prelude, folds, each: Some(each), once: None }.pass(cx.tuning.threads)]
     }
 
     fn explain(&self, inputs: &[&Meta], out: usize) -> Expr {

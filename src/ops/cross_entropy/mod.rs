@@ -142,7 +142,7 @@ impl OpDef for SoftmaxCrossEntropy {
         folds.push(super::rows::Fold::sum("loss", format!("target_(i, r) * (most - load0(i * {cols}u + r) + log(total))")));
         let prelude = target_function(kind, cols, self.label_smoothing);
         let once = Some("store(i, loss);".to_owned());
-        vec![Rows { count, length: cols, inputs: vec![0, 1], prelude, folds, each: None, once }.pass(cx.threads)]
+        vec![Rows { count, length: cols, inputs: vec![0, 1], prelude, folds, each: None, once }.pass(cx.tuning.threads)]
     }
 
     fn explain(&self, inputs: &[&Meta], out: usize) -> Expr {

@@ -154,7 +154,7 @@ impl OpDef for MatMul {
             load_quad: None,
             load_b: format!("load1({} + k * {b_k}u + col * {b_col}u)", offset(b)),
         }
-        .passes(cx.threads)
+        .passes(cx.tuning.products)
     }
 
     fn explain(&self, inputs: &[&Meta], out: usize) -> Expr {

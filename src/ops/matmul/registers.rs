@@ -3,14 +3,10 @@
 use super::tile::Gemm;
 use crate::ops::kernel::{Dest, Pass, spread};
 
-/// Threads of a workgroup: few, since small products have few threads.
-const THREADS: usize = 16;
 /// Most rows of a thread's tile.
 const ROWS: usize = 8;
 /// Most columns of a thread's tile, in vectors of four.
 const QUADS: usize = 2;
-/// Threads that keep the cores of a CPU busy.
-const ENOUGH: usize = 128;
 /// Least terms of a part when k is split.
 const LEAST_PART: usize = 256;
 /// Terms that are summed by themselves before they join the total, so that rounding errors stay small.
@@ -22,15 +18,15 @@ fn even(count: usize, most: usize) -> (usize, usize) {
     (tiles, count.div_ceil(tiles).max(1))
 }
 
-/// The pass that makes the products, or the partial sums of all parts of k one behind the other; and how many parts there are.
-pub(super) fn product(gemm: &Gemm) -> (Pass, usize) {
+/// The pass of workgroups of `size` threads, `enough` of them if k can be split so far, that makes the products, or the partial sums of all parts of k one behind the other; and how many parts there are.
+pub(super) fn product(gemm: &Gemm, size: usize, enough: usize) -> (Pass, usize) {
     let Gemm { batch, m, n, k, .. } = *gemm;
     let ((row_tiles, rows), (col_tiles, quads)) = (even(m, ROWS), even(n.div_ceil(4), QUADS));
     let tiles = batch * row_tiles * col_tiles;
-    let parts = (ENOUGH / tiles.max(1)).min(k / LEAST_PART).max(1);
+    let parts = (enough / tiles.max(1)).min(k / LEAST_PART).max(1);
     let depth = k.div_ceil(parts).max(1);
     let parts = k.div_ceil(depth).max(1);
-    let (grid, group) = spread((tiles * parts).div_ceil(THREADS));
+    let (grid, group) = spread((tiles * parts).div_ceil(size));
     let each_row = |template: &str| -> String { (0..rows).map(|r| template.replace('#', &r.to_string())).collect() };
     let each_quad = |template: &str| -> String { (0..quads).map(|q| template.replace('$', &q.to_string())).collect() };
     let column =
@@ -55,7 +51,7 @@ pub(super) fn product(gemm: &Gemm) -> (Pass, usize) {
 fn b_(batch: u32, k: u32, col: u32) -> f32 {{ return {load_b}; }}
 
 fn run(group: vec3u, lane: u32) {{
-    let number = ({group}) * {THREADS}u + lane;
+    let number = ({group}) * {size}u + lane;
     if (number >= {threads}u) {{ return; }}
     let part = number % {parts}u;
     let top = number / {parts}u % {row_tiles}u * {rows}u;
@@ -97,5 +93,5 @@ fn run(group: vec3u, lane: u32) {{
             .replace("RESULT", if blocks { "t" } else { "c" }),
     );
     let dest = if parts == 1 { Dest::Out } else { Dest::Temp(0, parts * batch * m * n) };
-    (Pass { dest, ..Pass::new(body, gemm.inputs.clone(), grid, THREADS as u32, 0) }, parts)
+    (Pass { dest, ..Pass::new(body, gemm.inputs.clone(), grid, size as u32, 0) }, parts)
 }

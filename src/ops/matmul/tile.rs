@@ -1,9 +1,9 @@
 //! The tiled product that matrices and convolutions share on the GPU: C[m, n] = Σₖ A(m, k) B(k, n), where A and B are any WGSL expressions.
-//! A workgroup of 256 threads makes a tile of C; each thread a strip of it, four columns wide. On CPUs in a GPU's place a thread works alone (see
+//! A workgroup of 256 threads makes a tile of C; each thread a strip of it, four columns wide. Where that suits the device a thread works alone (see
 //! [`registers`]). Where C is small and k long, k is split over workgroups whose partial sums a second pass adds in a fixed order.
 
 use super::registers;
-use crate::ops::kernel::{Dest, Pass, Threads, WORKGROUP, spread};
+use crate::ops::kernel::{Dest, Pass, Products, WORKGROUP, spread};
 use crate::ops::window::{quotient, remainder};
 
 /// A product to be made.
@@ -42,8 +42,6 @@ pub struct Gemm {
 const DEPTH: usize = 16;
 /// Columns of a thread's strip: one `vec4f`.
 const STRIP: usize = 4;
-/// Workgroups that keep a GPU busy.
-const ENOUGH: usize = 64;
 /// Least terms of a part when k is split.
 const LEAST_PART: usize = 512;
 
@@ -66,15 +64,15 @@ impl Tile {
 }
 
 impl Gemm {
-    /// The largest tile of which there are enough, k split as far as it goes; a large one loads each operand less often.
-    fn tile(&self) -> Tile {
+    /// The largest tile of which there are that many, k split as far as it goes; a large one loads each operand less often.
+    fn tile(&self, groups: usize) -> Tile {
         let cols = match self.n {
             0..=16 => 16,
             17..=32 => 32,
             _ => 64,
         };
         let parts = (self.k / LEAST_PART).max(1);
-        let enough = |tile: &Tile| tile.count(self) * parts >= ENOUGH;
+        let enough = |tile: &Tile| tile.count(self) * parts >= groups;
         // Rows that C does not have would be computed for nothing.
         let filled = |tile: &Tile| tile.rows < 2 * self.m;
         let tiles = [4, 2].map(|strip| Tile::new(cols, strip));
@@ -82,10 +80,10 @@ impl Gemm {
     }
 
     /// One pass, or two where k is split.
-    pub fn passes(&self, threads: Threads) -> Vec<Pass> {
-        let (product, parts) = match threads {
-            Threads::Together => self.product(),
-            Threads::Alone => registers::product(self),
+    pub fn passes(&self, products: Products) -> Vec<Pass> {
+        let (product, parts) = match products {
+            Products::Shared { groups } => self.product(groups),
+            Products::Registers { group, threads } => registers::product(self, group, threads),
         };
         let results = self.batch * self.m * self.n;
         if parts == 1 {
@@ -136,11 +134,11 @@ fn write4_(part: u32, batch: u32, row: u32, col: u32, c: vec4f) {{
     }
 
     /// The pass that makes the products, or the partial sums of all parts of k one behind the other; and how many parts there are.
-    fn product(&self) -> (Pass, usize) {
-        let tile = self.tile();
+    fn product(&self, enough: usize) -> (Pass, usize) {
+        let tile = self.tile(enough);
         let Tile { rows, cols, strip } = tile;
         let (run, stride) = self.run;
-        let parts = (ENOUGH / tile.count(self).max(1)).min(self.k / LEAST_PART).max(1);
+        let parts = (enough / tile.count(self).max(1)).min(self.k / LEAST_PART).max(1);
         let depth = self.k.div_ceil(parts).next_multiple_of(self.tile_depth());
         let parts = self.k.div_ceil(depth).max(1);
         let (row_tiles, col_tiles) = (self.m.div_ceil(rows), self.n.div_ceil(cols));

@@ -76,7 +76,7 @@ impl OpDef for NormalizeGrad {
     }
 
     fn wgsl(&self, cx: &KernelCx) -> Vec<Pass> {
-        kernel::backward(&Layout::new(&cx.inputs[0].shape, &self.of.axes), self.of.epsilon, cx.threads)
+        kernel::backward(&Layout::new(&cx.inputs[0].shape, &self.of.axes), self.of.epsilon, cx.tuning.threads)
     }
 
     fn explain(&self, inputs: &[&Meta], out: usize) -> Expr {

@@ -96,7 +96,7 @@ impl OpDef for Normalize {
     }
 
     fn wgsl(&self, cx: &KernelCx) -> Vec<Pass> {
-        kernel::forward(&Layout::new(&cx.inputs[0].shape, &self.axes), self.epsilon, cx.threads)
+        kernel::forward(&Layout::new(&cx.inputs[0].shape, &self.axes), self.epsilon, cx.tuning.threads)
     }
 
     fn explain(&self, inputs: &[&Meta], out: usize) -> Expr {

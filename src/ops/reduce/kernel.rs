@@ -13,7 +13,7 @@ pub(super) fn passes(op: &Reduce, cx: &KernelCx) -> Vec<Pass> {
     let shape = &cx.inputs[0].shape;
     let (results, count) = (cx.out.shape.numel(), op.count(shape));
     let source = source_function(op, shape);
-    if count < SHARED_FROM || (cx.threads == Threads::Alone && results >= ENOUGH) {
+    if count < SHARED_FROM || (cx.tuning.threads == Threads::Alone && results >= ENOUGH) {
         let code = serial(op.reduction, count);
         return vec![Pass::elementwise_with(results, &[0], &source, &code)];
     }

@@ -158,7 +158,7 @@ impl OpDef for Softmax {
     }
 
     fn wgsl(&self, cx: &KernelCx) -> Vec<Pass> {
-        passes(&cx.out.shape, "exp(x - most) / total", cx.threads)
+        passes(&cx.out.shape, "exp(x - most) / total", cx.tuning.threads)
     }
 
     fn explain(&self, inputs: &[&Meta], out: usize) -> Expr {
@@ -207,7 +207,7 @@ impl OpDef for LogSoftmax {
     }
 
     fn wgsl(&self, cx: &KernelCx) -> Vec<Pass> {
-        passes(&cx.out.shape, "x - most - log(total)", cx.threads)
+        passes(&cx.out.shape, "x - most - log(total)", cx.tuning.threads)
     }
 
     fn explain(&self, inputs: &[&Meta], out: usize) -> Expr {

@@ -118,7 +118,7 @@ wire! {
         pub webgpu: Option<String>,
         /// Whether that adapter is software (then `auto` takes the CPU).
         pub software_adapter: bool,
-        /// The CPU backend's kind of SIMD: `"simd128"` or `"relaxed-simd"`.
+        /// The CPU backend's kind of SIMD: `"scalar"`, `"simd128"` or `"relaxed-simd"`.
         pub cpu: String,
     }
 

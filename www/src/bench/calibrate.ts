@@ -1,6 +1,6 @@
 // What this device can do at most: the bounds that times are compared with. Runs in a worker.
 
-import { FLOPS_OF_A_TURN, HALF, loops } from "./wasm.js";
+import { HALF, loops } from "./wasm.js";
 
 /** One thread of the CPU. */
 export interface CpuBound {
@@ -36,12 +36,12 @@ function least(ms: number, work: () => void): number {
 let module: ReturnType<typeof loops> | undefined;
 
 export async function cpuBound(ms: number): Promise<CpuBound> {
-  const { relaxed, loops: { multiplyAdds, copy } } = await (module ??= loops());
+  const { relaxed, flopsOfATurn, loops: { multiplyAdds, copy } } = await (module ??= loops());
   const turns = 1 << 18;
   copy(); // memory is there from its first use on
   return {
     relaxed,
-    gflops: (turns * FLOPS_OF_A_TURN) / least(ms * 0.6, () => multiplyAdds(turns)) / 1e9,
+    gflops: (turns * flopsOfATurn) / least(ms * 0.6, () => multiplyAdds(turns)) / 1e9,
     bandwidth: (2 * HALF) / least(ms * 0.4, copy) / 1e9,
   };
 }

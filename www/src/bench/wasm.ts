@@ -8,8 +8,6 @@ const V128 = 0x7b;
 /** As many as fill the pipelines and still lie in the 16 registers of x86-64, two of which hold the factors. */
 const ACCUMULATORS = 12;
 const UNROLLED = 4;
-/** Floating-point operations of one turn of the loop. */
-export const FLOPS_OF_A_TURN = ACCUMULATORS * UNROLLED * 4 * 2;
 /** Bytes of each half of the memory: more than caches hold. */
 export const HALF = 32 << 20;
 
@@ -26,17 +24,29 @@ const text = (of: string): number[] => counted([...new TextEncoder().encode(of)]
 const get = (local: number): number[] => [0x20, local];
 const set = (local: number): number[] => [0x21, local];
 const float = (value: number): number[] => [0x43, ...new Uint8Array(new Float32Array([value]).buffer)];
-const splat = [0xfd, 0x13];
-const mul = [0xfd, 0xe6, 0x01];
-const add = [0xfd, 0xe4, 0x01];
-const relaxedMadd = [0xfd, 0x85, 0x02];
+/** Instructions over some lanes at once. */
+interface Instructions {
+  lanes: number;
+  type: number;
+  splat: readonly number[];
+  mul: readonly number[];
+  add: readonly number[];
+  /** x y + acc, where there is such a thing. */
+  fused?: readonly number[];
+  /** The first lane. */
+  lane: readonly number[];
+}
+
+const SCALAR: Instructions = { lanes: 1, type: F32, splat: [], mul: [0x94], add: [0x92], lane: [] };
+const SIMD: Instructions = { lanes: 4, type: V128, splat: [0xfd, 0x13], mul: [0xfd, 0xe6, 0x01], add: [0xfd, 0xe4, 0x01], lane: [0xfd, 0x1f, 0] };
+const RELAXED: Instructions = { ...SIMD, fused: [0xfd, 0x85, 0x02] };
 
 /** (turns) -> f32: acc += x y, or acc = acc x + y where there is no fused form, since x y alone would be taken out of the loop. */
-function multiplyAdds(relaxed: boolean): number[] {
+function multiplyAdds({ type, splat, mul, add, fused, lane }: Instructions): number[] {
   const [turns, x, y, first] = [0, 1, 2, 3];
   const accumulators = Array.from({ length: ACCUMULATORS }, (_, k) => first + k);
   const step = (acc: number): number[] =>
-    relaxed ? [...get(x), ...get(y), ...get(acc), ...relaxedMadd, ...set(acc)] : [...get(acc), ...get(x), ...mul, ...get(y), ...add, ...set(acc)];
+    fused ? [...get(x), ...get(y), ...get(acc), ...fused, ...set(acc)] : [...get(acc), ...get(x), ...mul, ...get(y), ...add, ...set(acc)];
   const body = [
     ...float(0.999), ...splat, ...set(x), ...float(1e-3), ...splat, ...set(y),
     ...accumulators.flatMap((acc) => [...float(acc), ...splat, ...set(acc)]),
@@ -44,10 +54,10 @@ function multiplyAdds(relaxed: boolean): number[] {
     ...Array.from({ length: UNROLLED }, () => accumulators.flatMap(step)).flat(),
     ...get(turns), 0x41, 1, 0x6b, 0x22, turns, 0x0d, 0, // turns - 1; again unless it is 0
     0x0b,
-    ...accumulators.flatMap((acc, k) => [...get(acc), ...(k ? add : [])]), 0xfd, 0x1f, 0, // a lane of the sum, so that nothing is left out
+    ...accumulators.flatMap((acc, k) => [...get(acc), ...(k ? add : [])]), ...lane, // of the sum, so that nothing is left out
     0x0b,
   ];
-  return counted([...list([[ACCUMULATORS + 2, V128]]), ...body]);
+  return counted([...list([[ACCUMULATORS + 2, type]]), ...body]);
 }
 
 /** (): the upper half of the memory becomes a copy of the lower. */
@@ -61,14 +71,14 @@ function signed(value: number): number[] {
   return value < 0x40 ? [value] : [(value & 0x7f) | 0x80, ...signed(value >>> 7)];
 }
 
-function assemble(relaxed: boolean): Uint8Array<ArrayBuffer> {
+function assemble(instructions: Instructions): Uint8Array<ArrayBuffer> {
   return new Uint8Array([
     0, 0x61, 0x73, 0x6d, 1, 0, 0, 0,
     ...section(1, [[0x60, 1, U32, 1, F32], [0x60, 0, 0]]),
     ...section(3, [[0], [1]]),
     ...section(5, [[0, ...leb((2 * HALF) >> 16)]]),
     ...section(7, [[...text("multiplyAdds"), 0, 0], [...text("copy"), 0, 1]]),
-    ...section(10, [multiplyAdds(relaxed), copy()]),
+    ...section(10, [multiplyAdds(instructions), copy()]),
   ]);
 }
 
@@ -77,10 +87,9 @@ export interface Loops {
   copy(): void;
 }
 
-/** The loops, with fused multiply-adds where the browser has them. */
-export async function loops(): Promise<{ relaxed: boolean; loops: Loops }> {
-  const fused = assemble(true);
-  const relaxed = WebAssembly.validate(fused);
-  const { instance } = await WebAssembly.instantiate(relaxed ? fused : assemble(false));
-  return { relaxed, loops: instance.exports as unknown as Loops };
+/** The loops, of the widest instructions that the browser has; and the floating-point operations of one turn of the first. */
+export async function loops(): Promise<{ relaxed: boolean; flopsOfATurn: number; loops: Loops }> {
+  const best = [RELAXED, SIMD].find((instructions) => WebAssembly.validate(assemble(instructions))) ?? SCALAR;
+  const { instance } = await WebAssembly.instantiate(assemble(best));
+  return { relaxed: best === RELAXED, flopsOfATurn: ACCUMULATORS * UNROLLED * best.lanes * 2, loops: instance.exports as unknown as Loops };
 }

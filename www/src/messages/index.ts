@@ -1,7 +1,7 @@
 import { computed, effect, signal } from "@preact/signals-core";
 import type { GradscopeError, Hint } from "gradscope";
 import { language, LANGUAGES, type Language } from "../state/settings.js";
-import { count } from "../lib/format.js";
+import { count, megabytes } from "../lib/format.js";
 import type { Arguments, Catalogue, Key, Lesson } from "./types.js";
 
 /** Only the language that is read is loaded. */
@@ -72,9 +72,10 @@ export function phrase(text: string): string {
   return Object.hasOwn(words, pattern) ? words[pattern]!.replace(/#/g, () => numbers.shift() ?? "#") : text;
 }
 
-/** An error's values in the language of the page. */
+/** An error's values in the language of the page; bytes as megabytes. */
 function argumentsOf({ args }: Pick<GradscopeError, "args">): Record<string, string> {
-  return Object.fromEntries(Object.entries(args).map(([key, value]) => [key, phrase(value)]));
+  const text = (key: string, value: string): string => (key.endsWith("bytes") ? megabytes(Number(value)) : phrase(value));
+  return Object.fromEntries(Object.entries(args).map(([key, value]) => [key, text(key, value)]));
 }
 
 /** An error's sentence in the language of the page. */

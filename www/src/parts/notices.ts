@@ -12,6 +12,12 @@ const NO_WEBGPU = "no-webgpu";
 
 const button = (text: string, run: () => unknown): TemplateResult => html`<button @click=${run}>${text}</button>`;
 
+const onCpu = (): TemplateResult =>
+  button(t("notice.useCpu"), async () => {
+    store.change({ backend: "cpu" });
+    await build();
+  });
+
 /** What can be done about an error, besides knowing it. */
 function remedy(notice: store.Notice): TemplateResult | typeof nothing {
   if (notice.kind === "deviceLost") return button(t("notice.tryGpu"), () => build({ goOn: true }));
@@ -21,7 +27,13 @@ function remedy(notice: store.Notice): TemplateResult | typeof nothing {
     case "worker_died":
       return button(store.lastSnapshot.value ? t("notice.restartAt", { epoch: store.lastSnapshot.value.epoch }) : t("notice.restart"), restart);
     case "out_of_memory":
-      return setup && setup.batchSize > 1 ? button(t("notice.smallerBatch", { size: setup.batchSize >> 1 }), smallerBatch) : nothing;
+      return setup && setup.batchSize > 1 ? button(t("notice.smallerBatch", { size: setup.batchSize >> 1 }), () => smallerBatch(setup.batchSize >> 1)) : nothing;
+    case "buffer_too_large": {
+      // Values of a layer grow with the batch; what has no layer, as data and parameters, does not.
+      const { where, args } = notice.error;
+      const fits = where && setup ? Math.floor((setup.batchSize * Number(args.most_bytes)) / Number(args.bytes)) : 0;
+      return fits >= 1 ? button(t("notice.smallerBatch", { size: fits }), () => smallerBatch(fits)) : onCpu();
+    }
     case "not_finite":
       return setup
         ? button(t("notice.lowerRate"), async () => {
@@ -32,10 +44,7 @@ function remedy(notice: store.Notice): TemplateResult | typeof nothing {
     case "no_web_gpu":
     case "gpu":
     case "device_lost":
-      return button(t("notice.useCpu"), async () => {
-        store.change({ backend: "cpu" });
-        await build();
-      });
+      return onCpu();
     default:
       return nothing;
   }

@@ -65,9 +65,9 @@ export async function restart(): Promise<void> {
   await build({ goOn: true });
 }
 
-/** Halves the batch, builds and trains. */
-export async function smallerBatch(): Promise<void> {
-  store.change({ batchSize: Math.max(1, store.setup.value!.batchSize >> 1) });
+/** Builds and trains with that many examples a batch. */
+export async function smallerBatch(batchSize: number): Promise<void> {
+  store.change({ batchSize });
   await play();
 }
 

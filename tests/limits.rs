@@ -1,0 +1,74 @@
+//! A device that allows no more than WebGPU promises of every adapter: 8 buffers a kernel, 128 MiB each, 16 KiB of workgroup memory.
+
+use std::rc::Rc;
+
+use gradscope::backend::webgpu::{Allowed, Gpu};
+use gradscope::backend::{Backend, StepData};
+use gradscope::error::ErrorCode;
+use gradscope::graph::Group;
+use gradscope::nn::{self, Built, Preset, presets};
+use gradscope::ops::kernel::Threads;
+use gradscope::plan::{Mode, Operand, Plan};
+use gradscope::train::Settings;
+use pollster::block_on;
+
+fn least() -> Gpu {
+    block_on(Gpu::open_within(Allowed::Least)).expect("these tests need a GPU or a software adapter (Mesa's lavapipe)")
+}
+
+/// The graph of a preset's training step.
+fn training_step(preset: &Preset, batch_size: usize) -> Built {
+    let Preset { model, loss, optimizer, validation_split, train_examples, .. } = preset.clone();
+    let settings = Settings { model, loss, optimizer, batch_size, seed: 1, validation_split, train_examples };
+    let mut built = nn::build(&settings.model, batch_size, nn::Mode::Train, Some(&settings.loss)).expect("a graph");
+    settings.complete(&mut built, &[]).expect("gradients and an update");
+    built
+}
+
+/// Makes what a session makes of a training step: flat buffers, slots, every kernel.
+fn compile(gpu: &mut Gpu, built: &Built) -> gradscope::error::Result<(Rc<Plan>, <Gpu as Backend>::Exec)> {
+    let groups = [Group::Parameters, Group::Gradients, Group::Slot(0), Group::Slot(1), Group::Statistics, Group::Frozen];
+    gpu.allocate(&groups.map(|group| (group, built.graph.flat_len(group))))?;
+    let loss = built.loss.expect("a loss");
+    let plan = Rc::new(Plan::new(&built.graph, Mode::Train, &[loss])?);
+    let exec = block_on(gpu.compile(Rc::clone(&plan), &[loss]))?;
+    Ok((plan, exec))
+}
+
+/// As threads of a GPU work, which share what such a device has little of. A step of two examples, all zero, is taken.
+#[test]
+fn every_preset_runs_with_the_least() {
+    for preset in presets() {
+        let name = &preset.name;
+        let mut gpu = least();
+        gpu.set_tuning(Threads::Together.into());
+        compile(&mut gpu, &training_step(&preset, preset.batch_size)).unwrap_or_else(|error| panic!("{name} with its own batch: {error}"));
+
+        let built = training_step(&preset, 2);
+        let (plan, mut exec) = compile(&mut gpu, &built).unwrap_or_else(|error| panic!("{name}: {error}"));
+        for column in 0..2 {
+            if let Some(buffer) = plan.input(column) {
+                gpu.write_input(&mut exec, column, &vec![0.0; plan.buffers[buffer].len]).expect("an input");
+            }
+        }
+        let step = StepData { scalars: vec![0.001; built.graph.scalars().len()], ..StepData::default() };
+        gpu.run(&mut exec, &step, 0..plan.steps.len()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let Some(Operand::Memory(place)) = plan.place(built.loss.expect("a loss")) else { panic!("{name}: the loss is nowhere") };
+        let loss = block_on(gpu.read_place(&exec, place)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(loss[0].is_finite(), "{name}: the loss is {loss:?}");
+    }
+}
+
+/// What no buffer can hold is refused with the layer, with what it takes and with what would fit; less fits.
+#[test]
+fn a_value_that_is_too_large_is_named_with_what_would_fit() {
+    const MOST: usize = 128 << 20;
+    let preset = nn::preset("mnist-cnn").expect("a preset");
+    let mut gpu = least();
+    let error = compile(&mut gpu, &training_step(&preset, 4096)).map(drop).expect_err("a batch of 4,096");
+    assert_eq!((error.code, error.at.as_deref()), (ErrorCode::BufferTooLarge, Some("conv2d/relu")));
+    let argument = |key: &str| error.args.get(key).map(|text| text.parse::<usize>().expect("a number"));
+    let (bytes, most) = (argument("bytes").expect("bytes"), argument("most_bytes").expect("most"));
+    assert_eq!((bytes, most), (4096 * 26 * 26 * 32 * 4, MOST));
+    compile(&mut gpu, &training_step(&preset, 4096 * most / bytes)).expect("as many as would fit");
+}
