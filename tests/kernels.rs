@@ -41,9 +41,9 @@ fn passes(sample: &Sample) -> Vec<Pass> {
     let metas = sample.metas();
     let metas: Vec<&Meta> = metas.iter().collect();
     let out = sample.op.infer(&metas).expect("samples have shapes that fit");
-    let kinds = [Threads::Together, Threads::Alone].map(Tuning::from);
-    let family = Products::FAMILY.map(|products| Tuning { products, ..kinds[0] });
-    kinds.into_iter().chain(family).flat_map(|tuning| sample.op.wgsl(&KernelCx { inputs: &metas, out: &out, tuning })).collect()
+    let alone = Tuning::from(Threads::Alone);
+    let family = Products::FAMILY.map(|products| Tuning { products, threads: Threads::Together });
+    family.into_iter().chain([alone]).flat_map(|tuning| sample.op.wgsl(&KernelCx { inputs: &metas, out: &out, tuning })).collect()
 }
 
 #[test]

@@ -3,12 +3,14 @@
 use std::rc::Rc;
 
 use gradscope::backend::webgpu::{Allowed, Gpu};
-use gradscope::backend::{Backend, StepData};
+use gradscope::backend::{Backend, Column, Feed, StepData};
 use gradscope::error::ErrorCode;
 use gradscope::graph::Group;
 use gradscope::nn::{self, Built, Preset, presets};
+use gradscope::ops::Graph;
 use gradscope::ops::kernel::Threads;
 use gradscope::plan::{Mode, Operand, Plan};
+use gradscope::tensor::{Cells, Meta};
 use gradscope::train::Settings;
 use pollster::block_on;
 
@@ -71,4 +73,32 @@ fn a_value_that_is_too_large_is_named_with_what_would_fit() {
     let (bytes, most) = (argument("bytes").expect("bytes"), argument("most_bytes").expect("most"));
     assert_eq!((bytes, most), (4096 * 26 * 26 * 32 * 4, MOST));
     compile(&mut gpu, &training_step(&preset, 4096 * most / bytes)).expect("as many as would fit");
+}
+
+/// The training part of CIFAR-10 is larger than such a device's buffers.
+#[test]
+fn data_that_no_buffer_holds_are_sent_batch_by_batch() {
+    const WIDTH: usize = 3072;
+    const ROWS: u32 = 44_000;
+    let byte = |row: u32, k: usize| (row as usize * 7 + k) as u8;
+    let data: Vec<u8> = (0..ROWS).flat_map(|row| (0..WIDTH).map(move |k| byte(row, k))).collect();
+    assert!(data.len() > 128 << 20);
+    let mut gpu = least();
+    gpu.set_data(0, &[Column { width: WIDTH, stride: WIDTH, cells: Cells::Bytes { data: Rc::new(data), scale: 0.5 } }]).expect("data");
+    assert!(gpu.gpu_bytes() < 1 << 20, "the data are on the device");
+
+    let mut graph = Graph::default();
+    let x = graph.input(0, Meta::f32([2, WIDTH]));
+    let negative = graph.neg(x).expect("an operation");
+    let plan = Rc::new(Plan::new(&graph, Mode::Train, &[negative]).expect("a plan"));
+    let mut exec = block_on(gpu.compile(Rc::clone(&plan), &[])).expect("kernels");
+    let Some(Operand::Memory(place)) = plan.place(negative) else { panic!("the result is nowhere") };
+    for rows in [[0, ROWS - 1], [ROWS - 2, 5]] {
+        let step = StepData { feed: Feed::Rows { part: 0, rows: rows.to_vec() }, ..StepData::default() };
+        gpu.run(&mut exec, &step, 0..plan.steps.len()).expect("a run");
+        let want: Vec<f32> = rows.iter().flat_map(|&row| (0..WIDTH).map(move |k| -0.5 * f32::from(byte(row, k)))).collect();
+        assert_eq!(block_on(gpu.read_place(&exec, place)).expect("values"), want);
+    }
+    let step = StepData { feed: Feed::Rows { part: 0, rows: vec![0, ROWS] }, ..StepData::default() };
+    gpu.run(&mut exec, &step, 0..plan.steps.len()).expect_err("a row outside the data");
 }

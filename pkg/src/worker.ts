@@ -15,7 +15,7 @@ interface Binary {
 const HEADER = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
 const ONE_FUNCTION = [3, 2, 1, 0];
 
-/** The binaries, the fastest first, each with a module of one function that holds an instruction of its kind: an engine that lacks it rejects both. */
+/** The binaries, the fastest first, each with a small module of the same instructions: an engine that lacks these rejects both. */
 const BINARIES: readonly (readonly [name: string, needs: readonly number[]])[] = [
   // f32x4.relaxed_madd of three parameters.
   ["relaxed", [...HEADER, 1, 8, 1, 0x60, 3, 0x7b, 0x7b, 0x7b, 1, 0x7b, ...ONE_FUNCTION, 10, 13, 1, 11, 0, 0x20, 0, 0x20, 1, 0x20, 2, 0xfd, 0x85, 0x02, 0x0b]],

@@ -55,6 +55,29 @@ pub struct Column {
     pub cells: Cells,
 }
 
+impl Column {
+    /// Writes these rows, one after another; `out` has room for them.
+    fn gather(&self, rows: &[u32], out: &mut [f32]) -> Result<()> {
+        for (&row, out) in rows.iter().zip(out.chunks_exact_mut(self.width.max(1))) {
+            let first = row as usize * self.stride;
+            let range = first..first + self.width;
+            match &self.cells {
+                Cells::Floats(data) => out.copy_from_slice(data.get(range).ok_or_else(|| outside(row))?),
+                Cells::Bytes { data, scale } => {
+                    let bytes = data.get(range).ok_or_else(|| outside(row))?;
+                    out.iter_mut().zip(bytes).for_each(|(out, &byte)| *out = f32::from(byte) * scale);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// There is no such row.
+fn outside(row: u32) -> Error {
+    Error::new(ErrorCode::BadValue, &[("name", &"row"), ("expected", &"a row of the data"), ("got", &row)])
+}
+
 /// A place where plans run. It owns the flat buffers (parameters, gradients, optimizer's slots, statistics) and the data; compiled plans own
 /// their slots, inputs and kernels, and free them when dropped.
 #[allow(async_fn_in_trait)]

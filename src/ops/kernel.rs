@@ -27,29 +27,29 @@ pub enum Threads {
 /// How products of matrices, and convolutions, are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Products {
-    /// Tiles in workgroup memory, as large ones as leave that many workgroups.
+    /// Tiles in workgroup memory, as large ones as leave enough of them.
     Shared {
         /// Workgroups that keep the device busy.
-        groups: usize,
+        enough: usize,
     },
     /// Tiles in the registers of threads that load for themselves.
     Registers {
         /// Threads of a workgroup.
-        group: usize,
+        size: usize,
         /// Threads that keep the device busy.
-        threads: usize,
+        enough: usize,
     },
 }
 
 impl Products {
+    /// What suits most GPUs.
+    const ON_GPU: Self = Self::Shared { enough: 64 };
+    /// What suits programs on the CPU: few threads in a workgroup, since small products have few.
+    const ON_CPU: Self = Self::Registers { size: 16, enough: 128 };
+
     /// The family from which a device gets what suits it.
-    pub const FAMILY: [Self; 5] = [
-        Self::Shared { groups: 64 },
-        Self::Shared { groups: 16 },
-        Self::Shared { groups: 256 },
-        Self::Registers { group: 16, threads: 128 },
-        Self::Registers { group: 64, threads: 4096 },
-    ];
+    pub const FAMILY: [Self; 5] =
+        [Self::ON_GPU, Self::Shared { enough: 16 }, Self::Shared { enough: 256 }, Self::ON_CPU, Self::Registers { size: 64, enough: 4096 }];
 
     /// The member of the family with that name, as [`Display`](fmt::Display) writes it.
     pub fn named(name: &str) -> Option<Self> {
@@ -60,8 +60,8 @@ impl Products {
 impl fmt::Display for Products {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Shared { groups } => write!(f, "shared-{groups}"),
-            Self::Registers { group, threads } => write!(f, "registers-{group}-{threads}"),
+            Self::Shared { enough } => write!(f, "shared-{enough}"),
+            Self::Registers { size, enough } => write!(f, "registers-{size}-{enough}"),
         }
     }
 }
@@ -79,9 +79,8 @@ impl From<Threads> for Tuning {
     /// What suits most devices of that kind.
     fn from(threads: Threads) -> Self {
         let products = match threads {
-            Threads::Together => Products::Shared { groups: 64 },
-            // Few threads in a workgroup, since small products have few.
-            Threads::Alone => Products::Registers { group: 16, threads: 128 },
+            Threads::Together => Products::ON_GPU,
+            Threads::Alone => Products::ON_CPU,
         };
         Self { threads, products }
     }

@@ -162,7 +162,7 @@ impl Plan {
         self.places[node.index()]
     }
 
-    /// The node with the largest value that is ever in a buffer.
+    /// The last node of the step that writes most to a buffer.
     pub fn largest_in(&self, buffer: usize) -> Option<NodeId> {
         let size = |step: &Step| step.outputs.iter().filter(|place| place.buffer == buffer).map(|place| place.len).max();
         let (_, step) = self.steps.iter().filter_map(|step| Some((size(step)?, step))).max_by_key(|&(len, _)| len)?;

@@ -27,7 +27,7 @@ macro_rules! checks {
     };
 }
 
-checks! { fused, split_and_fused, trained_in_place, random, gathered, ring, ranges, refused, freed }
+checks! { fused, split_and_fused, tiled, trained_in_place, random, gathered, ring, ranges, refused, freed }
 
 fn outcome(name: &str, checked: Checked) -> Outcome {
     let name = name.to_owned();
@@ -93,6 +93,11 @@ async fn fused(gpu: &mut Device) -> Checked {
 /// The same where the product sums its parts in a second pass.
 async fn split_and_fused(gpu: &mut Device) -> Checked {
     fused_behind(gpu, 5, 3, 900).await
+}
+
+/// A product of which tiles of every size could be made.
+async fn tiled(gpu: &mut Device) -> Checked {
+    fused_behind(gpu, 300, 200, 1100).await
 }
 
 /// A small network of which every part is on the device: bytes and floats as data, momentum over the flat parameters. Returns the graph with

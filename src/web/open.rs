@@ -35,6 +35,9 @@ async fn gpu() -> Result<Device> {
     let mut gpu = Gpu::open().await?;
     if !gpu.adapter_info().software {
         super::tuning::tune(&mut gpu).await;
+        if gpu.check().is_err() {
+            gpu = Gpu::open().await?;
+        }
     }
     Ok(Device::Gpu(gpu))
 }

@@ -76,7 +76,7 @@ engineTest(
   async ({ gradscope }) => {
     const wide = { input: [28, 28, 1], layers: [{ type: "Conv2D", filters: 512, kernel_size: 3, padding: "same" }, { type: "Flatten" }, { type: "Dense", units: 10, activation: "softmax" }] };
     const refused = await gradscope.createSession({ model: wide, data: "mnist", backend: "cpu", batchSize: 8192 }).then(() => undefined, ({ code, args }) => ({ code, args }));
-    const onGpu = await gradscope.createSession({ model: wide, data: "mnist", backend: "webgpu", batchSize: 8192 }).then(() => undefined, ({ code, where, args }) => ({ code, where, args }));
+    const onGpu = await gradscope.createSession({ model: wide, data: "mnist", backend: "webgpu", batchSize: 1300 }).then(() => undefined, ({ code, where, args }) => ({ code, where, args }));
     const session = await gradscope.createSession({ model: "mnist-cnn-small", backend: "cpu" });
     const { losses } = await session.train({ steps: 2 });
     await session.dispose();
@@ -88,6 +88,7 @@ engineTest(
     assert.equal(onGpu?.code, "buffer_too_large");
     assert.match(onGpu.where, /^conv2d/);
     assert.ok(Number(onGpu.args.bytes) > Number(onGpu.args.most_bytes) && Number(onGpu.args.most_bytes) >= 2 ** 27, JSON.stringify(onGpu.args));
+    assert.equal(onGpu.args.batch, "1300");
     assert.equal(losses, 2);
   },
 );

@@ -46,14 +46,15 @@ export function pageTest(name, options, body) {
   test(name, { timeout }, async () => {
     const server = await serve(ROOTS, { isolated, made });
     const own = flags && launch({ flags });
-    const context = await (await (own ?? (browser ??= launch()))).newContext(settings);
+    let context;
     try {
+      context = await (await (own ?? (browser ??= launch()))).newContext(settings);
       const page = await context.newPage();
       const problems = watch(page, server.url);
       await body({ page, url: server.url, problems });
       assert.deepEqual(problems, [], "the page reported errors");
     } finally {
-      await context.close();
+      await context?.close();
       await (await own)?.close();
       server.close();
     }

@@ -35,7 +35,7 @@ const RELAXED: Variant = Variant {
     optimizer: &["--enable-relaxed-simd"],
 };
 
-/// For browsers of before 2021 to 2023.
+/// For engines without SIMD: on processors without SSE 4.1, and in Safari before 16.4, whoever uses the package there.
 const PLAIN: Variant = Variant {
     name: "plain",
     target: "wasm-plain",

@@ -17,7 +17,6 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::graph::{Group, NodeId};
 use crate::ops::{CpuCx, View};
 use crate::plan::{BufferKind, Kernel, Operand, Place, Plan};
-use crate::tensor::Cells;
 
 /// The CPU backend.
 #[derive(Default)]
@@ -76,17 +75,7 @@ impl Cpu {
             }
             // SAFETY: nothing else holds a slice of this buffer while the batch is gathered.
             let out = unsafe { exec.own[buffer].slice_mut(0, len) };
-            for (row, out) in rows.iter().zip(out.chunks_exact_mut(column.width.max(1))) {
-                let from = *row as usize * column.stride;
-                let range = from..from + column.width;
-                match &column.cells {
-                    Cells::Floats(data) => out.copy_from_slice(data.get(range).ok_or_else(|| outside(*row))?),
-                    Cells::Bytes { data, scale } => {
-                        let bytes = data.get(range).ok_or_else(|| outside(*row))?;
-                        out.iter_mut().zip(bytes).for_each(|(out, &byte)| *out = f32::from(byte) * scale);
-                    }
-                }
-            }
+            column.gather(rows, out)?;
         }
         Ok(())
     }
@@ -147,10 +136,6 @@ impl Cpu {
         }
         Ok(())
     }
-}
-
-fn outside(row: u32) -> Error {
-    Error::new(ErrorCode::BadValue, &[("name", &"row"), ("expected", &"a row of the data"), ("got", &row)])
 }
 
 /// Refuses a plan whose steps would write what they still read.

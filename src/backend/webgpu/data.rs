@@ -1,4 +1,5 @@
-//! Data sets on the GPU, and the kernels that gather a batch from them.
+//! Data sets on the GPU, and the kernels that gather a batch from them. A column that no buffer of the device can hold stays where it is, and its batches
+//! are sent.
 
 use super::STEP_HEAD;
 use super::device::Context;
@@ -18,39 +19,50 @@ pub(super) struct Part {
     pub generation: u64,
 }
 
-/// A column on the GPU.
+/// A column, where steps can gather from it.
 pub(super) struct Resident {
-    pub memory: Memory,
+    store: Store,
     width: usize,
     stride: usize,
     rows: usize,
-    /// What a byte of 1 stands for; none where the cells are floats.
-    scale: Option<f32>,
+}
+
+enum Store {
+    /// On the GPU, with what a byte of 1 stands for; none where the cells are floats.
+    Device(Memory, Option<f32>),
+    Host(Column),
 }
 
 impl Resident {
     pub fn new(context: &Context, column: &Column) -> Result<Self> {
-        let (memory, cells, scale) = match &column.cells {
-            Cells::Floats(data) => {
-                let memory = Memory::new(context, data.len(), "data")?;
-                memory.write(context, 0, bytemuck::cast_slice(data));
-                (memory, data.len(), None)
-            }
-            Cells::Bytes { data, scale } => {
-                let memory = Memory::new(context, data.len().div_ceil(4), "data")?;
-                let whole = data.len() / 4 * 4;
-                memory.write(context, 0, &data[..whole]);
-                if whole < data.len() {
-                    let mut last = [0; 4];
-                    last[..data.len() - whole].copy_from_slice(&data[whole..]);
-                    memory.write(context, whole / 4, &last);
-                }
-                (memory, data.len(), Some(*scale))
-            }
+        let (bytes, scale) = match &column.cells {
+            Cells::Floats(data) => (bytemuck::cast_slice(&data[..]), None),
+            Cells::Bytes { data, scale } => (&data[..], Some(*scale)),
         };
-        let (width, stride) = (column.width, column.stride);
+        let store = if context.check_size(bytes.len() as u64, "data").is_ok() {
+            let memory = Memory::new(context, bytes.len().div_ceil(4), "data")?;
+            let whole = bytes.len() / 4 * 4;
+            memory.write(context, 0, &bytes[..whole]);
+            if whole < bytes.len() {
+                let mut last = [0; 4];
+                last[..bytes.len() - whole].copy_from_slice(&bytes[whole..]);
+                memory.write(context, whole / 4, &last);
+            }
+            Store::Device(memory, scale)
+        } else {
+            Store::Host(column.clone())
+        };
+        let (width, stride, cells) = (column.width, column.stride, column.cells.len());
         let rows = if cells < width { 0 } else { (cells - width) / stride.max(1) + 1 };
-        Ok(Self { memory, width, stride, rows, scale })
+        Ok(Self { store, width, stride, rows })
+    }
+
+    /// The column on the GPU, if it is there.
+    pub fn memory(&self) -> Option<&Memory> {
+        match &self.store {
+            Store::Device(memory, _) => Some(memory),
+            Store::Host(_) => None,
+        }
     }
 }
 
@@ -71,16 +83,28 @@ impl Part {
         Ok(())
     }
 
-    /// Kernels that gather each column that the plan reads: a thread a cell, its row from the step's numbers.
+    /// Rows of the columns that are not on the GPU and that the plan reads, with their columns.
+    pub fn sent(&self, plan: &Plan, rows: &[u32]) -> Result<Vec<(usize, Vec<f32>)>> {
+        let mut sent = Vec::new();
+        for (index, resident) in self.columns.iter().enumerate() {
+            let (Store::Host(column), Some(buffer)) = (&resident.store, plan.input(index)) else { continue };
+            let mut values = vec![0.0; plan.buffers[buffer].len];
+            column.gather(rows, &mut values)?;
+            sent.push((index, values));
+        }
+        Ok(sent)
+    }
+
+    /// Kernels that gather each column that is on the GPU and that the plan reads: a thread a cell, its row from the step's numbers.
     pub fn sources(&self, part: usize, plan: &Plan) -> Vec<Source> {
         let mut sources = Vec::new();
         for (index, column) in self.columns.iter().enumerate() {
-            let Some(buffer) = plan.input(index) else { continue };
+            let (Store::Device(_, scale), Some(buffer)) = (&column.store, plan.input(index)) else { continue };
             let len = plan.buffers[buffer].len;
             let mut module = Module::default();
             let out = module.bind(Resource::Place(Place { buffer, offset: 0, len }), true);
             module.bind(Resource::Data(part, index), false);
-            let value = match column.scale {
+            let value = match *scale {
                 None => format!("bitcast<f32>(data{index}[at])"),
                 Some(scale) => format!("f32((data{index}[at / 4u] >> (at % 4u * 8u)) & 255u) * {}", literal(scale)),
             };

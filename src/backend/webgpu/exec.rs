@@ -13,7 +13,7 @@ use super::source::{self, Module, Resource, Source};
 use super::{STEP_HEAD, Shared};
 use crate::backend::{Feed, RING, StepData};
 use crate::error::{Error, ErrorCode, Result};
-use crate::graph::NodeId;
+use crate::graph::{Kind, Leaf, NodeId};
 use crate::plan::{BufferKind, Mode, Operand, Place, Plan};
 
 /// Metrics that one kernel keeps: with the ring and the step's numbers they stay within the bindings that every device has.
@@ -63,12 +63,17 @@ impl GpuExec {
         let own = plan.buffers.iter().enumerate().map(|(index, buffer)| match buffer.kind {
             BufferKind::Slot | BufferKind::Input(_) => {
                 let memory = Memory::new(context, buffer.len, "activations");
-                memory.map(Some).map_err(|error| error.at(plan.largest_in(index).map_or("input", |node| &plan.graph.node(node).name)))
+                memory
+                    .map(Some)
+                    .map_err(|error| of_batch(error, &plan).at(plan.largest_in(index).map_or("input", |node| &plan.graph.node(node).name)))
             }
             BufferKind::Flat(_) => Ok(None),
         });
         let own = own.collect::<Result<Vec<_>>>()?;
-        let temps = temp_lens(&dispatches).into_iter().map(|len| Memory::new(context, len, "temporaries"));
+        let temps = temps_of(&dispatches).into_iter().map(|(len, name)| {
+            let memory = Memory::new(context, len, "temporaries");
+            memory.map_err(|error| of_batch(error, &plan).at(name))
+        });
         let temps = temps.collect::<Result<Vec<_>>>()?;
         let step_data = Memory::new(context, STEP_HEAD + plan.graph.scalars().len() + 1, "step data")?;
         let ring = Memory::new(context, RING * kept.len(), "metrics")?;
@@ -112,7 +117,7 @@ impl GpuExec {
             Resource::Temp(t, len) => self.temps[t].range(0, len),
             Resource::StepData => whole(&self.step_data),
             Resource::Ring => whole(&self.ring),
-            Resource::Data(part, column) => whole(&shared.part(part)?.columns[column].memory),
+            Resource::Data(part, column) => whole(shared.part(part)?.columns[column].memory().ok_or_else(|| missing("column", &column))?),
         })
     }
 
@@ -167,6 +172,9 @@ impl GpuExec {
         }
         if let Some((part, rows)) = part {
             shared.part(part)?.check(&self.plan, rows)?;
+            for (column, values) in shared.part(part)?.sent(&self.plan, rows)? {
+                self.write_input(context, column, &values)?;
+            }
             self.prepare(context, shared, cache, part)?;
         }
         self.bind(context, shared)?;
@@ -235,14 +243,26 @@ fn keeper(metrics: &[Operand], first: usize, width: usize) -> Source {
     module.source(format!("fn run(group: vec3u, lane: u32) {{\n{code}}}\n"), [1, 1, 1], 1, 0)
 }
 
-/// Cells that each temporary needs.
-fn temp_lens(dispatches: &[Dispatch]) -> Vec<usize> {
-    let mut lens: Vec<usize> = Vec::new();
-    for binding in dispatches.iter().flat_map(|dispatch| &dispatch.shader.bindings) {
-        if let Resource::Temp(t, len) = binding.resource {
-            lens.resize(lens.len().max(t + 1), 0);
-            lens[t] = lens[t].max(len);
+/// Cells that each temporary needs, and who needs them.
+fn temps_of(dispatches: &[Dispatch]) -> Vec<(usize, &str)> {
+    let mut temps: Vec<(usize, &str)> = Vec::new();
+    for dispatch in dispatches {
+        for binding in &dispatch.shader.bindings {
+            let Resource::Temp(t, len) = binding.resource else { continue };
+            temps.resize(temps.len().max(t + 1), (0, ""));
+            if len > temps[t].0 {
+                temps[t] = (len, &dispatch.name);
+            }
         }
     }
-    lens
+    temps
+}
+
+/// An error about what grows with the batch, with the batch that it is of: a smaller one would fit.
+fn of_batch(mut error: Error, plan: &Plan) -> Error {
+    let examples = plan.graph.nodes().iter().find(|node| node.kind == Kind::Leaf(Leaf::Input(0)));
+    if let Some(&batch) = examples.and_then(|node| node.meta.shape.first()) {
+        error.args.insert("batch".into(), batch.to_string());
+    }
+    error
 }

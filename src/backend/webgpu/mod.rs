@@ -89,6 +89,16 @@ impl Gpu {
         self.context.tuning = tuning;
     }
 
+    /// Most bytes of a buffer, and of a workgroup's memory.
+    pub fn limits(&self) -> (u64, u32) {
+        (self.context.limits.max_buffer_size, self.context.limits.max_compute_workgroup_storage_size)
+    }
+
+    /// Whether it works: else the error that every later call gets.
+    pub fn check(&self) -> Result<()> {
+        self.context.check()
+    }
+
     /// Pipelines compiled so far.
     pub fn pipelines(&self) -> usize {
         self.kernels.len()

@@ -18,7 +18,8 @@ fn even(count: usize, most: usize) -> (usize, usize) {
     (tiles, count.div_ceil(tiles).max(1))
 }
 
-/// The pass of workgroups of `size` threads, `enough` of them if k can be split so far, that makes the products, or the partial sums of all parts of k one behind the other; and how many parts there are.
+/// The pass that makes the products, or the partial sums of all parts of k one behind the other; and how many parts there are. Workgroups have `size`
+/// threads, and k is split until there are `enough` of these.
 pub(super) fn product(gemm: &Gemm, size: usize, enough: usize) -> (Pass, usize) {
     let Gemm { batch, m, n, k, .. } = *gemm;
     let ((row_tiles, rows), (col_tiles, quads)) = (even(m, ROWS), even(n.div_ceil(4), QUADS));

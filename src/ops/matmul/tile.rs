@@ -65,25 +65,25 @@ impl Tile {
 
 impl Gemm {
     /// The largest tile of which there are that many, k split as far as it goes; a large one loads each operand less often.
-    fn tile(&self, groups: usize) -> Tile {
+    fn tile(&self, enough: usize) -> Tile {
         let cols = match self.n {
             0..=16 => 16,
             17..=32 => 32,
             _ => 64,
         };
         let parts = (self.k / LEAST_PART).max(1);
-        let enough = |tile: &Tile| tile.count(self) * parts >= groups;
+        let many = |tile: &Tile| tile.count(self) * parts >= enough;
         // Rows that C does not have would be computed for nothing.
         let filled = |tile: &Tile| tile.rows < 2 * self.m;
         let tiles = [4, 2].map(|strip| Tile::new(cols, strip));
-        tiles.into_iter().find(|tile| filled(tile) && enough(tile)).unwrap_or(Tile::new(cols.min(32), 1))
+        tiles.into_iter().find(|tile| filled(tile) && many(tile)).unwrap_or(Tile::new(cols.min(32), 1))
     }
 
     /// One pass, or two where k is split.
     pub fn passes(&self, products: Products) -> Vec<Pass> {
         let (product, parts) = match products {
-            Products::Shared { groups } => self.product(groups),
-            Products::Registers { group, threads } => registers::product(self, group, threads),
+            Products::Shared { enough } => self.product(enough),
+            Products::Registers { size, enough } => registers::product(self, size, enough),
         };
         let results = self.batch * self.m * self.n;
         if parts == 1 {

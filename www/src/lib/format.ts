@@ -61,6 +61,12 @@ export const short = (value: number): string => compact.value.format(value);
 /** [26, 26, 32] -> "26×26×32". */
 export const shape = (sizes: readonly number[] | null | undefined): string => (sizes ? sizes.join("×") : NONE);
 
+/** 47040016 -> "47 MB", 2.1e9 -> "2.1 GB". */
+export function bytes(count: number): string {
+  const [unit, name] = ([[1e9, "GB"], [1e6, "MB"], [1e3, "kB"]] as const).find(([least]) => count >= least) ?? [1, "B"];
+  return `${significant.value.format(count / unit)} ${name}`;
+}
+
 /** 47040016 -> "47.0 MB". */
 export const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 

@@ -19,7 +19,7 @@ export const errors: ErrorTexts = {
   dataset_missing: "The data set {name} is not installed.",
   empty_split: "There are no {split} examples.",
   not_finite: "Training stopped: {what} became {value} at step {step}. The learning rate is probably too high.",
-  buffer_too_large: "The {what} would take {bytes} in one piece; this GPU allows {most_bytes}.",
+  buffer_too_large: "{what}: {bytes} in one piece are more than this GPU allows ({most_bytes}).",
   out_of_memory: "There is not enough memory for {what} ({bytes}).",
   no_web_gpu: "WebGPU is not available: {reason}",
   gpu: "The GPU refused {what}: {reason}",

@@ -1,7 +1,7 @@
 import { computed, effect, signal } from "@preact/signals-core";
 import type { GradscopeError, Hint } from "gradscope";
 import { language, LANGUAGES, type Language } from "../state/settings.js";
-import { count, megabytes } from "../lib/format.js";
+import { bytes, count } from "../lib/format.js";
 import type { Arguments, Catalogue, Key, Lesson } from "./types.js";
 
 /** Only the language that is read is loaded. */
@@ -72,9 +72,9 @@ export function phrase(text: string): string {
   return Object.hasOwn(words, pattern) ? words[pattern]!.replace(/#/g, () => numbers.shift() ?? "#") : text;
 }
 
-/** An error's values in the language of the page; bytes as megabytes. */
+/** An error's values in the language of the page. */
 function argumentsOf({ args }: Pick<GradscopeError, "args">): Record<string, string> {
-  const text = (key: string, value: string): string => (key.endsWith("bytes") ? megabytes(Number(value)) : phrase(value));
+  const text = (key: string, value: string): string => (key.endsWith("bytes") ? bytes(Number(value)) : phrase(value));
   return Object.fromEntries(Object.entries(args).map(([key, value]) => [key, text(key, value)]));
 }
 

@@ -29,9 +29,9 @@ function remedy(notice: store.Notice): TemplateResult | typeof nothing {
     case "out_of_memory":
       return setup && setup.batchSize > 1 ? button(t("notice.smallerBatch", { size: setup.batchSize >> 1 }), () => smallerBatch(setup.batchSize >> 1)) : nothing;
     case "buffer_too_large": {
-      // Values of a layer grow with the batch; what has no layer, as data and parameters, does not.
-      const { where, args } = notice.error;
-      const fits = where && setup ? Math.floor((setup.batchSize * Number(args.most_bytes)) / Number(args.bytes)) : 0;
+      // Parameters do not grow with the batch, and evaluations have batches of their own.
+      const { args } = notice.error;
+      const fits = setup && Number(args.batch) === setup.batchSize ? Math.floor((setup.batchSize * Number(args.most_bytes)) / Number(args.bytes)) : 0;
       return fits >= 1 ? button(t("notice.smallerBatch", { size: fits }), () => smallerBatch(fits)) : onCpu();
     }
     case "not_finite":
