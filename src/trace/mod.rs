@@ -48,8 +48,9 @@ pub struct Trace<B: Backend> {
     read: VecDeque<(NodeId, Rc<Vec<f32>>)>,
 }
 
-/// Values that are kept after they were read.
+/// Values that are kept after they were read, and their cells.
 const MOST_READ: usize = 6;
+const MOST_READ_CELLS: usize = 10 << 20;
 
 /// Something that cannot be done in a walk, and why.
 fn refused(what: &str, reason: &str) -> Error {
