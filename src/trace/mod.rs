@@ -50,7 +50,7 @@ pub struct Trace<B: Backend> {
 
 /// Values that are kept after they were read, and their cells.
 const MOST_READ: usize = 6;
-const MOST_READ_CELLS: usize = 10 << 20;
+const MOST_READ_CELLS: usize = 4 << 20;
 
 /// Something that cannot be done in a walk, and why.
 fn refused(what: &str, reason: &str) -> Error {
