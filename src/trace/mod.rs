@@ -48,9 +48,10 @@ pub struct Trace<B: Backend> {
     read: VecDeque<(NodeId, Rc<Vec<f32>>)>,
 }
 
-/// Values that are kept after they were read, and their cells.
+/// Values that are kept after they were read.
 const MOST_READ: usize = 6;
-const MOST_READ_CELLS: usize = 4 << 20;
+/// Cells of a value that is not: memory counts for more then than the milliseconds of another copy.
+const LARGE: usize = 3 << 19;
 
 /// Something that cannot be done in a walk, and why.
 fn refused(what: &str, reason: &str) -> Error {

@@ -83,11 +83,11 @@ impl<B: Backend> Trace<B> {
             },
         };
         let values = Rc::new(values);
-        self.read.push_back((id, Rc::clone(&values)));
-        let mut cells: usize = self.read.iter().map(|(_, values)| values.len()).sum();
-        while self.read.len() > super::MOST_READ || cells > super::MOST_READ_CELLS {
-            let Some((_, oldest)) = self.read.pop_front() else { break };
-            cells -= oldest.len();
+        if count <= super::LARGE {
+            if self.read.len() >= super::MOST_READ {
+                self.read.pop_front();
+            }
+            self.read.push_back((id, Rc::clone(&values)));
         }
         Ok(values)
     }

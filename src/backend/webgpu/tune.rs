@@ -15,9 +15,9 @@ use crate::tensor::Meta;
 
 /// Turns that each takes.
 const ROUNDS: usize = 3;
-/// Milliseconds that a turn takes at least, so that neither a coarse clock nor the time until its end is known counts.
+/// Milliseconds that a turn should take, so that neither a coarse clock nor the time until its end is known counts.
 const TURN: f64 = 20.0;
-/// Most runs in a turn.
+/// Most runs in a turn, however short it is then.
 const MOST_RUNS: usize = 32;
 /// How much less time another kernel must take than the usual one.
 const GAIN: f64 = 0.95;
