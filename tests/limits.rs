@@ -2,17 +2,20 @@
 
 use std::rc::Rc;
 
+use gradscope::backend::cpu::Cpu;
 use gradscope::backend::webgpu::{Allowed, Gpu};
-use gradscope::backend::{Backend, Column, Feed, StepData};
+use gradscope::backend::{Backend, Column, Device, Feed, StepData};
+use gradscope::data::{self, Dataset, Part, Split};
 use gradscope::error::ErrorCode;
 use gradscope::graph::Group;
-use gradscope::nn::{self, Built, Preset, presets};
+use gradscope::nn::{self, Built, LossSpec, ModelSpec, Preset, presets};
 use gradscope::ops::Graph;
 use gradscope::ops::kernel::Threads;
 use gradscope::plan::{Mode, Operand, Plan};
-use gradscope::tensor::{Cells, Meta};
-use gradscope::train::Settings;
+use gradscope::tensor::{Cells, Meta, Rng};
+use gradscope::train::{Session, Settings};
 use pollster::block_on;
+use serde_json::json;
 
 fn least() -> Gpu {
     block_on(Gpu::open_within(Allowed::Least)).expect("these tests need a GPU or a software adapter (Mesa's lavapipe)")
@@ -73,6 +76,48 @@ fn a_value_that_is_too_large_is_named_with_what_would_fit() {
     let (bytes, most) = (argument("bytes").expect("bytes"), argument("most_bytes").expect("most"));
     assert_eq!((bytes, most), (4096 * 26 * 26 * 32 * 4, MOST));
     compile(&mut gpu, &training_step(&preset, 4096 * most / bytes)).expect("as many as would fit");
+}
+
+/// A batch of two images fits into such a device's buffers, but not the 256 that are evaluated at once elsewhere.
+#[test]
+fn an_evaluation_takes_as_many_examples_as_fit() {
+    const SIDE: usize = 64;
+    const COUNT: usize = 160;
+    let model = json!({
+        "input": [SIDE, SIDE, 1],
+        "layers": [{ "type": "Conv2D", "filters": 64, "kernel_size": 1 }, { "type": "GlobalAveragePooling2D" }, { "type": "Dense", "units": 2 }],
+    });
+    let mut rng = Rng::new(1, 0);
+    let pixels = |count: usize, rng: &mut Rng| (0..count * SIDE * SIDE).map(|_| rng.uniform()).collect::<Vec<f32>>();
+    let classes = |count: usize| (0..count).map(|k| (k % 2) as f32).collect::<Vec<f32>>();
+    let mut part = |count: usize| Part {
+        count,
+        x: data::Column::floats(&[SIDE, SIDE, 1], pixels(count, &mut rng)),
+        y: data::Column::floats(&[], classes(count)),
+        step: 1,
+    };
+    let mut given = Dataset { train: part(4), test: part(COUNT), ..Dataset::generated("moons").expect("a set") };
+    given.info.shape = vec![SIDE, SIDE, 1];
+    let evaluate = |device: Device| {
+        let optimizer = nn::preset("mnist-cnn").expect("a preset").optimizer;
+        let loss = LossSpec::from_json(&json!({ "type": "sparse_categorical_crossentropy", "from_logits": true })).expect("a loss");
+        let settings = Settings {
+            model: ModelSpec::from_json(&model).expect("a model"),
+            loss,
+            optimizer,
+            batch_size: 2,
+            seed: 1,
+            validation_split: 0.0,
+            train_examples: None,
+        };
+        block_on(async { Session::new(device, settings, Rc::new(given.clone())).await?.evaluate(Split::Test).await })
+            .expect("an evaluation")
+    };
+    let (on_cpu, on_gpu) = (evaluate(Device::Cpu(Cpu::new())), evaluate(Device::Gpu(least())));
+    // Each fits by itself: 1 MiB an example.
+    const { assert!(COUNT * SIDE * SIDE * 64 * 4 > 128 << 20) };
+    assert!((on_cpu.loss - on_gpu.loss).abs() < 1e-5 * on_cpu.loss, "{} and {}", on_cpu.loss, on_gpu.loss);
+    assert_eq!(on_cpu.accuracy, on_gpu.accuracy);
 }
 
 /// The training part of CIFAR-10 is larger than such a device's buffers.

@@ -26,9 +26,10 @@ pub fn backward(graph: &mut Graph, loss: NodeId, wanted: &[NodeId]) -> Result<Ve
     for index in (0..=loss.0).rev() {
         let id = NodeId(index);
         let (Some(parts), true) = (partials.remove(&id), needed[id.index()]) else { continue };
-        let layer = graph.node(id).layer.clone();
+        let (layer, time_step) = (graph.node(id).layer.clone(), graph.node(id).time_step);
         graph.enter_phase(Phase::Backward { of: id });
         let outer = graph.enter_layer(layer);
+        graph.enter_time_step(time_step);
         let dy = join::total(graph, &parts)?;
         gradients.insert(id, dy);
         if let Kind::Op(op) = graph.node(id).kind.clone() {

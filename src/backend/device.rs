@@ -72,6 +72,10 @@ impl Backend for Device {
         each!(self, backend => backend.adapter())
     }
 
+    fn most_cells(&self) -> usize {
+        each!(self, backend => backend.most_cells())
+    }
+
     fn allocate(&mut self, groups: &[(Group, usize)]) -> Result<()> {
         each!(self, backend => backend.allocate(groups))
     }

@@ -91,6 +91,9 @@ pub trait Backend {
     /// The adapter's name, or the kind of SIMD.
     fn adapter(&self) -> String;
 
+    /// Most cells that one value can have.
+    fn most_cells(&self) -> usize;
+
     /// Makes flat buffers, zeroed; the lengths in cells by group. A buffer of the same group that was there before is freed.
     fn allocate(&mut self, groups: &[(Group, usize)]) -> Result<()>;
 

@@ -35,7 +35,9 @@ const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz";
 
 pub(super) const TASKS: &[Task] = &[
     Task { name: "reverse", title: "Letters, to be reversed", characters: LETTERS, lengths: [10, 11], draw: reverse },
+    Task { name: "copy", title: "Letters, to be copied", characters: LETTERS, lengths: [10, 11], draw: copy },
     Task { name: "sort", title: "Letters, to be sorted", characters: LETTERS, lengths: [10, 11], draw: sort },
+    Task { name: "parity", title: "Bits: is the number of ones so far odd?", characters: b"01", lengths: [16, 17], draw: parity },
     Task { name: "addition", title: "Sums of two numbers", characters: b"0123456789+", lengths: [7, 5], draw: add },
     Task {
         name: "dates",
@@ -59,6 +61,11 @@ fn reverse(rng: &mut Rng) -> [Vec<u8>; 2] {
     [source, target]
 }
 
+fn copy(rng: &mut Rng) -> [Vec<u8>; 2] {
+    let source = letters(rng);
+    [source.clone(), source]
+}
+
 fn sort(rng: &mut Rng) -> [Vec<u8>; 2] {
     let (source, mut target) = (letters(rng), Vec::new());
     for letter in LETTERS {
@@ -67,6 +74,19 @@ fn sort(rng: &mut Rng) -> [Vec<u8>; 2] {
                 target.push(*of);
             }
         }
+    }
+    [source, target]
+}
+
+/// Between 1 and 16 bits, and the parity of each beginning of them, so that the last answer is that of all.
+fn parity(rng: &mut Rng) -> [Vec<u8>; 2] {
+    let count = 1 + rng.below(16);
+    let (mut source, mut target, mut odd) = (Vec::new(), Vec::new(), 0);
+    for _ in 0..count {
+        let bit = rng.below(2);
+        odd ^= bit;
+        number(&mut source, bit, 1);
+        number(&mut target, odd, 1);
     }
     [source, target]
 }

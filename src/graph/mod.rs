@@ -84,7 +84,9 @@ pub struct Node<O> {
     pub phase: Phase,
     /// The layer that it belongs to: `"conv2d_1"`; empty for loss and optimizer.
     pub layer: String,
-    /// Unique: `"conv2d_1/relu"`.
+    /// The time step of an unrolled layer that it belongs to.
+    pub time_step: Option<u32>,
+    /// Unique: `"conv2d_1/relu"`, `"lstm/t3/forget"`.
     pub name: String,
 }
 
@@ -101,6 +103,7 @@ pub struct Graph<O> {
     names: HashMap<String, usize>,
     phase: Phase,
     layer: String,
+    time_step: Option<u32>,
 }
 
 /// Where a value is written at the end of the step.
@@ -124,6 +127,7 @@ impl<O> Default for Graph<O> {
             names: HashMap::new(),
             phase: Phase::Forward,
             layer: String::new(),
+            time_step: None,
         }
     }
 }
@@ -205,9 +209,15 @@ impl<O: Operation> Graph<O> {
         std::mem::replace(&mut self.phase, phase)
     }
 
-    /// Sets the layer of the nodes that follow; returns the former one.
+    /// Sets the layer of the nodes that follow, which belong to none of its time steps; returns the former one.
     pub fn enter_layer(&mut self, layer: impl Into<String>) -> String {
+        self.time_step = None;
         std::mem::replace(&mut self.layer, layer.into())
+    }
+
+    /// Sets the time step of the current layer that the nodes that follow belong to.
+    pub fn enter_time_step(&mut self, time_step: Option<u32>) {
+        self.time_step = time_step;
     }
 
     /// Appends an operation.
@@ -329,6 +339,7 @@ impl<O: Operation> Graph<O> {
             }
             self.enter_phase(node.phase);
             self.enter_layer(node.layer.as_str());
+            self.enter_time_step(node.time_step);
             let place = match other(&mut self, NodeId(index as u32), &moved)? {
                 Some(place) => place,
                 None => {
@@ -347,11 +358,13 @@ impl<O: Operation> Graph<O> {
     fn append(&mut self, kind: Kind<O>, inputs: &[NodeId], meta: Meta, name: &str) -> NodeId {
         let backward = matches!(self.phase, Phase::Backward { .. });
         let prefix = if backward { "∂" } else { "" };
-        let name = match self.layer.as_str() {
-            "" => self.unique(&format!("{prefix}{name}")),
-            layer => self.unique(&format!("{layer}/{prefix}{name}")),
+        let name = match (self.layer.as_str(), self.time_step) {
+            ("", _) => self.unique(&format!("{prefix}{name}")),
+            (layer, None) => self.unique(&format!("{layer}/{prefix}{name}")),
+            (layer, Some(t)) => self.unique(&format!("{layer}/t{t}/{prefix}{name}")),
         };
-        let node = Node { kind, inputs: inputs.to_vec(), meta, phase: self.phase, layer: self.layer.clone(), name };
+        let (phase, layer, time_step) = (self.phase, self.layer.clone(), self.time_step);
+        let node = Node { kind, inputs: inputs.to_vec(), meta, phase, layer, time_step, name };
         self.nodes.push(node);
         NodeId(self.nodes.len() as u32 - 1)
     }

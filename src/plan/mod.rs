@@ -169,6 +169,13 @@ impl Plan {
         step.nodes.last().copied()
     }
 
+    /// Cells of the largest value that the plan has a buffer of its own for.
+    pub fn largest(&self) -> usize {
+        let places = self.steps.iter().flat_map(|step| &step.outputs);
+        let own = places.filter(|place| matches!(self.buffers[place.buffer].kind, BufferKind::Slot | BufferKind::Input(_)));
+        own.map(|place| place.len).max().unwrap_or(0)
+    }
+
     /// Whether some of the steps write what other plans of a session compute with, and what lasts.
     pub fn writes_weights(&self, steps: Range<usize>) -> bool {
         let weighs = |place: &Place| match self.buffers[place.buffer].kind {

@@ -166,6 +166,7 @@ impl<B: Backend> Trace<B> {
                 },
                 role,
                 layer: node.layer.clone(),
+                time_step: node.time_step,
                 lane: lane_of(graph, id),
                 of: match node.phase {
                     Phase::Backward { of } if computed => Some(of.index()),

@@ -47,6 +47,8 @@ wire! {
         pub role: Role,
         /// Layer that it belongs to, empty for loss and optimizer.
         pub layer: String,
+        /// The time step of an unrolled layer that it belongs to.
+        pub time_step: Option<u32>,
         /// When it is computed.
         pub lane: Lane,
         /// Of a backward node: the forward node whose gradient rule made it.

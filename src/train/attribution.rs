@@ -221,7 +221,7 @@ impl<B: Backend> Session<B> {
         };
         let score = self.scores(x, pick).await?[0];
         let (mut falls, mut counts) = (vec![0.0f32; height * width], vec![0.0f32; height * width]);
-        for some in corners.chunks(super::evaluate::BATCH) {
+        for some in corners.chunks(self.evaluation_batch()) {
             let mut occluded = x.repeat(some.len());
             for (example, corner) in occluded.chunks_exact_mut(x.len()).zip(some) {
                 covered(corner).for_each(|cell| example[cell * channels..(cell + 1) * channels].fill(0.0));

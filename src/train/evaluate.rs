@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::plan::Operand;
 
 /// Examples of an evaluation batch.
-pub(super) const BATCH: usize = 256;
+const BATCH: usize = 256;
 /// Positions of an evaluation batch, where examples are sequences.
 const POSITIONS: usize = 4000;
 /// Misclassified examples that are listed.
@@ -252,9 +252,13 @@ impl<B: Backend> Session<B> {
         }
     }
 
-    /// Examples that are evaluated at once: fewer where they are sequences.
+    /// Examples that are evaluated at once: fewer where they are sequences, or where their largest value would not fit into the device.
     pub(super) fn evaluation_batch(&self) -> usize {
-        (POSITIONS / self.positions().max(1)).clamp(1, BATCH)
+        let fitting = self.training().map_or(BATCH, |compiled| {
+            let of_example = compiled.plan.largest().div_ceil(self.settings.batch_size.max(1));
+            self.backend.most_cells() / of_example.max(1)
+        });
+        (POSITIONS / self.positions().max(1)).min(fitting).clamp(1, BATCH)
     }
 
     /// Runs the forward plan for a batch; reads the outputs where they are `wanted`.

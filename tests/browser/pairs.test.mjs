@@ -46,7 +46,8 @@ pageTest("another task brings its own lengths and letters", { context: wide, tim
   assert.match(target, /^\d{4}-\d\d-\d\d■$/);
   await page.getByLabel(/^Source, up to 18/).waitFor();
   const sets = await page.getByLabel("Data").locator("option").allInnerTexts();
-  assert.deepEqual(sets, ["Letters, to be reversed", "Letters, to be sorted", "Sums of two numbers", "Dates, to be written as ISO 8601"]);
+  const letters = ["reversed", "copied", "sorted"].map((what) => `Letters, to be ${what}`);
+  assert.deepEqual(sets, [...letters, "Bits: is the number of ones so far odd?", "Sums of two numbers", "Dates, to be written as ISO 8601"]);
   await page.getByLabel("Data").selectOption("addition");
   await page.getByRole("button", { name: "One batch" }).click();
   await page.getByLabel(/^Source, up to 7/).waitFor({ timeout: 60_000 });

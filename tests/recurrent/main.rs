@@ -12,7 +12,7 @@ use gradscope::backend::webgpu::Gpu;
 use gradscope::backend::{Backend, Device, StepData};
 use gradscope::data::Dataset;
 use gradscope::error::ErrorCode;
-use gradscope::graph::{Group, Leaf, NodeId, Variable};
+use gradscope::graph::{Group, Leaf, NodeId, Phase, Variable};
 use gradscope::nn::{self, Built, LossSpec, ModelSpec, OptimizerSpec, build};
 use gradscope::ops::CpuCx;
 use gradscope::ops::eval::{evaluate, loss_weight, weighted_loss};
@@ -367,6 +367,34 @@ fn health_has_the_gradient_after_each_time_step() {
         Ok::<_, gradscope::error::Error>(())
     })
     .expect("a report");
+}
+
+#[test]
+fn what_belongs_to_a_time_step_is_named_by_it_forward_and_back() {
+    const LENGTH: usize = 5;
+    for kind in ["SimpleRNN", "LSTM", "GRU"] {
+        let spec = model(
+            &[LENGTH, 3],
+            json!([{ "type": kind, "units": 4, "name": "cell", "return_sequences": true }, { "type": "Flatten" }, { "type": "Dense", "units": 1 }]),
+        );
+        let mut built = build(&spec, 2, nn::Mode::Train, Some(&loss("mean_squared_error"))).expect("a graph");
+        differentiate(&mut built.graph, built.loss.expect("a loss")).expect("gradients");
+        let graph = &built.graph;
+        let mut found = [[0; 2]; LENGTH];
+        for node in graph.nodes() {
+            let named = node.name.strip_prefix("cell/t").and_then(|rest| rest.split_once('/')).and_then(|(t, _)| t.parse::<u32>().ok());
+            assert_eq!(node.time_step, named, "{}", node.name);
+            if let Some(t) = named {
+                assert_eq!(node.layer, "cell", "{}", node.name);
+                found[t as usize][usize::from(node.phase != Phase::Forward)] += 1;
+            }
+        }
+        // Each of the forward nodes has its part in the way back; the first step's state needs no gradient.
+        let [forward, backward] = found[LENGTH - 1];
+        assert!(forward >= 4 && backward >= 4, "{kind}: {found:?}");
+        assert!(found.iter().all(|&[own, _]| own == forward), "{kind}: {found:?}");
+        assert!(found[1..LENGTH - 1].iter().all(|of| *of == found[1]), "{kind}: {found:?}");
+    }
 }
 
 #[test]

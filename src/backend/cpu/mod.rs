@@ -175,6 +175,10 @@ impl Backend for Cpu {
         }
     }
 
+    fn most_cells(&self) -> usize {
+        usize::MAX
+    }
+
     fn allocate(&mut self, groups: &[(Group, usize)]) -> Result<()> {
         for &(group, len) in groups {
             self.flats.insert(group, Arena::zeroed(len, group.name())?);

@@ -164,9 +164,14 @@ impl Context {
         self.device.destroy();
     }
 
+    /// Most bytes of a buffer that kernels bind whole.
+    pub fn most_bytes(&self) -> u64 {
+        self.limits.max_buffer_size.min(self.limits.max_storage_buffer_binding_size)
+    }
+
     /// Refuses what no buffer of this device can hold.
     pub fn check_size(&self, bytes: u64, what: &str) -> Result<()> {
-        let most = self.limits.max_buffer_size.min(self.limits.max_storage_buffer_binding_size);
+        let most = self.most_bytes();
         if bytes > most {
             return Err(Error::new(ErrorCode::BufferTooLarge, &[("bytes", &bytes), ("most_bytes", &most), ("what", &what)]));
         }

@@ -131,6 +131,10 @@ impl Backend for Gpu {
         self.context.adapter.name.clone()
     }
 
+    fn most_cells(&self) -> usize {
+        usize::try_from(self.context.most_bytes() / 4).unwrap_or(usize::MAX)
+    }
+
     fn allocate(&mut self, groups: &[(Group, usize)]) -> Result<()> {
         self.context.check()?;
         self.shared.generation += 1;

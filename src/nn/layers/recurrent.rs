@@ -264,6 +264,7 @@ impl Arguments<'_> {
         let mut all = vec![none];
         for t in 0..length {
             let at = if self.go_backwards { length - 1 - t } else { t };
+            cx.graph.enter_time_step(Some(t as u32));
             let mut step = Step { cx: &mut *cx, t, rows: [at * batch, (at + 1) * batch], units };
             let mut new = advance(&mut step, &states)?;
             if let Some(mask) = mask {
@@ -279,6 +280,7 @@ impl Arguments<'_> {
             states = new;
             all.push(states[0]);
         }
+        cx.graph.enter_time_step(None);
         cx.states = all[1..].to_vec();
         if !self.return_sequences {
             return Ok(states[0]);

@@ -2,18 +2,18 @@
 //! derivative; everything else about pointwise ops follows from the rows.
 
 mod chain;
+mod op;
 mod samples;
 
 use serde::Serialize;
 
 pub use chain::{Arg, Chain, Instr};
 
-use super::kernel::broadcast_index;
-use super::{Cost, CpuCx, Expr, GradCx, Graph, KernelCx, OpDef, Pass, Real, Sample, View};
-use crate::error::{Error, ErrorCode, Result};
+use super::{Graph, Real};
+use crate::error::Result;
 use crate::graph::{Kind, Leaf, NodeId};
 use crate::simd::Lanes;
-use crate::tensor::{Meta, Shape};
+use crate::tensor::Shape;
 
 /// Gradients with respect to the operands, before broadcasting is undone. A function of one has none for a second.
 type Partials<const OPERANDS: usize = 2> = Result<[Option<NodeId>; OPERANDS]>;
@@ -115,37 +115,7 @@ macro_rules! table {
 const OPERANDS: [&str; 3] = ["a", "b", "c"];
 
 /// WGSL functions that rows use.
-pub const WGSL_FUNCTIONS: &str = "
-// Abramowitz and Stegun 7.1.26, absolute error below 1.5e-7.
-fn erf_(x: f32) -> f32 {
-    let t = 1.0 / (1.0 + 0.3275911 * abs(x));
-    let p = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
-    return sign(x) * (1.0 - p * exp(-x * x));
-}
-fn pow_(a: f32, b: f32) -> f32 {
-    if (a >= 0.0) { return pow(a, b); }
-    let magnitude = pow(-a, b);
-    return select(magnitude, -magnitude, (i32(b) & 1) == 1);
-}
-// WGSL promises 11 bits of a sine, and that between -pi and pi: what is left of x by the nearest multiple of pi, in two parts, then Taylor's polynomial.
-fn sine_near_(x: f32, turns: f32) -> f32 {
-    let r = (x - turns * 3.140625) - turns * 9.67653589793e-4;
-    let s = r * r;
-    return r * (1.0 + s * (-0.16666667 + s * (8.3333333e-3 + s * (-1.9841270e-4 + s * (2.7557319e-6 - s * 2.5052108e-8)))));
-}
-fn sin_(x: f32) -> f32 {
-    let turns = round(x * 0.31830989);
-    let sine = sine_near_(x, turns);
-    return select(sine, -sine, (i32(turns) & 1) == 1);
-}
-fn cos_(x: f32) -> f32 {
-    let turns = floor(x * 0.31830989);
-    let sine = sine_near_(x, turns + 0.5);
-    return select(-sine, sine, (i32(turns) & 1) == 1);
-}
-fn tanh_(x: f32) -> f32 { return tanh(clamp(x, -20.0, 20.0)); }
-fn log1p_exp_(x: f32) -> f32 { return max(x, 0.0) + log(1.0 + exp(-abs(x))); }
-";
+pub const WGSL_FUNCTIONS: &str = include_str!("functions.wgsl");
 
 table! {
     /// a + b
@@ -394,75 +364,5 @@ impl Pointwise {
     /// The shape that all operands broadcast to.
     fn shape<'a>(self, mut operands: impl Iterator<Item = &'a Shape>) -> Result<Shape> {
         operands.try_fold(Shape::scalar(), |shape, operand| Shape::broadcast(self.label(), &shape, operand))
-    }
-}
-
-impl OpDef for Pointwise {
-    fn name(&self) -> &'static str {
-        self.label()
-    }
-
-    fn formula(&self) -> String {
-        self.tex().to_owned()
-    }
-
-    fn infer(&self, inputs: &[&Meta]) -> Result<Meta> {
-        match self.arity() {
-            arity if arity == inputs.len() => Ok(Meta::f32(self.shape(inputs.iter().map(|meta| &meta.shape))?)),
-            arity => Err(Error::new(
-                ErrorCode::BadShape,
-                &[("op", &self.label()), ("expected", &format!("{arity} operands")), ("got", &inputs.len())],
-            )),
-        }
-    }
-
-    fn grad(&self, cx: &mut GradCx) -> Result<Vec<Option<NodeId>>> {
-        let operands = [cx.inputs[0], cx.inputs[1.min(cx.inputs.len() - 1)]];
-        let partials = self.partials(cx.graph, operands, cx.out, cx.dy)?;
-        let undo = |(&input, partial): (&NodeId, Option<NodeId>)| {
-            let shape = cx.graph.shape(input).clone();
-            partial.map(|partial| cx.graph.sum_to(partial, &shape)).transpose()
-        };
-        cx.inputs.iter().zip(partials).map(undo).collect()
-    }
-
-    fn cpu<T: Real>(&self, _: &mut CpuCx, inputs: &[View<T>], out: &mut [T]) {
-        let instr = Instr { function: *self, args: (0..inputs.len()).map(Arg::Input).collect() };
-        let shape = self.shape(inputs.iter().map(|view| view.shape)).unwrap_or_default();
-        Chain { instrs: vec![instr], outputs: vec![0] }.run(&shape, inputs, None, &mut [out]);
-    }
-
-    fn wgsl(&self, cx: &KernelCx) -> Vec<Pass> {
-        let bind = |(k, name): (usize, &&str)| {
-            let index = broadcast_index(&cx.inputs[k].shape, &cx.out.shape, "i");
-            format!("let {name} = load{k}({index}); ")
-        };
-        let operands: Vec<usize> = (0..cx.inputs.len()).collect();
-        let bindings: String = OPERANDS[..operands.len()].iter().enumerate().map(bind).collect();
-        let code = format!("{bindings}store(i, {});", self.wgsl_expression());
-        vec![Pass::elementwise_with(cx.out.shape.numel(), &operands, WGSL_FUNCTIONS, &code)]
-    }
-
-    fn explain(&self, inputs: &[&Meta], out: usize) -> Expr {
-        let shape = self.shape(inputs.iter().map(|meta| &meta.shape)).unwrap_or_default();
-        let coordinates = shape.unravel(out);
-        let operand = |(k, meta): (usize, &&Meta)| {
-            let strides = meta.shape.broadcast_strides(&shape);
-            Expr::element(k, coordinates.iter().zip(strides).map(|(c, stride)| c * stride).sum())
-        };
-        let operands: Vec<Expr> = inputs.iter().enumerate().map(operand).collect();
-        match self {
-            Pointwise::Add => Expr::Sum(operands),
-            Pointwise::Mul => Expr::Product(operands),
-            _ => Expr::Call(*self, operands),
-        }
-    }
-
-    fn cost(&self, inputs: &[&Meta], out: &Meta) -> Cost {
-        Cost::new(out.shape.numel(), inputs, out)
-    }
-
-    fn samples() -> Vec<Sample> {
-        samples::all()
     }
 }

@@ -23,6 +23,8 @@ export const looking = {
   "health.independent": "The loss does not depend on it.",
   "health.overTime": "Norm of the gradient after each time step, logarithmic, the last step at the right",
   "health.overTime.label": "Gradient at the state of {layer} after each of {n} time steps: norm {first} at the first, {last} at the last",
+  "health.clip.off": "Nothing is clipped: all gradients together have norm {norm}.",
+  "health.clip.on": "All gradients together are scaled down to norm {limit} where theirs is larger; now it is {norm}.",
   "health.ratios": "Update-to-weight ratio",
   "health.ratios.text": "How far a step moves each kernel, by the kernel's own norm. Near a thousandth (the band) learning is brisk and steady.",
   "health.ratios.label": "Update-to-weight ratio of each kernel over time, now {list}",

@@ -23,6 +23,8 @@ export const looking = {
   "health.independent": "损失与它无关。",
   "health.overTime": "每个时间步之后梯度的范数（对数刻度），最后一步在右侧",
   "health.overTime.label": "{layer} 的状态在 {n} 个时间步之后的梯度：第一步范数 {first}，最后一步 {last}",
+  "health.clip.off": "没有裁剪：全部梯度合起来的范数为 {norm}。",
+  "health.clip.on": "全部梯度合起来的范数超过 {limit} 时按比例缩小；现在为 {norm}。",
   "health.ratios": "更新量与权重之比",
   "health.ratios.text": "一步使每个核移动多少，以核自身的范数为单位。在千分之一附近（色带）学得既快又稳。",
   "health.ratios.label": "各个核的更新量与权重之比随时间的变化，现在为 {list}",

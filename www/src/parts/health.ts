@@ -1,13 +1,16 @@
 import { html, nothing } from "lit";
-import type { HealthReport, LayerHealth, ParameterHealth } from "gradscope";
+import type { HealthReport, LayerHealth, OptimizerSpec, ParameterHealth } from "gradscope";
 import { count, fixed, general, percent, shape } from "../lib/format.js";
 import { scaleOf } from "../lib/strip.js";
 import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
 import { followHealth, latestReport, measure, reports } from "../state/health.js";
+import { OPTIMIZER_FIELDS, type Spec } from "../state/spec.js";
 import { SOUND, warningsOf, type Warning } from "../state/warnings.js";
 import * as store from "../state/store.js";
+import { field } from "./field.js";
 import { icons } from "./icons.js";
+import { pendingChange } from "./pending.js";
 import { kind } from "./health-charts.js";
 import "./looking-style.js";
 
@@ -52,6 +55,18 @@ class Health extends View {
     </li>`;
   }
 
+  /** What keeps gradients that grow over time steps in bounds. */
+  #clipping({ gradientNorm }: HealthReport) {
+    const optimizer = store.setup.value?.optimizer as unknown as Spec | undefined;
+    const limits = optimizer && OPTIMIZER_FIELDS[optimizer.type]?.find(({ key }) => key === "global_clipnorm");
+    if (!limits) return nothing;
+    const limit = (store.built.value?.setup.optimizer as unknown as Spec).global_clipnorm as number | undefined;
+    const norm = general(gradientNorm);
+    return html`<div class="form"><p class="caption">${limit == null ? t("health.clip.off", { norm }) : t("health.clip.on", { norm, limit: general(limit) })}</p>
+      ${field(optimizer, limits, (key, value) => store.change({ optimizer: { ...optimizer, [key]: value } as unknown as OptimizerSpec }))}
+      ${store.dirty.value ? pendingChange() : nothing}</div>`;
+  }
+
   #parameter({ name, layer, shape: sizes, norm, gradientNorm, ratio }: ParameterHealth) {
     const odd = ratio != null && sizes.length > 1 && (ratio > SOUND[1] || ratio < SOUND[0]);
     return html`<tr class=${layer === store.selected.value ? "on" : ""}><th scope="row"><button class="plain name" title="${name} ${shape(sizes)}" @click=${() => look(layer)}>${name}</button></th>
@@ -66,7 +81,8 @@ class Health extends View {
       <section><div class="switch" role="group" aria-label=${t("health.kind")}>
           ${(["value", "gradient"] as const).map((name) => html`<button aria-pressed=${kind.value === name} @click=${() => (kind.value = name)}>${t(`health.kind.${name}`)}</button>`)}</div>
         <p class="caption">${t(kind.value === "value" ? "health.strip.text" : "health.strip.gradientText")}</p>
-        <ol class="health-layers">${report.layers.map((layer) => this.#layer(layer, largest))}</ol></section>
+        <ol class="health-layers">${report.layers.map((layer) => this.#layer(layer, largest))}</ol>
+        ${kind.value === "gradient" && report.layers.some(({ overTime }) => overTime.length) ? this.#clipping(report) : nothing}</section>
       <section><h3>${t("health.ratios")}</h3><p class="caption">${t("health.ratios.text")}</p>
         <gs-ratios></gs-ratios>
         <p class="axis"><span>${t("health.step", { n: steps[0]!.step })}</span><span>${t("health.step", { n: report.step })}</span></p>

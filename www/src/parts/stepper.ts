@@ -1,10 +1,12 @@
+import { signal } from "@preact/signals-core";
+import type { TraceNode } from "gradscope";
 import { html, nothing } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import { count, general, shape } from "../lib/format.js";
 import { anyLong } from "../lib/text.js";
 import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
-import { counterpart, isGradient, label, layout, selected, shapeOf, toggleGradient, zoom, type Cell } from "../state/cell.js";
+import { counterpart, isGradient, label, layout, seek, selected, shapeOf, toggleGradient, zoom, type Cell } from "../state/cell.js";
 import * as store from "../state/store.js";
 import { valueOf } from "../state/values.js";
 import { computedYet, current, example, gradientOf, info, nextSample, nodes, ofBatch, setSubject, state } from "../state/walk.js";
@@ -25,6 +27,19 @@ const MULTIPLES = 256;
 
 /** So few pictures are shown larger. */
 const FEW = 8;
+
+/** The time step that is shown of an unrolled layer, while no tensor of one of them is looked at. */
+const shownStep = signal(0);
+
+/** Looks at the tensor of another time step that stands where the one does that is looked at, or at the state after that step. */
+function seekStep(layer: string, now: number, to: number): void {
+  shownStep.value = to;
+  const name = nodes.peek()[selected.peek()?.node ?? -1]?.name ?? "";
+  const find = (wanted: string): number => nodes.peek().findIndex((of) => of.name === wanted);
+  const same = find(name.replace(`${layer}/t${now}/`, `${layer}/t${to}/`));
+  const node = nodes.peek()[same]?.timeStep === to ? same : find(`${layer}/t${to}/h`);
+  if (node >= 0) seek(node);
+}
 
 /** Where a cell lies in its tensor. */
 const placeIn = ({ node, element }: Cell): string => {
@@ -83,20 +98,28 @@ class Stepper extends View {
     const reader = nodes.value.find(({ inputs, layer }) => layer !== "" && inputs.includes(of.x))?.layer;
     const layer = cell.node === of.x || cell.node === input.gradient ? (reader ?? "") : facts.layer;
     let shown: number[];
+    let steps = 0;
+    let step = facts.timeStep ?? shownStep.value;
     if (facts.lane === "update") shown = [...new Set([...facts.inputs, cell.node])];
     else {
       const mine = nodes.value.flatMap(({ layer: own, lane, role }, k) => (own === layer && k !== of.x && lane !== "update" && role !== "constant" && role !== "scalar" ? [k] : []));
-      const forward = mine.filter((k) => nodes.value[k]!.lane === "forward");
-      const between = mine.filter((k) => nodes.value[k]!.lane === "backward" && !gradientOf.value.has(k));
-      // What the layer reads comes first, where another layer made it.
-      const reads = [...new Set(forward.flatMap((k) => nodes.value[k]!.inputs))].filter((k) => !mine.includes(k) && nodes.value[k]!.role !== "constant" && nodes.value[k]!.role !== "scalar");
-      shown = [...reads, ...forward, ...between];
+      steps = mine.reduce((most, k) => Math.max(most, (nodes.value[k]!.timeStep ?? -1) + 1), 0);
+      step = Math.min(step, steps - 1);
+      // Of an unrolled layer, what belongs to one time step, or to none; that one first which is looked at.
+      const [ofStep, ofNone] = [mine.filter((k) => nodes.value[k]!.timeStep === step), mine.filter((k) => nodes.value[k]!.timeStep == null)];
+      const here = facts.timeStep == null ? [...ofNone, ...ofStep] : [...ofStep, ...ofNone];
+      const forward = here.filter((k) => nodes.value[k]!.lane === "forward");
+      const between = here.filter((k) => nodes.value[k]!.lane === "backward" && !gradientOf.value.has(k));
+      // What is read comes first, where another layer made it, or the time step before.
+      const read = ({ layer: own, timeStep, role }: TraceNode): boolean => (own !== layer || (timeStep != null && timeStep === step - 1)) && role !== "constant" && role !== "scalar";
+      const reads = [...new Set(forward.flatMap((k) => nodes.value[k]!.inputs))].filter((k) => read(nodes.value[k]!));
+      shown = [...new Set([...reads, ...forward, ...between])];
     }
     const title = layer || t("walk.loss");
     const kind = of.layers.find(({ name }) => name === layer)?.kind;
     const heading = facts.lane === "update" ? t("walk.opTensors") : t("walk.tensors", { layer: title });
     return html`<section class="panel tensors" aria-label=${heading}>
-      <header><h2>${heading}</h2>${kind ? html`<p>${kind}</p>` : nothing}${this.#legend()}</header>
+      <header><h2>${heading}</h2>${kind ? html`<p>${kind}</p>` : nothing}${steps > 1 ? this.#steps(layer, step, steps) : nothing}${this.#legend()}</header>
       <ol class="tensor-cards ${anyLong(shown.map(nameInLayer), 112, 1) ? "long-names" : ""}">${repeat(shown, (k) => k, (k) => {
         const node = nodes.value[k]!;
         const between = node.lane === "backward" || node.lane === "update";
@@ -105,6 +128,16 @@ class Stepper extends View {
         return tensorCard(k, nameInLayer(k), { gradient: between || node.role === "target" ? false : (node.gradient ?? undefined), on: own, now: done });
       })}</ol>
     </section>`;
+  }
+
+  /** Which time step of an unrolled layer is shown. */
+  #steps(layer: string, step: number, steps: number) {
+    const to = (at: number) => () => seekStep(layer, step, at);
+    return html`<span class="which time-steps" role="group" aria-label=${t("time.label")}>
+      <button class="plain small" ?disabled=${step === 0} aria-label=${t("time.previous")} title=${t("time.previous")} @click=${to(step - 1)}>${icons.previous}</button>
+      <label><span>${t("time.step", { t: step, n: steps })}</span><input type="range" min="0" max=${steps - 1} .value=${String(step)} @input=${(event: Event) => to(Number((event.target as HTMLInputElement).value))()}></label>
+      <button class="plain small" ?disabled=${step === steps - 1} aria-label=${t("time.next")} title=${t("time.next")} @click=${to(step + 1)}>${icons.next}</button>
+    </span>`;
   }
 
   #legend() {

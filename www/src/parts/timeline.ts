@@ -1,4 +1,4 @@
-import { signal } from "@preact/signals-core";
+import { computed, signal } from "@preact/signals-core";
 import { html, nothing } from "lit";
 import type { Hit } from "gradscope";
 import { count, duration, fixed, general } from "../lib/format.js";
@@ -19,7 +19,24 @@ const under = signal<number | undefined>(undefined);
 /** From so many ops on a tick is too narrow for gaps, which would push it from its place. */
 const MANY = 150;
 
+/** Ticks that the track has room for: of more ops, as of a text's recurrent layer, several share one. */
+const MOST_TICKS = 300;
+
 const LANES = ["forward", "backward", "update"] as const;
+
+/** The ops `from` to `to` that each tick stands for, of one lane; whether it begins a layer. */
+const ticks = computed(() => {
+  const of = info.value;
+  const found: { from: number; to: number; edge: boolean }[] = [];
+  if (!of) return found;
+  const each = Math.ceil(of.ops.length / MOST_TICKS);
+  const layer = (k: number): string | undefined => nodes.value[of.ops[k] ?? -1]?.layer;
+  let from = 0;
+  for (const end of [of.forwardEnd, of.backwardEnd, of.ops.length]) {
+    for (; from < end; from = Math.min(end, from + each)) found.push({ from, to: Math.min(end, from + each), edge: from > 0 && layer(from) !== layer(from - 1) });
+  }
+  return found;
+});
 
 /** Why a run stopped before its end. */
 function hitText({ breakpoint, node, value }: Hit): string {
@@ -84,7 +101,8 @@ class Timeline extends View {
     const of = info.value!;
     const at = cursor.value;
     const length = of.ops.length;
-    const stops = new Set(breakpoints.value.flatMap((point) => (point.type === "op" ? [point.node] : [])));
+    const stops = breakpoints.value.flatMap((point) => (point.type === "op" ? [of.ops.indexOf(point.node)] : []));
+    const loss = of.ops.indexOf(of.loss);
     const ends = { forward: of.forwardEnd, backward: of.backwardEnd, update: length };
     const node = nodes.value[of.ops[at - 1] ?? -1];
     let begin = 0;
@@ -94,10 +112,10 @@ class Timeline extends View {
           (event.currentTarget as HTMLElement).setPointerCapture(event.pointerId);
           this.#drag(event);
         }} @pointermove=${this.#drag} @pointerleave=${() => (under.value = undefined)}>
-      ${of.ops.map((id, k) => {
-        const { lane, layer } = nodes.value[id]!;
-        const edge = k > 0 && nodes.value[of.ops[k - 1]!]!.layer !== layer;
-        return html`<i class="tick ${lane} ${k < at ? "done" : ""} ${k === at - 1 ? "now" : ""} ${k === under.value ? "under" : ""} ${edge ? "edge" : ""} ${stops.has(id) ? "stop" : ""} ${id === of.loss ? "loss" : ""}"></i>`;
+      ${ticks.value.map(({ from, to, edge }) => {
+        const { lane } = nodes.value[of.ops[from]!]!;
+        const has = (k: number | undefined): boolean => k !== undefined && from <= k && k < to;
+        return html`<i class="tick ${lane} ${to <= at ? "done" : ""} ${has(at - 1) ? "now" : ""} ${has(under.value) ? "under" : ""} ${edge ? "edge" : ""} ${stops.some(has) ? "stop" : ""} ${has(loss) ? "loss" : ""}" style="flex-grow:${to - from}"></i>`;
       })}
       ${LANES.map((lane) => {
         const [from, to] = [begin, ends[lane]];
