@@ -3,6 +3,17 @@
 use super::pointwise::Pointwise;
 use super::real::CpuCx;
 
+/// Position of the first largest.
+pub fn first_max(values: impl Iterator<Item = f64>) -> usize {
+    let mut best = (0, f64::NEG_INFINITY);
+    for (position, value) in values.enumerate() {
+        if position == 0 || value > best.1 {
+            best = (position, value);
+        }
+    }
+    best.0
+}
+
 /// An expression tree over elements.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expr {
@@ -28,6 +39,8 @@ pub enum Expr {
     Product(Vec<Expr>),
     /// The largest.
     Max(Vec<Expr>),
+    /// Position of the first largest.
+    ArgMax(Vec<Expr>),
     /// 1 if candidate `candidate` is the first largest among all, else 0.
     FirstMax {
         /// Position among the candidates.
@@ -70,16 +83,8 @@ impl Expr {
             Expr::Sum(terms) => terms.iter().map(value).sum(),
             Expr::Product(factors) => factors.iter().map(value).product(),
             Expr::Max(candidates) => candidates.iter().map(value).fold(f64::NEG_INFINITY, f64::max),
-            Expr::FirstMax { candidate, among } => {
-                let values: Vec<f64> = among.iter().map(value).collect();
-                let mut best = 0;
-                for (i, v) in values.iter().enumerate() {
-                    if *v > values[best] {
-                        best = i;
-                    }
-                }
-                f64::from(u8::from(best == *candidate))
-            }
+            Expr::ArgMax(candidates) => first_max(candidates.iter().map(value)) as f64,
+            Expr::FirstMax { candidate, among } => f64::from(u8::from(first_max(among.iter().map(value)) == *candidate)),
             Expr::Equal(sides) => f64::from(u8::from(value(&sides[0]) == value(&sides[1]))),
             Expr::Call(function, arguments) => {
                 let argument = |i: usize| [arguments.get(i).map_or(0.0, value)];
@@ -95,7 +100,7 @@ impl Expr {
         match self {
             Expr::Element { input, index } => found.push((*input, *index)),
             Expr::Constant(_) | Expr::Random { .. } => {}
-            Expr::Sum(parts) | Expr::Product(parts) | Expr::Max(parts) | Expr::Call(_, parts) => {
+            Expr::Sum(parts) | Expr::Product(parts) | Expr::Max(parts) | Expr::ArgMax(parts) | Expr::Call(_, parts) => {
                 parts.iter().for_each(|part| part.elements(found));
             }
             Expr::FirstMax { among, .. } => among.iter().for_each(|part| part.elements(found)),

@@ -7,6 +7,7 @@ use super::{Explanation, Lane, Source, Term, Trace, lane_of};
 use crate::backend::Backend;
 use crate::error::Result;
 use crate::graph::{Kind, NodeId};
+use crate::ops::explain::first_max;
 use crate::ops::pointwise::Pointwise;
 use crate::ops::{CpuCx, Expr};
 use crate::tensor::{Meta, Shape, falling_order};
@@ -67,9 +68,10 @@ impl Inputs {
             Expr::Product(factors) | Expr::Call(Pointwise::Mul, factors) => {
                 Term::Product { factors: factors.iter().map(term).collect(), value }
             }
-            Expr::Max(terms) => {
+            Expr::Max(terms) | Expr::ArgMax(terms) => {
                 let (kept, _) = self.largest(terms, most, |value| value);
-                Term::Max { terms: kept.into_iter().map(term).collect(), count: terms.len(), value }
+                let (terms, count) = (kept.into_iter().map(term).collect(), terms.len());
+                if matches!(expr, Expr::Max(_)) { Term::Max { terms, count, value } } else { Term::ArgMax { terms, count, value } }
             }
             Expr::FirstMax { candidate, among } => {
                 let winner = first_max(among.iter().map(|expr| self.value(expr)));
@@ -94,17 +96,6 @@ impl Inputs {
         let rest = order.iter().skip(most).map(|&k| values[k]).sum();
         (order.into_iter().take(most).map(|k| &parts[k]).collect(), rest)
     }
-}
-
-/// Position of the first largest.
-pub(super) fn first_max(values: impl Iterator<Item = f64>) -> usize {
-    let mut best = (0, f64::NEG_INFINITY);
-    for (position, value) in values.enumerate() {
-        if position == 0 || value > best.1 {
-            best = (position, value);
-        }
-    }
-    best.0
 }
 
 impl<B: Backend> Trace<B> {

@@ -175,6 +175,15 @@ wire! {
             /// The largest.
             value: f64,
         },
+        /// The position of the first largest of some.
+        ArgMax {
+            /// The largest candidates.
+            terms: Vec<Term>,
+            /// How many there are in all.
+            count: usize,
+            /// The position.
+            value: f64,
+        },
         /// 1 if one candidate is the first largest, else 0.
         FirstMax {
             /// Whether it is.

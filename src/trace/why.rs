@@ -1,11 +1,12 @@
 //! Why an element is 0: the chain of causes, one element after another.
 
-use super::explain::{Inputs, first_max};
+use super::explain::Inputs;
 use super::{Cause, Reason, Trace, refused};
 use crate::backend::Backend;
 use crate::error::Result;
 use crate::graph::NodeId;
 use crate::ops::Expr;
+use crate::ops::explain::first_max;
 use crate::ops::pointwise::Pointwise;
 
 /// Longest chain.
@@ -83,7 +84,7 @@ fn cause(expr: &Expr, inputs: &Inputs) -> Option<Found> {
             Expr::Element { .. } | Expr::Constant(_) => (Cause::LostMax, None),
             other => (Cause::LostMax, follow(other).and_then(|(_, next)| next)),
         },
-        Expr::Equal(_) => (Cause::LostMax, None),
+        Expr::ArgMax(_) | Expr::Equal(_) => (Cause::LostMax, None),
         // As many came before it as there are places.
         Expr::Call(Pointwise::Greater, arguments) if matches!(arguments[..], [Expr::Constant(_), Expr::Sum(_)]) => (Cause::LostMax, None),
         Expr::Call(Pointwise::Relu | Pointwise::Max | Pointwise::Greater, arguments) => match arguments.iter().any(is_random) {
@@ -97,7 +98,9 @@ fn cause(expr: &Expr, inputs: &Inputs) -> Option<Found> {
 fn is_random(expr: &Expr) -> bool {
     match expr {
         Expr::Random { .. } => true,
-        Expr::Sum(parts) | Expr::Product(parts) | Expr::Max(parts) | Expr::Call(_, parts) => parts.iter().any(is_random),
+        Expr::Sum(parts) | Expr::Product(parts) | Expr::Max(parts) | Expr::ArgMax(parts) | Expr::Call(_, parts) => {
+            parts.iter().any(is_random)
+        }
         Expr::Element { .. } | Expr::Constant(_) | Expr::FirstMax { .. } | Expr::Equal(_) => false,
     }
 }

@@ -85,9 +85,7 @@ impl OpDef for ArgMax {
     fn explain(&self, inputs: &[&Meta], out: usize) -> Expr {
         let (count, step) = self.extents(&inputs[0].shape);
         let start = first(out, count, step);
-        let among: Vec<Expr> = (0..count).map(|k| Expr::element(0, start + k * step)).collect();
-        let term = |candidate: usize| Expr::Product(vec![Expr::Constant(candidate as f64), Expr::first_max(candidate, among.clone())]);
-        Expr::Sum((0..count).map(term).collect())
+        Expr::ArgMax((0..count).map(|k| Expr::element(0, start + k * step)).collect())
     }
 
     fn cost(&self, inputs: &[&Meta], out: &Meta) -> Cost {

@@ -148,12 +148,15 @@ impl OpDef for SoftmaxCrossEntropy {
     fn explain(&self, inputs: &[&Meta], out: usize) -> Expr {
         let (_, cols) = matrix(&inputs[0].shape);
         let kind = kind(&inputs[0].shape, &inputs[1].shape);
+        // As many terms as classes: with the logarithm in each of them it would be their square.
         let log_total = Expr::call(Pointwise::Log, [sum_of_powers(0, out * cols, cols)]);
-        let term = |j: usize| {
-            let surprise = Expr::call(Pointwise::Sub, [log_total.clone(), Expr::element(0, out * cols + j)]);
-            Expr::Product(vec![target(kind, out, j, cols, self.label_smoothing), surprise])
+        let targets = |j: usize| target(kind, out, j, cols, self.label_smoothing);
+        let own = Expr::Sum((0..cols).map(|j| Expr::Product(vec![targets(j), Expr::element(0, out * cols + j)])).collect());
+        let total = match kind {
+            Labels::Classes => log_total,
+            Labels::Probabilities => Expr::Product(vec![Expr::Sum((0..cols).map(targets).collect()), log_total]),
         };
-        Expr::Sum((0..cols).map(term).collect())
+        Expr::call(Pointwise::Sub, [total, own])
     }
 
     fn cost(&self, inputs: &[&Meta], out: &Meta) -> Cost {

@@ -22,19 +22,18 @@ const ROWS = 12;
 /** Paths through p that have one: with targets that are spread over all classes there are as many as classes. */
 const PATHS = 8;
 
-/** The targets of the classes and ln Σ e^z, as the engine explains the loss: Σ t (ln Σ e^z − z). */
-function targetsOf(now: Explained, classes: number): { targets: number[]; logTotal: number } | undefined {
-  if (now.term.type !== "sum") return undefined;
+/** The targets of the classes and ln Σ e^z, as the engine explains the loss: (Σ t) ln Σ e^z − Σ t z, where Σ t of a class's number is 1. */
+function targetsOf({ term }: Explained, classes: number): { targets: number[]; logTotal: number } | undefined {
+  const [total, own]: readonly (Term | undefined)[] = term.type === "call" ? term.arguments : [];
+  const log = total?.type === "product" ? total.factors[1] : total;
+  if (!log || own?.type !== "sum") return undefined;
   const targets = new Array<number>(classes).fill(0);
-  let logTotal = NaN;
-  for (const term of now.term.terms) {
-    const [target, surprise] = term.type === "product" ? term.factors : [];
-    const [log, logit]: readonly (Term | undefined)[] = surprise?.type === "call" ? surprise.arguments : [];
-    if (!target || !log || logit?.type !== "element") return undefined;
+  for (const of of own.terms) {
+    const [target, logit] = of.type === "product" ? of.factors : [];
+    if (!target || logit?.type !== "element") return undefined;
     targets[logit.index.at(-1)!] = target.value;
-    logTotal = log.value;
   }
-  return { targets, logTotal };
+  return { targets, logTotal: log.value };
 }
 
 /** Four decimals, so that columns align; powers of ten where these would say nothing. */

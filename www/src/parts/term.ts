@@ -45,9 +45,10 @@ export function line(term: Term, style: Style, depth = 0, outer = 0): TemplateRe
       const pair = style === "numbers" && term.factors.length === 2 && term.factors.every(({ type }) => type === "element" || type === "number");
       return bracket(pair ? html`<span class="factors">${content}</span>` : content, outer > 2);
     }
-    case "max": {
+    case "max":
+    case "argMax": {
       const shown = term.terms.slice(0, 4);
-      return html`max(${shown.map((inner, k) => html`${k ? ", " : ""}${line(inner, style, depth + 1)}`)}${term.count > shown.length ? ", …" : ""})`;
+      return html`${term.type === "max" ? "max" : "argmax"}(${shown.map((inner, k) => html`${k ? ", " : ""}${line(inner, style, depth + 1)}`)}${term.count > shown.length ? ", …" : ""})`;
     }
     case "firstMax":
       return style === "numbers" ? (term.won ? "1" : "0") : html`[${line(term.own, style, depth + 1)} ${t("term.isLargest")}]`;
@@ -70,7 +71,8 @@ export function line(term: Term, style: Style, depth = 0, outer = 0): TemplateRe
 export function partsOf(term: Term): readonly Term[] {
   switch (term.type) {
     case "sum":
-    case "max": return term.terms;
+    case "max":
+    case "argMax": return term.terms;
     case "product": return term.factors;
     case "firstMax": return [term.own, term.winner];
     case "equal": return [term.left, term.right];
@@ -80,7 +82,7 @@ export function partsOf(term: Term): readonly Term[] {
 }
 
 /** Whether a term is worth opening: it has more within than its line shows. */
-const deep = (term: Term): boolean => partsOf(term).some((inner) => inner.type === "sum" || inner.type === "max" || inner.type === "firstMax" || (inner.type === "call" && deep(inner)) || (inner.type === "product" && deep(inner)));
+const deep = (term: Term): boolean => partsOf(term).some((inner) => inner.type === "sum" || inner.type === "max" || inner.type === "argMax" || inner.type === "firstMax" || (inner.type === "call" && deep(inner)) || (inner.type === "product" && deep(inner)));
 
 /** A bar from the middle, as long as a value beside the largest. */
 function bar(value: number, largest: number, gradient: boolean): TemplateResult {
