@@ -53,7 +53,7 @@ class Ratios extends Drawing {
   }
   protected override draw(context: CanvasRenderingContext2D, width: number, height: number): void {
     const { ink, dim, line, validation } = palette.peek();
-    const left = 32;
+    const left = 36;
     const y = (ratio: number): number => {
       const share = (Math.log10(Math.max(ratio, 1e-12)) - LOW) / (HIGH - LOW);
       return 6 + (1 - Math.max(0, Math.min(1, share))) * (height - 12);

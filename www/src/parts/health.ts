@@ -62,7 +62,7 @@ class Health extends View {
     if (!limits) return nothing;
     const limit = (store.built.value?.setup.optimizer as unknown as Spec).global_clipnorm as number | undefined;
     const norm = general(gradientNorm);
-    return html`<div class="form"><p class="caption">${limit == null ? t("health.clip.off", { norm }) : t("health.clip.on", { norm, limit: general(limit) })}</p>
+    return html`<div class="form clipping"><p class="caption">${limit == null ? t("health.clip.off", { norm }) : t("health.clip.on", { norm, limit: general(limit) })}</p>
       ${field(optimizer, limits, (key, value) => store.change({ optimizer: { ...optimizer, [key]: value } as unknown as OptimizerSpec }))}
       ${store.dirty.value ? pendingChange() : nothing}</div>`;
   }
