@@ -91,6 +91,25 @@ fn explanations_add_up() {
     }
 }
 
+/// An explanation names an input a few times at most: one that named each of C classes for each of them would take all memory for a vocabulary.
+#[test]
+fn explanations_grow_with_what_they_name() {
+    for sample in Op::samples() {
+        let (graph, _, out) = graph_of(&sample);
+        let metas = sample.metas();
+        let metas: Vec<&Meta> = metas.iter().collect();
+        let elements = graph.shape(out).numel();
+        for element in (0..elements).step_by(elements.div_ceil(5)) {
+            let mut named = Vec::new();
+            sample.op.explain(&metas, element).elements(&mut named);
+            let count = named.len();
+            named.sort_unstable();
+            named.dedup();
+            assert!(count <= 12 * named.len(), "{}: element {element} names {} inputs {count} times", sample.name, named.len());
+        }
+    }
+}
+
 /// Settings of a sample's inputs that are tried before an input counts as one without influence.
 const TRIALS: u32 = 400;
 
