@@ -192,7 +192,7 @@ fn seq2seq_reverses_ten_letters_exactly() {
     assert!(test.exact.is_some_and(|exact| exact >= 0.99), "{test:?}");
 }
 
-/// The other tasks, with the preset's own budget: the share of the test part that is answered exactly. Of parity only the first nine answers are
+/// The other tasks, with the preset's own budget: the share of the test part that is answered exactly. Of parity the first answers alone are
 /// learned, in whatever time: what cannot be found bit by bit is learned by heart.
 #[test]
 #[ignore = "minutes on one core"]
