@@ -43,7 +43,8 @@ const pressUntil = (page, key, from, to, where) =>
 
 /**
  * A test that a preset trains for 20 steps on a backend, that the step after them can be walked to its end, and, if it is to be `weighed`, that the
- * tab holds less than {@link MOST} with the batches that the preset comes with. `batch` is for devices that would take hours: 20 steps of smaller batches.
+ * tab holds less than {@link MOST} when it is open, with the batch that the preset comes with, and at the end of the walk. `batch` is for devices that would take hours:
+ * 20 steps of smaller batches, and a walk through one.
  */
 export function presetTest(name, backend, { timeout = 300_000, data = "", batch, weighed = false } = {}) {
   const title = `${name}${data && ` on ${data}`}`;
