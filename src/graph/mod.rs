@@ -358,15 +358,21 @@ impl<O: Operation> Graph<O> {
     fn append(&mut self, kind: Kind<O>, inputs: &[NodeId], meta: Meta, name: &str) -> NodeId {
         let backward = matches!(self.phase, Phase::Backward { .. });
         let prefix = if backward { "∂" } else { "" };
-        let name = match (self.layer.as_str(), self.time_step) {
-            ("", _) => self.unique(&format!("{prefix}{name}")),
-            (layer, None) => self.unique(&format!("{layer}/{prefix}{name}")),
-            (layer, Some(t)) => self.unique(&format!("{layer}/t{t}/{prefix}{name}")),
-        };
+        let name = self.here(&format!("{prefix}{name}"));
+        let name = self.unique(&name);
         let (phase, layer, time_step) = (self.phase, self.layer.clone(), self.time_step);
         let node = Node { kind, inputs: inputs.to_vec(), meta, phase, layer, time_step, name };
         self.nodes.push(node);
         NodeId(self.nodes.len() as u32 - 1)
+    }
+
+    /// A name with the layer, and its time step, that nodes are appended to: `"lstm/t3/forget"`.
+    pub fn here(&self, name: &str) -> String {
+        match (self.layer.as_str(), self.time_step) {
+            ("", _) => name.to_owned(),
+            (layer, None) => format!("{layer}/{name}"),
+            (layer, Some(t)) => format!("{layer}/t{t}/{name}"),
+        }
     }
 
     fn unique(&mut self, name: &str) -> String {

@@ -356,7 +356,8 @@ impl LayerCx<'_> {
 
     /// Gives a node of the layer a better name than its operation's.
     pub fn name(&mut self, node: NodeId, name: &str) {
-        self.graph.rename(node, &format!("{}/{name}", self.name));
+        let name = self.graph.here(name);
+        self.graph.rename(node, &name);
     }
 
     /// The variable of that role of the layer that this one shares.

@@ -151,18 +151,15 @@ struct Start {
 /// A time step being built.
 struct Step<'a, 'b> {
     cx: &'a mut LayerCx<'b>,
-    /// Which, in the order of the steps.
-    t: usize,
     /// Which rows of what is computed for all time steps are its own.
     rows: [usize; 2],
     units: usize,
 }
 
 impl Step<'_, '_> {
-    /// Names a node by the time step.
+    /// Names a node.
     fn name(&mut self, node: NodeId, name: &str) -> NodeId {
-        let name = format!("t{}/{name}", self.t);
-        self.cx.name(node, &name);
+        self.cx.name(node, name);
         node
     }
 
@@ -265,7 +262,7 @@ impl Arguments<'_> {
         for t in 0..length {
             let at = if self.go_backwards { length - 1 - t } else { t };
             cx.graph.enter_time_step(Some(t as u32));
-            let mut step = Step { cx: &mut *cx, t, rows: [at * batch, (at + 1) * batch], units };
+            let mut step = Step { cx: &mut *cx, rows: [at * batch, (at + 1) * batch], units };
             let mut new = advance(&mut step, &states)?;
             if let Some(mask) = mask {
                 let [start, end] = step.rows;

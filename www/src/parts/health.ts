@@ -60,7 +60,7 @@ class Health extends View {
     const optimizer = store.setup.value?.optimizer as unknown as Spec | undefined;
     const limits = optimizer && OPTIMIZER_FIELDS[optimizer.type]?.find(({ key }) => key === "global_clipnorm");
     if (!limits) return nothing;
-    const limit = (store.built.value?.setup.optimizer as unknown as Spec).global_clipnorm as number | undefined;
+    const limit = (store.built.value?.setup.optimizer as unknown as Spec | undefined)?.global_clipnorm as number | undefined;
     const norm = general(gradientNorm);
     return html`<div class="form clipping"><p class="caption">${limit == null ? t("health.clip.off", { norm }) : t("health.clip.on", { norm, limit: general(limit) })}</p>
       ${field(optimizer, limits, (key, value) => store.change({ optimizer: { ...optimizer, [key]: value } as unknown as OptimizerSpec }))}
