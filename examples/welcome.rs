@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = root.join("data/mnist");
     let manifest = Manifest::parse(&fs::read_to_string(folder.join("dataset.json"))?)?;
     let files = manifest.files().iter().map(|file| fs::read(folder.join(file)));
-    let data = Rc::new(Dataset::from_files(&manifest, &files.collect::<Result<Vec<_>, _>>()?, 1)?);
+    let data = Rc::new(Dataset::from_files(&manifest, files.collect::<Result<Vec<_>, _>>()?, 1)?);
     let settings = Settings {
         model: ModelSpec::parse(MODEL)?,
         loss: LossSpec::from_json(&json!("sparse_categorical_crossentropy"))?,

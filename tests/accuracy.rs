@@ -18,7 +18,7 @@ fn installed(name: &str, reading: impl Into<Reading>) -> Rc<Dataset> {
     let text = fs::read_to_string(folder.join("dataset.json")).unwrap_or_else(missing);
     let manifest = Manifest::parse(&text).expect("a manifest");
     let files: Vec<_> = manifest.files().iter().map(|file| fs::read(folder.join(file)).expect("a file of the set")).collect();
-    Rc::new(Dataset::from_files(&manifest, &files, reading).expect("a data set"))
+    Rc::new(Dataset::from_files(&manifest, files, reading).expect("a data set"))
 }
 
 /// A preset's own settings.

@@ -37,7 +37,7 @@ fn files() -> [Vec<u8>; 4] {
 
 fn read(files: &[Vec<u8>; 4]) -> Result<Dataset, Error> {
     let manifest = Manifest::parse(MANIFEST).expect("a manifest");
-    Dataset::from_files(&manifest, files, 8)
+    Dataset::from_files(&manifest, files.to_vec(), 8)
 }
 
 #[test]

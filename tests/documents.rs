@@ -184,7 +184,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 fn read(train: &[u8], test: &[u8]) -> Result<Dataset, Error> {
     let manifest = Manifest::parse(MANIFEST).expect("a manifest");
-    Dataset::from_files(&manifest, &[gzip(train), gzip(test)], tokens(9, 3))
+    Dataset::from_files(&manifest, vec![gzip(train), gzip(test)], tokens(9, 3))
 }
 
 #[test]
@@ -204,15 +204,15 @@ fn files_are_read_or_refused() {
     let manifest = Manifest::parse(MANIFEST).expect("a manifest");
     let whole = gzip(train);
     for length in 0..whole.len() {
-        let cut = Dataset::from_files(&manifest, &[whole[..length].to_vec(), gzip(test)], 3);
+        let cut = Dataset::from_files(&manifest, vec![whole[..length].to_vec(), gzip(test)], 3);
         assert_eq!(code(cut).0, ErrorCode::BadFile, "{length} bytes of {}", whole.len());
     }
     for position in 0..whole.len() {
         let mut other = whole.clone();
         other[position] ^= 0x55;
-        let _ = Dataset::from_files(&manifest, &[other, gzip(test)], 3);
+        let _ = Dataset::from_files(&manifest, vec![other, gzip(test)], 3);
     }
-    assert!(Dataset::from_files(&manifest, &[gzip(train)], 3).is_err(), "one file");
+    assert!(Dataset::from_files(&manifest, vec![gzip(train)], 3).is_err(), "one file");
     for (right, wrong, at) in [
         ("\"count\": 3", "\"count\": -3", "dataset.json.train.count"),
         ("\"size\": 20", "\"size\": 1e12", "dataset.json.test.size"),

@@ -133,9 +133,9 @@ fn texts_are_read_from_their_files() {
         "characters": 600, "bytes": 60 }"#;
     let manifest = Manifest::parse(manifest).expect("a manifest");
     assert_eq!(manifest.contents, Contents::Text { file: "text.txt.gz".into() });
-    let data = Dataset::from_files(&manifest, &[poem().into_bytes()], 6).expect("a text");
+    let data = Dataset::from_files(&manifest, vec![poem().into_bytes()], 6).expect("a text");
     assert_eq!((data.train.clone(), data.info.title.as_str()), (text(&poem(), 6).train, "A poem"));
-    let error = Dataset::from_files(&manifest, &[vec![0xC3, 0x28]], 6).expect_err("not UTF-8");
+    let error = Dataset::from_files(&manifest, vec![vec![0xC3, 0x28]], 6).expect_err("not UTF-8");
     assert_eq!((error.code, error.at.as_deref()), (ErrorCode::BadFile, Some("text.txt.gz")));
 }
 

@@ -61,7 +61,7 @@ fn mnist() -> Rc<Dataset> {
     let text = String::from_utf8(read("dataset.json")).expect("a manifest is text");
     let manifest = Manifest::parse(&text).expect("a manifest");
     let files: Vec<_> = manifest.files().iter().map(|file| read(file)).collect();
-    Rc::new(Dataset::from_files(&manifest, &files, 1).expect("MNIST as the set-up writes it"))
+    Rc::new(Dataset::from_files(&manifest, files, 1).expect("MNIST as the set-up writes it"))
 }
 
 /// Norm of each parameter.

@@ -173,44 +173,50 @@ fn read_json(file: &str, text: &str) -> Result<Value> {
 }
 
 impl Dataset {
-    /// Reads an installed set from its files, in the order of [`Manifest::files`]; a text is cut into windows of [`Reading::length`] tokens.
-    pub fn from_files(manifest: &Manifest, files: &[Vec<u8>], reading: impl Into<Reading>) -> Result<Self> {
+    /// Reads an installed set from its files, in the order of [`Manifest::files`]; a text is cut into windows of [`Reading::length`] tokens. Each file
+    /// is freed as soon as it is read, since memory that a page once took stays taken.
+    pub fn from_files(manifest: &Manifest, files: Vec<Vec<u8>>, reading: impl Into<Reading>) -> Result<Self> {
         Self::read_files(manifest, files, reading.into())
     }
 
-    fn read_files(manifest: &Manifest, files: &[Vec<u8>], reading: Reading) -> Result<Self> {
-        match (&manifest.contents, files) {
-            (Contents::Labelled { max, files: names }, [train_x, train_y, test_x, test_y]) => {
-                let [a, b, c, d] = names;
-                let train = read_part(&manifest.info, *max, manifest.info.train, (a, train_x), (b, train_y))?;
-                let test = read_part(&manifest.info, *max, manifest.info.test, (c, test_x), (d, test_y))?;
-                Ok(Self { info: manifest.info.clone(), train, test, documents: None, encoding: None })
+    fn read_files(manifest: &Manifest, files: Vec<Vec<u8>>, reading: Reading) -> Result<Self> {
+        let (info, names, got) = (&manifest.info, manifest.files(), files.len());
+        if names.len() != got {
+            return Err(bad_value("data", "examples with labels", &Value::from(format!("{got} files"))).at(&*info.name));
+        }
+        let mut files = names.iter().zip(files).map(|(name, file)| (&**name, file));
+        let mut next = || files.next().unwrap_or_default();
+        match &manifest.contents {
+            Contents::Labelled { max, .. } => {
+                let train = read_part(info, *max, info.train, next(), next())?;
+                let test = read_part(info, *max, info.test, next(), next())?;
+                Ok(Self { info: info.clone(), train, test, documents: None, encoding: None })
             }
-            (Contents::Text { file }, [bytes]) => {
+            Contents::Text { .. } => {
+                let (file, bytes) = next();
                 // No character of UTF-8 takes more than four bytes.
-                let text = String::from_utf8(gunzip(file, bytes, 4 * manifest.info.train)?);
+                let text = String::from_utf8(gunzip(file, &bytes, 4 * info.train)?);
                 let text = text.map_err(|error| bad_file(file, "UTF-8", &error.to_string()))?;
-                Self::from_text(manifest.info.clone(), &text, reading)
+                Self::from_text(info.clone(), &text, reading)
             }
-            (Contents::Documents { files: [a, b], sizes }, [train, test]) => {
-                let info = &manifest.info;
-                let train = Corpus::parse(a, gunzip(a, train, sizes[0])?, info.train)?;
-                let test = Corpus::parse(b, gunzip(b, test, sizes[1])?, info.test)?;
+            Contents::Documents { sizes, .. } => {
+                let mut corpus = |size: usize, count: usize| {
+                    let (file, bytes) = next();
+                    Corpus::parse(file, gunzip(file, &bytes, size)?, count)
+                };
+                let (train, test) = (corpus(sizes[0], info.train)?, corpus(sizes[1], info.test)?);
                 Self::from_documents(info.clone(), train, test, reading)
-            }
-            (Contents::Labelled { .. } | Contents::Text { .. } | Contents::Documents { .. }, _) => {
-                let got = format!("{} files", files.len());
-                Err(bad_value("data", "examples with labels", &Value::from(got)).at(&*manifest.info.name))
             }
         }
     }
 }
 
 /// Reads a part of so many examples from its two files.
-fn read_part(info: &DatasetInfo, max: f32, count: usize, (x_file, x): (&str, &[u8]), (y_file, y): (&str, &[u8])) -> Result<Part> {
+fn read_part(info: &DatasetInfo, max: f32, count: usize, (x_file, x): (&str, Vec<u8>), (y_file, y): (&str, Vec<u8>)) -> Result<Part> {
     let width: usize = info.shape.iter().product();
-    let images = unpack(x_file, x, count * width)?;
-    let labels = unpack(y_file, y, count)?;
+    let images = unpack(x_file, &x, count * width)?;
+    drop(x);
+    let labels = unpack(y_file, &y, count)?;
     let expected = [&[count], &info.shape[..]].concat();
     if images.count() == labels.count() && (images.count() != count || images.shape.iter().product::<usize>() != count * width) {
         let reason = format!("it holds {:?} values where the manifest says {expected:?}", images.shape);

@@ -129,6 +129,12 @@ impl Run {
         self.steps_left
     }
 
+    /// The part that is evaluated at the end of an epoch, and how many of its examples are done.
+    pub fn evaluating(&self) -> Option<(Split, usize)> {
+        let (split, evaluator) = self.ending.as_ref()?.current.as_ref()?;
+        Some((*split, evaluator.done()))
+    }
+
     /// Takes one chunk of steps, or one batch of an evaluation. `now` tells the time in milliseconds.
     pub async fn advance<B: Backend>(&mut self, session: &mut Session<B>, now: impl Fn() -> f64) -> Result<Status> {
         if self.ending.is_some() {

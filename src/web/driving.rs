@@ -8,6 +8,7 @@ use std::task::Poll;
 use futures_channel::oneshot;
 
 use super::answer::{Desk, info};
+use super::evaluating::Clock;
 use super::js::{Buffer, now, to_js};
 use super::live;
 use super::protocol::{Event, Standing, TrainOptions, TrainResult};
@@ -33,6 +34,8 @@ pub(super) struct Training {
     /// Examples a second, as it was told last.
     rate: f32,
     frame_at: f64,
+    /// Of the evaluation at the end of an epoch that is under way.
+    evaluation: Option<Clock>,
 }
 
 impl Desk {
@@ -48,7 +51,7 @@ impl Desk {
             early_stopping: options.early_stopping,
         };
         let run = Run::new(self.session()?, options)?;
-        self.training = Some(Training { id, run, unsent: Vec::new(), sent_at: now(), rate: 0.0, frame_at: 0.0 });
+        self.training = Some(Training { id, run, unsent: Vec::new(), sent_at: now(), rate: 0.0, frame_at: 0.0, evaluation: None });
         Ok(())
     }
 
@@ -74,6 +77,7 @@ impl Desk {
         if let Some(end) = status.epoch {
             self.post.event(&Event::Epoch { epoch: end.epoch, validation: end.validation, test: end.test }, Vec::new());
         }
+        self.send_evaluation();
         let due = self.training.as_ref().is_some_and(|training| time - training.frame_at >= FRAME_MS);
         if (due || status.done) && !self.views.is_empty() {
             match self.send_frame().await {
@@ -190,6 +194,20 @@ impl Desk {
             seconds_left: training.run.steps_left() as f32 * (examples as f32 / metrics.len() as f32) / training.rate,
         };
         self.post.event(&event, vec![Buffer::Floats(metrics.iter().map(|metric| metric.loss).collect())]);
+    }
+
+    /// How far the evaluation at the end of an epoch is.
+    fn send_evaluation(&mut self) {
+        let (Some(training), Some(session)) = (&mut self.training, &self.session) else { return };
+        let Some((split, done)) = training.run.evaluating() else {
+            training.evaluation = None;
+            return;
+        };
+        let clock = training.evaluation.take().filter(|clock| clock.split == split);
+        let event = training.evaluation.insert(clock.unwrap_or_else(|| Clock::new(split))).event(done, session.count(split));
+        if let Some(event) = event {
+            self.post.event(&event, Vec::new());
+        }
     }
 
     pub(super) async fn send_frame(&mut self) -> Result<()> {

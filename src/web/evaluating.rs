@@ -1,4 +1,4 @@
-//! Evaluations that were asked for: a batch at a time between requests, so that nothing waits for a whole one. A run that is under way does
+//! How far evaluations are, and those that were asked for: a batch at a time between requests, so that nothing waits for a whole one. A run that is under way does
 //! wait: in the middle of an evaluation no parameter may change. A walk through a step may go on, since each batch is evaluated with the
 //! parameters as they were before the step.
 
@@ -14,10 +14,33 @@ use crate::train::{Evaluator, Travel};
 pub(super) struct Evaluating {
     /// The request that it answers.
     id: u32,
-    split: Split,
     evaluator: Evaluator,
+    clock: Clock,
+}
+
+/// Tells the page now and then how far an evaluation is.
+pub(super) struct Clock {
+    /// Which part is evaluated.
+    pub split: Split,
     begun: f64,
     sent_at: f64,
+}
+
+impl Clock {
+    pub fn new(split: Split) -> Self {
+        Self { split, begun: now(), sent_at: now() }
+    }
+
+    /// What the page is to hear, if it is time.
+    pub fn event(&mut self, done: usize, total: usize) -> Option<Event> {
+        let time = now();
+        if time - self.sent_at < PROGRESS_MS {
+            return None;
+        }
+        self.sent_at = time;
+        let seconds_left = ((time - self.begun) / 1000.0) as f32 * (total - done) as f32 / done.max(1) as f32;
+        Some(Event::Evaluating { split: self.split, done, total, seconds_left })
+    }
 }
 
 /// Whether a walk's request leaves the parameters as they were before its step, which they are given back for each batch of an evaluation.
@@ -84,8 +107,7 @@ pub(super) fn only_looks(request: &Request) -> bool {
 impl Desk {
     pub(super) fn begin_evaluation(&mut self, id: u32, split: Split) -> Result<()> {
         let evaluator = Evaluator::new(self.session()?, split)?;
-        let begun = now();
-        self.evaluations.push_back(Evaluating { id, split, evaluator, begun, sent_at: begun });
+        self.evaluations.push_back(Evaluating { id, evaluator, clock: Clock::new(split) });
         Ok(())
     }
 
@@ -98,13 +120,16 @@ impl Desk {
         };
         match result {
             Ok(None) => {
-                self.send_evaluating(&mut current);
+                let total = self.session.as_ref().map_or(0, |session| session.count(current.clock.split));
+                if let Some(event) = current.clock.event(current.evaluator.done(), total) {
+                    self.post.event(&event, Vec::new());
+                }
                 self.evaluations.push_front(current);
             }
             Ok(Some(evaluation)) => self.post.answer(current.id, Ok((to_js(&evaluation), Vec::new()))),
             // On the CPU it begins anew.
             Err(lost) if lost.code == ErrorCode::DeviceLost => {
-                let again = self.recover(&lost).await.and_then(|()| self.begin_evaluation(current.id, current.split));
+                let again = self.recover(&lost).await.and_then(|()| self.begin_evaluation(current.id, current.clock.split));
                 if let Err(error) = again {
                     self.post.answer(current.id, Err(error));
                 }
@@ -113,21 +138,10 @@ impl Desk {
         }
     }
 
-    fn send_evaluating(&self, current: &mut Evaluating) {
-        let (time, Some(session)) = (now(), &self.session) else { return };
-        if time - current.sent_at < PROGRESS_MS {
-            return;
-        }
-        current.sent_at = time;
-        let (split, done, total) = (current.split, current.evaluator.done(), session.count(current.split));
-        let seconds_left = ((time - current.begun) / 1000.0) as f32 * (total - done) as f32 / done.max(1) as f32;
-        self.post.event(&Event::Evaluating { split, done, total, seconds_left }, Vec::new());
-    }
-
     /// After a lost GPU the parameters are others: every evaluation under way begins anew.
     pub(super) fn begin_evaluations_anew(&mut self) -> Result<()> {
-        for Evaluating { id, split, .. } in std::mem::take(&mut self.evaluations) {
-            self.begin_evaluation(id, split)?;
+        for Evaluating { id, clock, .. } in std::mem::take(&mut self.evaluations) {
+            self.begin_evaluation(id, clock.split)?;
         }
         Ok(())
     }

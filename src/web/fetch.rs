@@ -43,7 +43,7 @@ pub(super) async fn dataset(base: &str, name: &str, reading: Reading, post: &Pos
         before += bytes.len() as f64;
         files.push(bytes);
     }
-    Dataset::from_files(manifest, &files, reading)
+    Dataset::from_files(manifest, files, reading)
 }
 
 /// The bytes at an address; `progress(loaded)` is called as they come.

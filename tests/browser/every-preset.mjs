@@ -35,7 +35,8 @@ const pressUntil = (page, key, from, to, where) =>
       document.body.dispatchEvent(new KeyboardEvent("keydown", { ...key, bubbles: true, cancelable: true }));
       const begun = performance.now();
       while (at() !== goal) {
-        if (performance.now() - begun > 120_000) throw new Error(`${key.code}: at ${at()} of ${goal}; the page says ${document.querySelector("gs-notices")?.textContent}`);
+        // A step may end an epoch, whose evaluation takes a software GPU a minute or two.
+        if (performance.now() - begun > 300_000) throw new Error(`${key.code}: at ${at()} of ${goal}; the page says ${document.querySelector("gs-notices")?.textContent}`);
         await new Promise((next) => setTimeout(next, 2));
       }
     }

@@ -231,6 +231,25 @@ pageTest("an evaluation on the page can be cancelled", { timeout: 300_000 }, asy
   await page.getByText(/^Not evaluated yet/).waitFor();
 });
 
+pageTest("the evaluation at the end of an epoch tells how far it is", { timeout: 300_000 }, async ({ page, url }) => {
+  await page.goto(`${url}/#/mnist-cnn?seed=4&backend=cpu&train_examples=256`);
+  await page.locator(".card-in").first().waitFor({ timeout: 60_000 });
+  // The page may be too busy to be asked at the right moment: all that it says is noted.
+  await page.evaluate(() => {
+    globalThis.said = [];
+    const note = () => said.push(document.querySelector("gs-transport").innerText);
+    new MutationObserver(note).observe(document.querySelector("gs-transport"), { subtree: true, childList: true, characterData: true });
+  });
+  await page.getByRole("button", { name: "Train", exact: true }).click();
+  await page.waitForFunction(() => said.filter((text) => /1 of \d+ epochs done\s+evaluating: [\d,]+ of 10,000, .+ left/.test(text)).length >= 2, undefined, { timeout: 60_000 });
+  await page.waitForFunction(() => said.some((text) => /2 of \d+ epochs done/.test(text)), undefined, { timeout: 30_000 });
+  await page.getByRole("button", { name: "Pause" }).click();
+  await page.getByRole("button", { name: "Train on" }).waitFor({ timeout: 30_000 });
+  assert.ok(!(await page.locator("gs-transport").innerText()).includes("evaluating"), "paused, and still said to evaluate");
+  const done = await page.evaluate(() => said.map((text) => /1 of \d+ epochs done\s+evaluating: ([\d,]+) of/.exec(text)?.[1]).filter(Boolean).map((number) => Number(number.replace(",", ""))));
+  assert.ok(done.every((now, k) => now > 0 && now < 10_000 && now >= (done[k - 1] ?? 0)), `${done}`);
+});
+
 pageTest("an evaluation on the page tells how far it is, and a walk stays open", { timeout: 300_000 }, async ({ page, url }) => {
   await page.goto(`${url}/#/mnist-cnn?seed=4&backend=cpu`);
   await page.locator(".card-in").first().waitFor({ timeout: 60_000 });

@@ -1,5 +1,5 @@
-//! Data sets on the GPU, and the kernels that gather a batch from them. A column that no buffer of the device can hold stays where it is, and its batches
-//! are sent.
+//! Data sets on the GPU, and the kernels that gather a batch from them. A column larger than the buffers that WebGPU promises of every adapter stays where
+//! it is, and its batches are sent: some devices could not hold it, and on the others a page would hold it twice.
 
 use super::STEP_HEAD;
 use super::device::Context;
@@ -11,6 +11,9 @@ use crate::ops::Pass;
 use crate::ops::kernel::literal;
 use crate::plan::{Place, Plan};
 use crate::tensor::Cells;
+
+/// `maxStorageBufferBindingSize` of every adapter, in bytes.
+const MOST_RESIDENT: usize = 128 << 20;
 
 /// A resident part of the data set.
 pub(super) struct Part {
@@ -39,7 +42,7 @@ impl Resident {
             Cells::Floats(data) => (bytemuck::cast_slice(&data[..]), None),
             Cells::Bytes { data, scale } => (&data[..], Some(*scale)),
         };
-        let store = if context.check_size(bytes.len() as u64, "data").is_ok() {
+        let store = if bytes.len() <= MOST_RESIDENT {
             let memory = Memory::new(context, bytes.len().div_ceil(4), "data")?;
             let whole = bytes.len() / 4 * 4;
             memory.write(context, 0, &bytes[..whole]);

@@ -78,7 +78,7 @@ wire! {
             /// On the test part, if there is one.
             test: Option<Evaluation>,
         },
-        /// A few times a second while the data are evaluated.
+        /// A few times a second while the data are evaluated, as it was asked or at the end of an epoch.
         Evaluating {
             /// Which part.
             split: Split,

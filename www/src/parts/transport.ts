@@ -30,7 +30,7 @@ class Transport extends View {
 
   #what(): string {
     switch (store.status.value) {
-      case "training": return t("transport.training");
+      case "training": return store.evaluating.value ? evaluatingText() : t("transport.training");
       case "evaluating": return evaluatingText();
       case "loading": return t("transport.loading");
       case "starting": return t("transport.starting");

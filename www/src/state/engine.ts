@@ -166,7 +166,10 @@ function listen(session: Session): void {
     store.progress.value = event;
     store.weights.value++;
   }));
+  // One that comes after the evaluation was given up says nothing any more.
+  session.on("evaluating", mine((event) => store.busy.value && (store.evaluating.value = event)));
   session.on("epoch", mine(({ epoch, validation, test }) => {
+    store.evaluating.value = undefined;
     store.history.value.of.epoch(epoch, validation ?? undefined, test ?? undefined);
     store.history.value = { of: store.history.value.of, version: store.history.value.version + 1 };
     store.evaluations.value = {

@@ -50,7 +50,7 @@ export async function evaluate(split: Split): Promise<void> {
   evaluating = new AbortController();
   const { signal } = evaluating;
   try {
-    store.evaluations.value = { ...store.evaluations.value, [split]: await session.evaluate(split, { signal, onProgress: (at) => (store.evaluating.value = at) }) };
+    store.evaluations.value = { ...store.evaluations.value, [split]: await session.evaluate(split, { signal }) };
   } catch (error) {
     if (!signal.aborted) fail(error);
   } finally {
@@ -92,6 +92,7 @@ async function train(how: { epochs: number } | { steps: number }): Promise<void>
     if (!(error instanceof GradscopeError && error.code === "worker_died" && store.session.value !== session)) fail(error);
   } finally {
     stop = undefined;
+    store.evaluating.value = undefined;
     if (store.status.value === "training") store.status.value = "idle";
   }
 }
