@@ -72,7 +72,7 @@ fn cifar10_cnn_learns_on_the_cpu_in_two_epochs() {
 }
 
 /// Two principal components, the best that a linear model can keep in two numbers, leave 0.0557 of the test part (the mean image 0.0675); the same model
-/// in PyTorch 0.0462.
+/// in PyTorch 0.0461.
 #[test]
 #[ignore = "a minute on one core"]
 fn the_autoencoder_keeps_more_in_two_numbers_than_two_principal_components() {
@@ -125,8 +125,7 @@ fn what_the_generator_makes_is_taken_for_digits() {
         Ok::<_, gradscope::error::Error>(())
     })
     .expect("training");
-    // After 600 steps it was 0.71; where the rates fell faster 0.76.
-    assert!(sure >= 0.7 && digits.iter().all(|&count| count >= 10), "confidence {sure}, digits {digits:?}");
+    assert!(sure >= 0.8 && digits.iter().all(|&count| count >= 10), "confidence {sure}, digits {digits:?}");
 }
 
 /// nanoGPT's own figure for a model and a budget of this size is 1.88, on tiny Shakespeare and with its own split.
@@ -151,7 +150,9 @@ fn gpt_char_learns_shakespeare_on_the_cpu_in_2000_steps() {
     let late = &result.losses[1900..];
     let training = late.iter().sum::<f32>() / late.len() as f32;
     println!("training loss {training:.4}, validation {:.4}, {:.0} ms a step\n{text}", validation.loss, result.ms_per_step);
-    assert!(validation.loss <= 1.95, "validation loss {}", validation.loss);
+    // What `tests/reference/gpt_char.py` came to.
+    const REFERENCE: f32 = 1.8614;
+    assert!(validation.loss <= REFERENCE + 0.03, "validation loss {}", validation.loss);
 }
 
 /// Letters that nobody drew: ten at a time, reversed by the model alone, which reads its own answer as it goes.

@@ -15,10 +15,14 @@ fn session(layers: Value, seed: u32) -> Result<Session<Cpu>> {
 }
 
 fn of_batches(batch_size: usize, layers: Value, seed: u32) -> Result<Session<Cpu>> {
+    optimized(json!({ "type": "Adam", "learning_rate": 0.01, "global_clipnorm": 1.0 }), batch_size, layers, seed)
+}
+
+fn optimized(optimizer: Value, batch_size: usize, layers: Value, seed: u32) -> Result<Session<Cpu>> {
     let settings = Settings {
         model: ModelSpec::from_json(&json!({ "input": [2], "layers": layers }))?,
         loss: LossSpec::from_json(&json!("binary_crossentropy"))?,
-        optimizer: OptimizerSpec::from_json(&json!({ "type": "Adam", "learning_rate": 0.01, "global_clipnorm": 1.0 }))?,
+        optimizer: OptimizerSpec::from_json(&optimizer)?,
         batch_size,
         seed,
         validation_split: 0.2,
@@ -151,6 +155,29 @@ fn a_snapshot_that_does_not_fit_changes_nothing() -> Result<()> {
         assert_eq!(error.code, ErrorCode::BadFile);
     }
     assert!(before == pollster::block_on(session.snapshot())?);
+    Ok(())
+}
+
+#[test]
+fn hyper_parameters_change_while_training_where_the_optimizer_has_them() -> Result<()> {
+    let sgd = |momentum: f64| optimized(json!({ "type": "SGD", "learning_rate": 0.1, "momentum": momentum }), 32, small(), 1);
+    let (mut changed, mut made, mut without) = (sgd(0.0)?, sgd(0.9)?, sgd(0.0)?);
+    let first = train(&mut without, 10)?;
+    changed.set_hyper("momentum", 0.9)?;
+    let fast = train(&mut changed, 10)?;
+    assert_eq!(fast, train(&mut made, 10)?, "changed to 0.9 and made with it");
+    assert_ne!(fast, first, "with momentum and without");
+    changed.set_hyper("momentum", 0.0)?;
+    assert_ne!(train(&mut changed, 5)?, train(&mut made, 5)?, "in the middle of training");
+
+    let refused = |session: &mut Session<Cpu>, name: &str, value: f32| session.set_hyper(name, value).expect_err(name).code;
+    assert_eq!(refused(&mut made, "momentum", 1.0), ErrorCode::BadValue);
+    assert_eq!(refused(&mut made, "learning_rate", -1.0), ErrorCode::BadValue);
+    assert_eq!(refused(&mut made, "learning_rate", f32::NAN), ErrorCode::BadValue);
+    assert_eq!(refused(&mut made, "weight_decay", 0.1), ErrorCode::WrongState);
+    assert_eq!(refused(&mut made, "learning_rate:generator", 0.1), ErrorCode::WrongState);
+    assert_eq!(refused(&mut session(small(), 1)?, "momentum", 0.5), ErrorCode::WrongState);
+    assert_eq!(refused(&mut made, "lr", 0.1), ErrorCode::UnknownName);
     Ok(())
 }
 

@@ -395,19 +395,6 @@ fn bad_optimizers_are_refused() {
     }
 }
 
-#[test]
-fn hyper_parameters_change_while_training_where_the_optimizer_has_them() {
-    let mut sgd = OptimizerSpec::from_json(&json!({ "type": "SGD", "momentum": 0 })).expect("a spec");
-    sgd.set_momentum(0.9).expect("a momentum");
-    sgd.set_learning_rate(0.5).expect("a rate");
-    let scalars = gradscope::optim::scalars_at(&sgd, 7);
-    assert_eq!(scalars, [("learning_rate", 0.5), ("momentum", 0.9)]);
-    assert_eq!(sgd.set_learning_rate(f64::NAN).expect_err("no rate").code, ErrorCode::BadValue);
-    assert_eq!(sgd.set_learning_rate(-1.0).expect_err("no rate").code, ErrorCode::BadValue);
-    assert_eq!(sgd.set_momentum(1.0).expect_err("no momentum").code, ErrorCode::BadValue);
-    assert_eq!(sgd.set_weight_decay(0.1).expect_err("no decay").code, ErrorCode::WrongState);
-}
-
 /// What the worker receives goes through serde; the typed error survives the way.
 #[test]
 fn a_typed_error_survives_serde() {

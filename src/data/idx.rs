@@ -37,7 +37,9 @@ impl Idx {
             UNSIGNED_BYTE => 1,
             FLOAT => 4,
             other => {
-                return Err(bad(&format!("it holds values of type 0x{other:02x}, and only bytes (0x08) and floats (0x0d) can be read")));
+                return Err(bad(&format!(
+                    "it holds values of type {other}, and only bytes ({UNSIGNED_BYTE}) and floats ({FLOAT}) can be read"
+                )));
             }
         };
         let needed = shape.iter().try_fold(width, |product: usize, &size| product.checked_mul(size));

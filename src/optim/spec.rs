@@ -114,11 +114,6 @@ macro_rules! optimizers {
                 match self { $(Self::$variant(spec) => &spec.learning_rate,)* }
             }
 
-            /// The learning rate, to change; a session asks for the scalars of the next step anew.
-            pub fn learning_rate_mut(&mut self) -> &mut LearningRate {
-                match self { $(Self::$variant(spec) => &mut spec.learning_rate,)* }
-            }
-
             /// Its name: `"Adam"`.
             pub fn kind(&self) -> &'static str {
                 match self { $(Self::$variant(_) => $name,)* }
@@ -127,10 +122,6 @@ macro_rules! optimizers {
             /// The weight decay, if there is one.
             pub fn weight_decay(&self) -> Option<f64> {
                 match self { $(Self::$variant(spec) => spec.weight_decay,)* }
-            }
-
-            fn weight_decay_mut(&mut self) -> &mut Option<f64> {
-                match self { $(Self::$variant(spec) => &mut spec.weight_decay,)* }
             }
 
             /// What limits the gradient.
@@ -194,31 +185,6 @@ impl OptimizerSpec {
         }
     }
 
-    /// Changes the learning rate to a constant one; a schedule ends.
-    pub fn set_learning_rate(&mut self, rate: f64) -> Result<()> {
-        let rate = LearningRate::from(rate);
-        rate.check().map_err(|error| error.at("learning_rate"))?;
-        *self.learning_rate_mut() = rate;
-        Ok(())
-    }
-
-    /// Changes the momentum of an optimizer that was made with one.
-    pub fn set_momentum(&mut self, momentum: f64) -> Result<()> {
-        share("momentum", momentum)?;
-        let held = match self {
-            Self::Sgd(sgd) => &mut sgd.momentum,
-            Self::RmsProp(rmsprop) => &mut rmsprop.momentum,
-            Self::Adam(_) | Self::AdamW(_) => &mut None,
-        };
-        change(held, momentum, "changing the momentum", "the optimizer was made without one")
-    }
-
-    /// Changes the weight decay of an optimizer that was made with one.
-    pub fn set_weight_decay(&mut self, decay: f64) -> Result<()> {
-        at_least_0("weight_decay", decay)?;
-        change(self.weight_decay_mut(), decay, "changing the weight decay", "the optimizer was made without one")
-    }
-
     /// Refuses numbers outside their range, and what is not supported.
     pub fn check(&self) -> Result<()> {
         self.learning_rate().check()?;
@@ -253,16 +219,6 @@ impl Clipping {
             (Some(_), Some(limit)) => Err(out_of_range("clipvalue", "absent beside global_clipnorm", limit)),
             _ => Ok(()),
         }
-    }
-}
-
-fn change(held: &mut Option<f64>, value: f64, what: &str, reason: &str) -> Result<()> {
-    match held {
-        Some(held) => {
-            *held = value;
-            Ok(())
-        }
-        None => Err(Error::new(ErrorCode::WrongState, &[("what", &what), ("reason", &reason)])),
     }
 }
 

@@ -334,7 +334,8 @@ impl<B: Backend> Session<B> {
     }
 
     /// Changes a hyper-parameter from the next step on: `"learning_rate"` (which ends a schedule), `"learning_rate:generator"` where the generator has
-    /// an optimizer of its own, `"momentum"`, `"weight_decay"`, or `"dropout"`, which stands for every dropout layer's.
+    /// an optimizer of its own, `"momentum"`, `"weight_decay"`, or `"dropout"`, which stands for every dropout layer's. What the
+    /// optimizer was made without cannot be changed.
     pub fn set_hyper(&mut self, name: &str, value: f32) -> Result<()> {
         let (sound, range) = match name {
             "momentum" | "dropout" => ((0.0..1.0).contains(&value), "at least 0 and less than 1"),
@@ -343,6 +344,12 @@ impl<B: Backend> Session<B> {
         };
         if !sound {
             return Err(bad(name, range, &value));
+        }
+        let made_with =
+            |name: &str| self.training().is_some_and(|compiled| compiled.built.graph.scalars().iter().any(|(of, _)| of == name));
+        if name != "dropout" && !made_with(name) {
+            let reason = "the optimizer was made without one";
+            return Err(Error::new(ErrorCode::WrongState, &[("what", &name), ("reason", &reason)]));
         }
         self.overrides.insert(name.to_owned(), value);
         self.history.changed = true;

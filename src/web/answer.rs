@@ -170,7 +170,7 @@ impl Desk {
             Request::SetParameter { name } => {
                 let values = floats(&buffers.get(0));
                 self.session()?.set_parameter(&name, &values)?;
-                self.safe = None;
+                self.keep_safe(true).await?;
                 plain(JsValue::NULL)
             }
             // These answer when they are over (`answer`).
@@ -254,6 +254,10 @@ impl Desk {
                     ("weight_decay", hyper.weight_decay),
                     ("dropout", hyper.dropout),
                 ];
+                if changes.iter().all(|(_, value)| value.is_none()) {
+                    let expected = "learningRate, generatorLearningRate, momentum, weightDecay or dropout";
+                    return Err(Error::new(ErrorCode::BadValue, &[("name", &"hyper"), ("expected", &expected), ("got", &"{}")]));
+                }
                 for (name, value) in changes {
                     if let Some(value) = value {
                         session.set_hyper(name, value)?;
@@ -297,14 +301,14 @@ impl Desk {
                 self.finish_run().await;
                 let bytes = js_sys::Uint8Array::new(&buffers.get(0)).to_vec();
                 self.session()?.restore(&Snapshot(bytes))?;
-                self.safe = None;
+                self.keep_safe(true).await?;
                 plain(JsValue::NULL)
             }
             Request::Load => {
                 self.finish_run().await;
                 let bytes = js_sys::Uint8Array::new(&buffers.get(0)).to_vec();
                 let report = self.session()?.load(&bytes)?;
-                self.safe = None;
+                self.keep_safe(true).await?;
                 plain(to_js(&report))
             }
             Request::Memory => {

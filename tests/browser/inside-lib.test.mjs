@@ -8,12 +8,12 @@ import { npm } from "./support.mjs";
 const module = (name) => JSON.stringify(fileURLToPath(new URL(`../../www/src/${name}.ts`, import.meta.url)));
 const { outputFiles } = await npm("esbuild").build({
   stdin: {
-    contents: ["lib/pca", "lib/nearest", "lib/top", "lib/likeliest", "lib/rollout", "lib/transformer", "projecting/umap"].map((name) => `export * from ${module(name)};`).join("\n"),
+    contents: ["lib/pca", "lib/nearest", "lib/top", "lib/likeliest", "lib/rollout", "lib/scores", "lib/transformer", "projecting/umap"].map((name) => `export * from ${module(name)};`).join("\n"),
     resolveDir: fileURLToPath(new URL("../../www", import.meta.url)),
   },
   bundle: true, format: "esm", write: false, platform: "browser",
 });
-const { attentionsOf, eigen, firstPosition, likeliest, meanOfHeads, nearest, principalPlane, rollOut, streamOf, top, umap, wired } = await import(
+const { attentionsOf, eigen, firstPosition, likeliest, meanOfHeads, meanScore, nearest, principalPlane, rollOut, scoresOf, streamOf, top, umap, wired } = await import(
   `data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString("base64")}`
 );
 
@@ -127,4 +127,26 @@ test("UMAP keeps groups together, the same way for a seed", () => {
   const far = (k, [x, y]) => Math.hypot(at[2 * k] - x, at[2 * k + 1] - y);
   for (let k = 0; k < count; k++) assert.ok(k < count / 2 === far(k, left) < far(k, right), `point ${k}`);
   assert.deepEqual([...umap(Float32Array.of(1, 2), 2, 1, () => undefined)], [0, 0], "a single point");
+});
+
+test("precision, recall and F1 as in the examples of scikit-learn", () => {
+  const confusion = (truth, guesses, classes) => {
+    const cells = Array.from({ length: classes }, () => Array(classes).fill(0));
+    truth.forEach((of, k) => cells[of][guesses[k]]++);
+    return cells;
+  };
+  const row = ({ precision, recall, f1, support }) => [precision, recall, f1, support];
+  // classification_report's.
+  const report = scoresOf(confusion([0, 1, 2, 2, 2], [0, 0, 2, 2, 1], 3));
+  [[1 / 2, 1, 2 / 3, 1], [0, 0, 0, 1], [1, 2 / 3, 0.8, 3]].forEach((expected, k) => near(row(report[k]), expected, `class ${k}`, 1e-12));
+  near(row(meanScore(report, false)), [0.5, 5 / 9, 22 / 45, 5], "mean", 1e-12);
+  near(row(meanScore(report, true)), [0.7, 0.6, (2 / 3 + 2.4) / 5, 5], "weighted", 1e-12);
+  // precision_score's, recall_score's and f1_score's.
+  const mean = meanScore(scoresOf(confusion([0, 1, 2, 0, 1, 2], [0, 2, 1, 0, 0, 1], 3)), false);
+  near(row(mean), [2 / 9, 1 / 3, 0.8 / 3, 6], "mean", 1e-12);
+  // Class 1 is never predicted, class 2 never there, class 3 neither.
+  const [first, unpredicted, unseen, nothing] = scoresOf(confusion([0, 0, 0, 1], [0, 0, 2, 0], 4));
+  near(row(first), [2 / 3, 2 / 3, 2 / 3, 3], "class 0", 1e-12);
+  assert.deepEqual([unpredicted, unseen, nothing].map(row), [[undefined, 0, 0, 1], [0, undefined, 0, 0], [undefined, undefined, undefined, 0]]);
+  near(row(meanScore([first, unpredicted, nothing], false)), [1 / 3, 1 / 3, 1 / 3, 4], "a class that is never predicted counts as 0, one that is not there not at all", 1e-12);
 });

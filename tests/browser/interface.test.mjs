@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
+import { reachEngine } from "./stepping.mjs";
 import { npm, pageTest } from "./support.mjs";
 
 const axe = await readFile(npm.resolve("axe-core/axe.min.js"), "utf8");
@@ -102,6 +103,53 @@ pageTest("layers are added, moved and removed by keyboard, and the network built
   assert.equal((await names()).length, 2);
 });
 
+pageTest("a penalty on a kernel is chosen, trained with and taken away again", {}, async ({ page, url }) => {
+  await reachEngine(page);
+  await open(page, `${url}/#/sigmoid-2-2-1?backend=cpu`);
+  const losses = () => page.evaluate(async () => [...(await globalThis.engine.session.train({ steps: 3 })).losses]);
+  const penalties = () => page.evaluate(() => globalThis.engine.session.info.model.layers.map((layer) => layer.kernel_regularizer));
+  const choose = async (term, weight) => {
+    await page.getByLabel(term, { exact: true }).fill(weight);
+    await page.getByLabel(term, { exact: true }).press("Enter");
+    await page.getByRole("button", { name: "Build it", exact: true }).click();
+    await page.locator(".pending").waitFor({ state: "detached" });
+    await ready(page);
+  };
+  const plain = await losses();
+  await page.locator(".layer-name").first().click();
+  await choose("L2", "0.5");
+  assert.deepEqual((await penalties())[0], { type: "L1L2", l1: 0, l2: 0.5 });
+  const held = await losses();
+  assert.equal(held.length, 3);
+  assert.ok(held[0] > plain[0], `${held[0]} with a penalty, ${plain[0]} without`);
+  await choose("L1", "0.25");
+  assert.deepEqual((await penalties())[0], { type: "L1L2", l1: 0.25, l2: 0.5 });
+  assert.ok((await losses())[0] > held[0]);
+  await choose("L2", "");
+  assert.deepEqual((await penalties())[0], { type: "L1L2", l1: 0.25, l2: 0 });
+  assert.equal(await page.getByLabel("L2", { exact: true }).inputValue(), "");
+});
+
+pageTest("SGD that is picked can be given momentum while it trains; the forms offer what the engine takes", {}, async ({ page, url }) => {
+  await reachEngine(page);
+  await open(page, `${url}/#/mnist-cnn-small?backend=cpu`);
+  await page.getByRole("tab", { name: "Optimizer" }).click();
+  await page.getByLabel("Kind").selectOption("SGD");
+  assert.equal(await page.getByLabel("clipnorm", { exact: true }).count(), 0);
+  assert.ok((await page.locator(".form option").allTextContents()).includes("huber"));
+  await page.getByRole("button", { name: "Build it", exact: true }).first().click();
+  await page.locator(".pending").first().waitFor({ state: "detached" });
+  await ready(page);
+  await page.getByRole("button", { name: "Train", exact: true }).click();
+  await page.getByText(/^Epoch 1 · batch \d/).waitFor({ timeout: 60_000 });
+  await page.getByRole("slider", { name: "Momentum" }).fill("0.9");
+  await page.locator("gs-hyper output", { hasText: "0.9" }).waitFor();
+  await page.getByRole("button", { name: "Pause", exact: true }).click();
+  await page.getByRole("button", { name: "Train on" }).waitFor();
+  const { hyper } = await page.evaluate(async () => (await globalThis.engine.session.walk()).info.state);
+  assert.ok(Math.abs(hyper.momentum - 0.9) < 1e-6, JSON.stringify(hyper));
+});
+
 pageTest("language and theme are kept; errors of the address are named and the rest is loaded", {}, async ({ page, url }) => {
   await open(page, `${url}/#/sigmoid-2-2-1?seed=x&batch_size=2`);
   await page.getByText("The address asks for seed = “x”").waitFor();
@@ -148,10 +196,27 @@ pageTest("a drawn digit is centred and predicted", {}, async ({ page, url }) => 
   for (const at of await mass.jsonValue()) assert.ok(Math.abs(at - 0.5) < 0.04, `centre of mass at ${at}`);
 });
 
+pageTest("a press on the pad alone draws a dot, and what is drawn moves the prediction", {}, async ({ page, url }) => {
+  await open(page, url);
+  await page.locator(".bars .value").nth(9).waitFor();
+  const bars = async () => (await page.locator(".bars .value").allInnerTexts()).join(" ");
+  const before = await bars();
+  await page.getByRole("button", { name: "Draw" }).click();
+  await page.locator("gs-pad canvas").click({ position: { x: 60, y: 60 } });
+  await page.getByText("Your drawing").waitFor();
+  const ink = await page.locator("gs-pad canvas").evaluate((canvas) => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    return data.filter((value, k) => k % 4 === 0 && value > 127).length;
+  });
+  // A disc as wide as the pen, 17.
+  assert.ok(ink > 180 && ink < 280, `${ink} pixels of ink`);
+  await page.waitForFunction((was) => [...document.querySelectorAll(".bars .value")].map(({ innerText }) => innerText).join(" ") !== was, before);
+});
+
 for (const colorScheme of ["light", "dark"]) {
   const states = [
     ["the opening page", "", { width: 1440, height: 900 }, []],
-    ["mnist-cnn with a layer open", "/#/mnist-cnn", { width: 1024, height: 768 }, [".layer-name >> nth=0", "#tab-optimizer"]],
+    ["mnist-cnn with a layer and its text open", "/#/mnist-cnn", { width: 1024, height: 768 }, [".layer-name >> nth=0", ".model-text summary", "#tab-optimizer"]],
     ["a small network on a phone", "/#/sigmoid-2-2-1?foo=1", { width: 390, height: 844 }, [".panes-strip button >> nth=1"]],
   ];
   for (const [name, hash, viewport, clicks] of states) {

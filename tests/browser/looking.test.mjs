@@ -112,6 +112,111 @@ pageTest("a cell's examples are listed, one is pinned, and its answer is attribu
   }
 });
 
+/** Precision, recall and F1 of each class and their means as scikit-learn defines them, counted example by example. */
+function scores(confusion) {
+  const pairs = confusion.flatMap((row, truth) => row.map((n, guess) => ({ truth, guess, n })));
+  const sum = (of) => pairs.filter(of).reduce((all, { n }) => all + n, 0);
+  const classes = confusion.map((_, k) => {
+    const hits = sum(({ truth, guess }) => truth === k && guess === k);
+    const wrongly = sum(({ truth, guess }) => truth !== k && guess === k);
+    const missed = sum(({ truth, guess }) => truth === k && guess !== k);
+    const [precision, recall] = [hits / (hits + wrongly), hits / (hits + missed)];
+    return { shown: [precision, recall, hits ? (2 * precision * recall) / (precision + recall) : 0], support: hits + missed };
+  });
+  const all = classes.reduce((total, { support }) => total + support, 0);
+  // A class that is never predicted has no precision; in the means it counts as 0.
+  const mean = (weight) => [0, 1, 2].map((k) => classes.reduce((total, { shown, support }) => total + weight(support) * (shown[k] || 0), 0));
+  return [...classes.map(({ shown, support }) => [...shown, support]), [...mean(() => 1 / classes.length), all], [...mean((support) => support / all), all]];
+}
+
+/** The table of the classes' scores as numbers, percentages by 100; NaN stands for a dash. */
+const table = (page) =>
+  page.evaluate(() => [...document.querySelectorAll("table.numbers tbody tr, table.numbers tfoot tr")].filter((row) => row.closest("gs-evaluate")).map((row) =>
+    [...row.querySelectorAll("td")].map(({ textContent }) => {
+      const text = textContent.trim().replaceAll(",", "");
+      return text.endsWith("%") ? Number(text.slice(0, -1)) / 100 : text === "–" ? NaN : Number(text);
+    })));
+
+/** What the evaluation says in large figures, by what is written above. */
+const figures = (page) =>
+  page.evaluate(() => Object.fromEntries([...document.querySelectorAll("gs-evaluate dl.big > div")].map((part) => [part.querySelector("dt").textContent.trim(), part.querySelector("dd").textContent.trim()])));
+
+/** Evaluates a session of the package of its own, after so many batches. */
+const evaluated = (page, options, steps) =>
+  page.evaluate(async ({ options, steps }) => {
+    const gradscope = await import("/pkg/gradscope.js");
+    gradscope.configure({ data: new URL("/data/", location.href) });
+    const session = await gradscope.createSession(options);
+    for (let step = 0; step < steps; step++) await session.train({ steps: 1 });
+    const { loss, accuracy, confusion, charactersPerToken } = await session.evaluate("test");
+    await session.dispose();
+    return { loss, accuracy, confusion, charactersPerToken };
+  }, { options, steps });
+
+pageTest("precision, recall and F1 of each class, and their means, are those of the confusion matrix", { timeout: 240_000 }, async ({ page, url }) => {
+  await page.goto(`${url}/#/mnist-cnn-small?backend=cpu&seed=3`);
+  await ready(page);
+  await page.getByRole("tab", { name: "Evaluate" }).click();
+  let before;
+  for (const steps of [0, 20]) {
+    for (let step = 1; step <= steps; step++) {
+      await page.getByRole("button", { name: "One batch" }).click();
+      await page.getByText(`Epoch 1 · batch ${step} of`).waitFor();
+      await page.getByRole("button", { name: "One batch" }).and(page.locator(":enabled")).waitFor();
+    }
+    await page.getByRole("button", { name: "Evaluate now" }).click();
+    await page.getByRole("button", { name: "Evaluate now" }).waitFor({ timeout: 60_000 });
+    await page.waitForFunction((before) => {
+      const now = document.querySelector("table.confusion")?.textContent;
+      return now && now !== before;
+    }, before, { timeout: 60_000 });
+    before = await page.evaluate(() => document.querySelector("table.confusion").textContent);
+    const { loss, accuracy, confusion } = await evaluated(page, { model: "mnist-cnn-small", backend: "cpu", seed: 3 }, steps);
+    assert.equal(confusion.flat().reduce((a, b) => a + b), 10_000);
+    const cells = await page.evaluate(() => [...document.querySelectorAll("table.confusion tbody tr")].map((row) => [...row.querySelectorAll("td")].map(({ textContent }) => Number(textContent.trim().replace("·", "0")))));
+    assert.deepEqual(cells, confusion, "cells");
+    const hits = confusion.reduce((sum, row, k) => sum + row[k], 0);
+    assert.ok(Math.abs(accuracy - hits / 10_000) < 1e-6, `${accuracy}`);
+    assert.deepEqual(await figures(page), { accuracy: `${(hits / 100).toFixed(2)}%`, loss: loss.toFixed(4) });
+    const [shown, expected] = [await table(page), scores(confusion)];
+    assert.equal(shown.length, 12);
+    const unpredicted = expected.filter(([precision]) => Number.isNaN(precision)).length;
+    console.log(`    after ${steps} batches ${hits / 100} % right, ${unpredicted} classes never predicted, means ${expected.at(-2).map((x) => x.toFixed(3)).join(" ")}`);
+    assert.equal(unpredicted > 0, steps === 0, "untrained weights know only some classes");
+    if (steps) assert.ok(expected.at(-2)[2] > 0.4 && Math.abs(expected.at(-2)[0] - expected.at(-1)[0]) > 1e-4, "the means differ");
+    expected.forEach((row, k) => row.forEach((value, column) => {
+      const is = shown[k][column];
+      // Percentages have one digit.
+      const same = column === 3 ? is === value : Number.isNaN(value) ? Number.isNaN(is) : Math.abs(is - value) <= 0.00051;
+      assert.ok(same, `row ${k}, column ${column}: ${is}, not ${value}`);
+    }));
+  }
+});
+
+for (const { tokenizer, address, documents } of [
+  { tokenizer: "characters", address: "", documents: undefined },
+  { tokenizer: "pieces of words", address: "&tokenizer=bpe&vocabulary=300", documents: { tokenizer: "bpe", vocabulary: 300 } },
+]) {
+  pageTest(`perplexity and bits per character of a text in ${tokenizer}`, { timeout: 300_000 }, async ({ page, url }) => {
+    await page.goto(`${url}/#/gpt-char?data=names&backend=cpu&seed=3${address}`);
+    await ready(page);
+    await page.getByRole("tab", { name: "Evaluate" }).click();
+    await page.getByRole("button", { name: "Evaluate now" }).click();
+    await page.locator("gs-evaluate dl.big").waitFor({ timeout: 120_000 });
+    const { loss, accuracy, charactersPerToken } = await evaluated(page, { model: "gpt-char", data: "names", documents, backend: "cpu", seed: 3 }, 0);
+    console.log(`    loss ${loss}, ${charactersPerToken} characters a token`);
+    if (documents) assert.ok(charactersPerToken > 1.2, `${charactersPerToken}`);
+    else assert.equal(charactersPerToken, 1);
+    const shown = await figures(page);
+    assert.deepEqual(Object.keys(shown), ["accuracy", "loss", "Perplexity", "Bits per character"]);
+    const near = (text, value) => assert.ok(Math.abs(Number(text.replaceAll(",", "")) - value) <= 6e-5 + 1e-5 * value, `${text}, not ${value}`);
+    near(shown.accuracy.replace("%", ""), 100 * Math.round(accuracy * 1e4) / 1e4);
+    near(shown.loss, loss);
+    near(shown.Perplexity, Math.exp(loss));
+    near(shown["Bits per character"], loss / Math.LN2 / charactersPerToken);
+  });
+}
+
 pageTest("the loss is walked along a line; a walk over a plane is cancelled", { timeout: 240_000 }, async ({ page, url }) => {
   await page.goto(`${url}/#/sigmoid-2-2-1`);
   await ready(page);

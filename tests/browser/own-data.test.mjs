@@ -201,16 +201,33 @@ pageTest("texts in folders of a tar archive, dropped where a set is not installe
   for (const [part, n] of [["train", 12], ["test", 4]]) {
     for (let k = 0; k < n; k++) files.push([`mail-${part}/${k % 2 ? "space" : "cars"}/${k}`, k % 2 ? `orbit number ${k}\nof the moon` : `engine number ${k}\nof the car`]);
   }
-  files.push(["mail-train/readme", "in a folder of folders"], ["mail-test/unknown/1", "of a class without training"], ["mail-train/cars/empty", "  "]);
+  files.push(["mail-train/loose", "in a folder of folders"], ["mail-test/unknown/1", "of a class without training"], ["mail-train/cars/empty", "  "]);
   await drop(page, "gs-missing .panel", "mail.tar.gz", gzipSync(tar(files)));
   await dialog(page).getByText("Labelled documents", { exact: true }).waitFor();
   assert.equal(await fact(page, "Examples"), "12 to train, 4 to test");
   assert.equal(await dialog(page).getByLabel("Test part").count(), 0);
   const said = await report(page);
   assert.match(said, /Files of classes that only the test part has: 1 mail-test\/unknown\/1/);
-  assert.match(said, /Files that lie in no folder of a class: 1 mail-train\/readme/);
+  assert.match(said, /Files that lie in no folder of a class: 1 mail-train\/loose/);
   assert.match(said, /Empty texts: 1 mail-train\/cars\/empty/);
   await train(page, "mail.tar.gz");
+});
+
+pageTest("the digits of scikit-learn, dropped or chosen where pictures are not installed, are a table; a class without an example to learn from is told", {}, async ({ page, url }) => {
+  await page.route(/data\/index\.json$/, (route) => route.fulfill({ json: [] }));
+  await page.goto(`${url}/#/mnist-cnn-small`);
+  await page.locator("gs-missing .panel").waitFor();
+  const digits = gzipSync(Array.from({ length: 100 }, (_, k) => [...Array.from({ length: 64 }, (_, cell) => (k * 7 + cell) % 17), k % 10].join()).join("\n"));
+  await drop(page, "gs-missing .panel", "digits.csv.gz", digits);
+  await dialog(page).getByText("A table", { exact: true }).waitFor();
+  assert.deepEqual([await fact(page, "Shape of one"), await fact(page, "Classes")], ["64", "10"]);
+  await page.keyboard.press("Escape");
+  await page.locator("gs-missing input[type=file]").setInputFiles({ name: "digits.csv.gz", mimeType: "", buffer: digits });
+  await dialog(page).getByText("A table", { exact: true }).waitFor();
+  await train(page, "digits.csv.gz");
+  const picture = (n) => idx([n, 4, 4], Array(16 * n).fill(7));
+  await give(page, ["train-images-idx3-ubyte", picture(4)], ["train-labels-idx1-ubyte", idx([4], [0, 0, 1, 1])], ["t10k-images-idx3-ubyte", picture(3)], ["t10k-labels-idx1-ubyte", idx([3], [0, 1, 2])]);
+  await dialog(page).getByText("Classes without an example in the training part: 1, namely 2").waitFor();
 });
 
 /** Posts of four groups as in 20news-bydate.tar.gz, with so many words that the preset's vocabulary is full. */

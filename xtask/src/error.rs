@@ -54,3 +54,14 @@ impl<T, E: fmt::Display> About<T> for std::result::Result<T, E> {
         self.map_err(|error| Error::new(format!("{}: {error}", what())))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Error;
+
+    #[test]
+    fn what_was_said_first_stays() {
+        let told = Error::new("one\ntwo").during("inner").hint("this").during("outer").hint("that").to_string();
+        assert_eq!(told, "failed: inner\n   why: one\n        two\n    do: this");
+    }
+}

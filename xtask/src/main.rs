@@ -6,6 +6,7 @@ mod build;
 mod check;
 mod data;
 mod error;
+mod messages;
 mod project;
 mod serve;
 mod setup;
@@ -84,7 +85,9 @@ fn dispatch(arguments: &[String]) -> Result<()> {
     let command = COMMANDS.iter().find(|command| command.name == name).ok_or_else(|| {
         Error::new(format!("there is no command `{name}`")).hint("`cargo xtask` lists the commands").during("command line")
     })?;
-    (command.run)(&Project::find()?, rest)
+    let explain =
+        |error: Error| error.during(name).hint(format!("mend that, then run `cargo xtask {name}` again; what is done is not done twice"));
+    Project::find().and_then(|project| (command.run)(&project, rest)).map_err(explain)
 }
 
 fn help() {

@@ -27,7 +27,7 @@ pub fn serve(project: &Project, arguments: &[String]) -> Result<()> {
     if status.success() || status.code().is_none() {
         return Ok(());
     }
-    Err(Error::new(format!("trunk ended with {status}; its own words are above")).during("serve"))
+    Err(Error::new(format!("trunk ended with {status}; its own words are above")).hint("mend what it names").during("serve"))
 }
 
 /// Trunk, to be run in the top folder.

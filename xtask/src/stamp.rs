@@ -44,19 +44,30 @@ impl Inputs {
     }
 }
 
-/// Runs `work` unless it was done before with the same inputs and left `outputs`. Returns whether it ran.
-pub fn unless_done(project: &Project, name: &str, inputs: Inputs, outputs: &[PathBuf], work: impl FnOnce() -> Result<()>) -> Result<bool> {
+/// A step that is skipped while nothing that it reads has changed.
+pub struct Stage<'a> {
+    pub name: &'a str,
+    /// What to do when it fails, unless the failure itself knows better.
+    pub hint: &'a str,
+    pub inputs: Inputs,
+    pub outputs: &'a [PathBuf],
+}
+
+/// Runs `work` unless it was done before with the same inputs and left the outputs. Returns whether it ran.
+pub fn unless_done(project: &Project, stage: Stage, work: impl FnOnce() -> Result<()>) -> Result<bool> {
+    let Stage { name, hint, inputs, outputs } = stage;
+    let explain = |error: Error| error.during(name).hint(hint);
     let stamp = project.target.join("xtask-stamps").join(name);
     let wanted = hex(&inputs.hash.finalize());
     if outputs.iter().all(|path| path.exists()) && fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
         return Ok(false);
     }
-    work().map_err(|error| error.during(name))?;
+    work().map_err(explain)?;
     if let Some(missing) = outputs.iter().find(|path| !path.exists()) {
-        return Err(Error::new(format!("it left no {}", missing.display())).during(name));
+        return Err(explain(Error::new(format!("it left no {}", missing.display()))));
     }
-    fs::create_dir_all(stamp.parent().unwrap_or(Path::new("."))).about(|| stamp.display())?;
-    write_whole(&stamp, wanted.as_bytes())?;
+    let folder = stamp.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).about(|| folder.display()).and_then(|()| write_whole(&stamp, wanted.as_bytes())).map_err(explain)?;
     Ok(true)
 }
 
@@ -67,7 +78,10 @@ pub fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Stdio;
+
     use super::*;
+    use crate::project::{capture, run};
 
     #[test]
     fn works_again_only_when_an_input_changed_or_an_output_went() -> Result<()> {
@@ -77,9 +91,9 @@ mod tests {
         let output = root.join("output");
         let write = |name: &str, text: &str| fs::write(root.join(name), text).about(|| name);
         let runs = || {
-            unless_done(&project, "copy", Inputs::default().path(&project, "src")?, std::slice::from_ref(&output), || {
-                write("output", "done")
-            })
+            let inputs = Inputs::default().path(&project, "src")?;
+            let stage = Stage { name: "copy", hint: "", inputs, outputs: std::slice::from_ref(&output) };
+            unless_done(&project, stage, || write("output", "done"))
         };
 
         write("src/a", "one")?;
@@ -89,8 +103,30 @@ mod tests {
         assert!(runs()?);
         fs::remove_file(&output).about(|| "output")?;
         assert!(runs()?);
-        let useless = unless_done(&project, "nothing", Inputs::default(), &[root.join("missing")], || Ok(()));
-        assert!(useless.is_err_and(|error| error.to_string().contains("missing")));
         fs::remove_dir_all(&root).about(|| "temporary folder")
+    }
+
+    #[test]
+    fn a_failure_says_which_step_and_why_and_what_to_do() {
+        let project = Project { root: std::env::temp_dir(), target: std::env::temp_dir().join("gradscope-no-stamps") };
+        let text = |work: &dyn Fn() -> Result<()>| {
+            let outputs = [project.path("gradscope-missing")];
+            let stage = Stage { name: "a step", hint: "mend it", inputs: Inputs::default(), outputs: &outputs };
+            unless_done(&project, stage, work).err().map(|error| error.to_string()).unwrap_or_default()
+        };
+        let program = |program: &str, argument: &str| {
+            let command = || project.command(program);
+            [text(&|| capture(command().arg(argument)).map(drop)), text(&|| run(command().arg(argument).stderr(Stdio::null())))]
+        };
+        for told in program("gradscope-no-such-program", "") {
+            let why = "failed: a step\n   why: `gradscope-no-such-program` could not be started";
+            assert!(told.starts_with(why) && told.contains("\n    do: install it"), "{told}");
+        }
+        for told in program("rustc", "--no-such-option") {
+            let why = "failed: a step\n   why: `rustc --no-such-option` ended with exit";
+            assert!(told.starts_with(why) && told.ends_with("\n    do: mend it"), "{told}");
+        }
+        let told = text(&|| Ok(()));
+        assert!(told.starts_with("failed: a step\n   why: it left no ") && told.ends_with("\n    do: mend it"), "{told}");
     }
 }

@@ -20,7 +20,7 @@ impl Tally {
     /// Adds a suite's counts. What could not even be built counts as a failure, and does not hide what the other suites have to say.
     fn add(&mut self, suite: Result<Tally>) {
         let Tally { passed, failed } = suite.unwrap_or_else(|error| {
-            println!("\n{error}");
+            println!("\n{}", error.during("tests").hint("mend that, then run `cargo xtask test` again"));
             Tally { passed: 0, failed: 1 }
         });
         self.passed += passed;
@@ -46,7 +46,13 @@ pub fn test(project: &Project, arguments: &[String]) -> Result<()> {
         tally.add(browser(project, given("--long")));
     }
     println!("\n{} passed, {} failed", tally.passed, tally.failed);
-    if tally.failed == 0 { Ok(()) } else { Err(Error::new("see the failing tests above").during("test")) }
+    if tally.failed == 0 {
+        Ok(())
+    } else {
+        Err(Error::new("see the failing tests above")
+            .during("test")
+            .hint("mend them, then run the half again that failed: --native or --browser"))
+    }
 }
 
 fn native(project: &Project, long: bool) -> Result<Tally> {
@@ -71,8 +77,9 @@ fn browser(project: &Project, long: bool) -> Result<Tally> {
 /// Builds the page as it is served.
 pub fn build_page(project: &Project) -> Result<()> {
     println!("\ntesting: building the page as it is served");
-    run(&mut trunk(project, "build")).map_err(|error| error.during("trunk build"))?;
-    build::build_declarations(project)
+    let hint = "mend the step that failed above; where it is Trunk itself, what it names in www/index.html or Trunk.toml";
+    run(&mut trunk(project, "build")).map_err(|error| error.during("trunk build").hint(hint))?;
+    build::check_page(project)
 }
 
 /// Node's test runner, one file after another: each opens a browser that keeps every core busy.

@@ -201,7 +201,9 @@ async fn request_adapter() -> Result<wgpu::Adapter> {
     descriptor.flags |= wgpu::InstanceFlags::ALLOW_UNDERLYING_NONCOMPLIANT_ADAPTER;
     let options =
         wgpu::RequestAdapterOptions { power_preference: wgpu::PowerPreference::HighPerformance, ..wgpu::RequestAdapterOptions::default() };
-    wgpu::Instance::new(descriptor).request_adapter(&options).await.map_err(unavailable)
+    // What wgpu says names its own backends, most of which a browser does not have.
+    let none = |_| unavailable("there is no adapter for it");
+    wgpu::Instance::new(descriptor).request_adapter(&options).await.map_err(none)
 }
 
 /// Names of drivers that run on the CPU.

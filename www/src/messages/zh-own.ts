@@ -122,13 +122,16 @@ export const own = {
   "note.cropped": "{n} 幅比例不同的图像裁去了边缘。",
   "note.oneExample": "{n} 个类别只有一个样本，归入训练部分：{names}",
   "note.noneInTest": "{n} 个类别样本太少，测试部分没有：{names}",
+  "note.noneInTrain": "{n} 个类别在训练部分没有样本：{names}",
   "note.standardised": "数值输入已标准化：减去均值，再除以标准差，两者都取自训练部分。",
   "note.standardisedTarget": "目标 {name} 也已标准化：(y − {mean}) / {deviation}。损失为 1 时，并不比只猜均值更好。",
   "note.oneHot": "{name} 变成了 {n} 个输入，各对应一种取值：是则为 1，否则为 0。",
   "note.leftOut": "{name} 没有作为输入：{n} 段不同的文字不能当作数值。单独选中它，则作为文档。",
+  "note.mixed": "{name} 不是数值列：{numbers} 个数值中有 {n} 个文字。",
   "note.context": "文本较短：网络一次看 {context} 个字符，而不是 {wanted} 个。",
   "note.givenTest": "测试文件夹中的 {n} 个样本作为测试部分。",
   "note.joined": "{n} 个文件合成了一个文本。",
+  "note.twice": "{file} 有 {n} 行重复，已略去。",
   "note.lines": "文档内的换行当作空格。",
 } as const;
 

@@ -1,7 +1,7 @@
 import { html, type TemplateResult } from "lit";
 import { t } from "../messages/index.js";
 import type { Argument } from "../messages/types.js";
-import type { Field, Spec } from "../state/spec.js";
+import { penalties, type Field, type Spec } from "../state/spec.js";
 
 /** The label of an argument: its own name as Keras writes it, with what it means as a tooltip. */
 const label = (key: Argument): TemplateResult => html`<span class="arg" title=${t(`arg.${key}`)}>${key}</span>`;
@@ -60,5 +60,12 @@ export function field(spec: Spec, of: Field, set: (key: string, value: unknown) 
           const typed = input(event).value;
           set(of.key, typed !== "" && Number(typed) > of.least ? Number(typed) : undefined);
         }}></label>`;
+    case "penalty": {
+      const weights = penalties(spec.kernel_regularizer);
+      return field({ type: "", [of.key]: weights[of.term] || undefined }, { key: of.key, kind: "optional", least: 0 }, (_, weight) => {
+        const next = { ...weights, [of.term]: weight ?? 0 };
+        set("kernel_regularizer", next.l1 || next.l2 ? { type: "L1L2", ...next } : undefined);
+      });
+    }
   }
 }

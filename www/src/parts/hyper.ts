@@ -27,7 +27,7 @@ class HyperParameters extends View {
   #slider(name: keyof Hyper, label: string, value: number, least: number, most: number, step: number, of: (at: number) => number = (at) => at, at = value) {
     const chosen = (event: Event): Hyper => ({ [name]: of(Number((event.target as HTMLInputElement).value)) });
     return html`<label class="slider"><span>${label}</span><output>${general(value)}</output>
-      <input type="range" min=${least} max=${most} step=${step} .value=${String(at)} aria-valuetext=${general(value)}
+      <input type="range" aria-label=${label} min=${least} max=${most} step=${step} .value=${String(at)} aria-valuetext=${general(value)}
         @input=${(event: Event) => this.#show(chosen(event))} @change=${(event: Event) => this.#set(chosen(event))}></label>`;
   }
 

@@ -1,5 +1,5 @@
 import { html, nothing } from "lit";
-import type { LayerSpec } from "gradscope";
+import { describeModel, type GradscopeError, type LayerSpec, type ModelSpec } from "gradscope";
 import { shape } from "../lib/format.js";
 import { View } from "../lib/view.js";
 import { errorText, t } from "../messages/index.js";
@@ -16,6 +16,8 @@ class Layers extends View {
   #open: number | undefined;
   #dragged: number | undefined;
   #focus: number | undefined;
+  /** Why the text of that model could not be taken. */
+  #refused: { of: ModelSpec; why: unknown } | undefined;
 
   #set(layers: LayerSpec[]): void {
     const setup = store.setup.value;
@@ -154,6 +156,38 @@ class Layers extends View {
     </li>`;
   }
 
+  /** Takes a model as text, unless another one was chosen while the engine read it. */
+  async #apply(text: string): Promise<void> {
+    const before = store.setup.value?.model;
+    if (!before) return;
+    this.#refused = undefined;
+    try {
+      const model = JSON.parse(text) as ModelSpec;
+      const why = (await describeModel(model)).layers.find(({ error }) => error)?.error;
+      if (why) this.#refused = { of: before, why };
+      else if (store.setup.value?.model === before) store.change({ model });
+    } catch (why) {
+      this.#refused = { of: before, why };
+    }
+    this.requestUpdate();
+  }
+
+  /** The model as text, for what the forms have no field for, and to copy and paste it. */
+  #text(model: ModelSpec) {
+    const why = this.#refused?.of === model ? this.#refused.why : undefined;
+    return html`<details class="model-text"><summary>${t("layers.text")}</summary>
+      <textarea rows="16" wrap="off" spellcheck="false" autocapitalize="off" autocomplete="off" aria-label=${t("layers.text")}
+        aria-invalid=${why !== undefined} aria-describedby="model-refused" .value=${JSON.stringify(model, undefined, 2)}></textarea>
+      <button @click=${() => this.#apply(this.querySelector("textarea")!.value)}>${t("layers.apply")}</button>
+      <p class="why" id="model-refused" role="alert">${
+        why instanceof SyntaxError
+          ? t("layers.notJson", { reason: why.message })
+          : why
+            ? html`<b class="mono">${(why as GradscopeError).where}</b> ${errorText(why as GradscopeError)}`
+            : nothing
+      }</p></details>`;
+  }
+
   /** A switch for augmentation where the input is an image that is learned from. */
   #augment({ model, loss }: store.Setup) {
     const { input } = model;
@@ -181,6 +215,7 @@ class Layers extends View {
           this.#add(select.value);
           select.value = "";
         }}><option value="" hidden></option>${Object.keys(LAYER_FIELDS).map((type) => html`<option>${type}</option>`)}</select></label>
+      ${this.#text(setup.model)}
       ${store.dirty.value ? pendingChange() : nothing}
     </section>`;
   }

@@ -1,7 +1,7 @@
 import { html } from "lit";
 import { View } from "../lib/view.js";
 import { phrase, t } from "../messages/index.js";
-import { takeDropped } from "../state/dropped.js";
+import { ownOpen, takeDropped } from "../state/dropped.js";
 import { build, fail } from "../state/engine.js";
 import { datasets, status } from "../state/store.js";
 
@@ -13,6 +13,11 @@ class Missing extends View {
 
   async #take(files: FileList | null | undefined): Promise<void> {
     if (!files?.length) return;
+    // The engine reads neither tables, such as `digits.csv.gz`, nor other archives.
+    if (/\.(csv|zip|whl|tgz)/i.test(files[0]!.name)) {
+      ownOpen.value = Array.from(files, (file) => ({ file, entry: null }));
+      return;
+    }
     status.value = "loading";
     try {
       await takeDropped(this.name, [...files]);

@@ -2,30 +2,25 @@ import { html, nothing, type TemplateResult } from "lit";
 import { View } from "../lib/view.js";
 import { errorText, missingLanguage, t } from "../messages/index.js";
 import { dismissed, LANGUAGE_NAMES } from "../state/settings.js";
-import { rateOf, withRate } from "../state/schedule.js";
 import * as store from "../state/store.js";
-import { build } from "../state/engine.js";
-import { play, restart, smallerBatch } from "../state/training.js";
+import { goBackSlower, moveTo, restart, smallerBatch } from "../state/training.js";
 import { icons } from "./icons.js";
 
 const NO_WEBGPU = "no-webgpu";
 
 const button = (text: string, run: () => unknown): TemplateResult => html`<button @click=${run}>${text}</button>`;
 
-const onCpu = (): TemplateResult =>
-  button(t("notice.useCpu"), async () => {
-    store.change({ backend: "cpu" });
-    await build();
-  });
+const onCpu = (): TemplateResult => button(t("notice.useCpu"), () => moveTo({ backend: "cpu" }));
 
 /** What can be done about an error, besides knowing it. */
 function remedy(notice: store.Notice): TemplateResult | typeof nothing {
-  if (notice.kind === "deviceLost") return button(t("notice.tryGpu"), () => build({ goOn: true }));
+  if (notice.kind === "deviceLost") return button(t("notice.tryGpu"), () => moveTo({}));
   if (notice.kind !== "error") return nothing;
   const setup = store.setup.value;
+  const step = store.lastSnapshot.value?.progress?.step;
   switch (notice.error.code) {
     case "worker_died":
-      return button(store.lastSnapshot.value ? t("notice.restartAt", { epoch: store.lastSnapshot.value.epoch }) : t("notice.restart"), restart);
+      return button(step ? t("notice.restartAt", { step }) : t("notice.restart"), restart);
     case "out_of_memory":
       return setup && setup.batchSize > 1 ? button(t("notice.smallerBatch", { size: setup.batchSize >> 1 }), () => smallerBatch(setup.batchSize >> 1)) : nothing;
     case "buffer_too_large": {
@@ -35,12 +30,7 @@ function remedy(notice: store.Notice): TemplateResult | typeof nothing {
       return fits >= 1 ? button(t("notice.smallerBatch", { size: fits }), () => smallerBatch(fits)) : onCpu();
     }
     case "not_finite":
-      return setup
-        ? button(t("notice.lowerRate"), async () => {
-            store.change({ optimizer: withRate(setup.optimizer, rateOf(setup.optimizer) / 10) });
-            await play();
-          })
-        : nothing;
+      return setup ? button(step ? t("notice.goBackSlower", { step }) : t("notice.lowerRate"), goBackSlower) : nothing;
     case "no_web_gpu":
     case "gpu":
     case "device_lost":
@@ -55,7 +45,7 @@ function sentence(notice: store.Notice): TemplateResult | string {
   if (notice.kind === "workersLost") return t("notice.workersLost");
   if (notice.kind === "deviceLost") return t("notice.deviceLost", { reason: notice.reason, step: notice.step });
   const { error } = notice;
-  return html`${error.where ? html`<b class="mono">${error.where}</b> ` : nothing}${errorText(error)}`;
+  return html`${error.where && error.where !== error.args.file ? html`<b class="mono">${error.where}</b> ` : nothing}${errorText(error)}`;
 }
 
 /** Banners under the top bar: one error at a time, and the quiet note that there is no WebGPU. */

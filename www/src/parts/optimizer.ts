@@ -9,7 +9,7 @@ import { View } from "../lib/view.js";
 import { t } from "../messages/index.js";
 import { fail } from "../state/engine.js";
 import { rateOf, SCHEDULES, scheduleOf, withRate } from "../state/schedule.js";
-import { lossNamed, LOSSES, OPTIMIZER_FIELDS, OPTIMIZERS, type Spec } from "../state/spec.js";
+import { lossNamed, LOSSES, OPTIMIZER_FIELDS, optimizerNamed, OPTIMIZERS, type Spec } from "../state/spec.js";
 import * as store from "../state/store.js";
 import { field } from "./field.js";
 import { pendingChange } from "./pending.js";
@@ -117,7 +117,7 @@ class Optimizer extends View {
       }}></label>`;
     return html`
       <section class="form"><h3>${t("optimizer.title")}</h3>
-        <label><span>${t("optimizer.kind")}</span><select @change=${(event: Event) => this.#change({ type: (event.target as HTMLSelectElement).value, ...(optimizer.learning_rate === undefined ? {} : { learning_rate: optimizer.learning_rate }) })}>
+        <label><span>${t("optimizer.kind")}</span><select @change=${(event: Event) => this.#change(optimizerNamed((event.target as HTMLSelectElement).value, optimizer))}>
           ${OPTIMIZERS.map((type) => html`<option ?selected=${type === optimizer.type}>${type}</option>`)}</select></label>
         ${this.#schedule(setup)}
         ${fields.map((of) => field(optimizer, of, (key, value) => this.#change({ ...optimizer, [key]: value })))}

@@ -54,6 +54,8 @@ class Pad extends HTMLElement {
     const scale = SIDE / box.width;
     const [x, y] = [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale];
     this.#context.lineTo(x, y);
+    // A press alone is a dot: nothing is drawn of a line without length.
+    this.#context.lineTo(x + 0.01, y);
     this.#context.stroke();
     this.#context.beginPath();
     this.#context.moveTo(x, y);

@@ -8,6 +8,7 @@ import { language, LANGUAGE_NAMES, LANGUAGES, theme, THEMES, type Language, type
 import { readsTokens, refit } from "../state/spec.js";
 import * as store from "../state/store.js";
 import { build } from "../state/engine.js";
+import { moveTo } from "../state/training.js";
 import { icons } from "./icons.js";
 
 const value = (event: Event): string => (event.target as HTMLSelectElement).value;
@@ -85,8 +86,9 @@ class TopBar extends View {
         <span class="shown">${name}<span class="detail">${detail.map((part) => ` · ${part}`)}</span></span>
         <select aria-label=${t("backend.switch")} data-chosen=${backend} @change=${(event: Event) => {
           const [kind, workers = "1"] = value(event).split(" ");
-          store.change({ backend: kind as BackendChoice, workers: Number(workers) });
-          if (!store.isWelcome.value) void build();
+          const where = { backend: kind as BackendChoice, workers: Number(workers) };
+          if (store.isWelcome.value) store.change(where);
+          else void moveTo(where);
         }}>
           ${(["auto", "webgpu", "cpu"] as const).map((kind) => option(kind, t(`backend.${kind}.choice`), backend === kind))}
           ${teams.map((workers) => option(`cpu ${workers}`, t("backend.team.choice", { workers }), backend === `cpu ${workers}`))}

@@ -1,6 +1,5 @@
-import type { OwnData } from "gradscope";
 import type { Entry } from "./archives.js";
-import { checkClasses, checkSize, sorted, type Source, type Told } from "./labelled.js";
+import { checkClasses, checkSize, numbered, type Source, type Told } from "./labelled.js";
 import { picturesTold } from "./pictures.js";
 import { ReadingError, type Report } from "./report.js";
 import type { PicturesPreview, Wishes } from "./types.js";
@@ -31,7 +30,7 @@ function idx(bytes: Uint8Array): number[] | undefined {
 /** Whether a file holds pictures or labels as plain numbers: idx, as of MNIST, or a batch of CIFAR-10. */
 export const isPacked = (entry: Entry): boolean => isBatch(entry) || idx(entry.bytes) !== undefined;
 
-const isTest = (path: string): boolean => /t10k|test/i.test(path.slice(path.lastIndexOf("/") + 1));
+const isTest = (path: string): boolean => /(t10k|test)[^/]*$/i.test(path);
 /** What a file of labels has in common with that of its images: `train-labels-idx1-ubyte` and `train-images-idx3-ubyte`. */
 const stem = (path: string): string => path.replace(/images|labels|idx\d/gi, "");
 
@@ -69,7 +68,6 @@ export class Arrays implements Source {
   readonly #shape: readonly number[];
   readonly #classes: readonly string[];
   readonly #report: Report;
-  #told: Told<PicturesPreview> | undefined;
 
   constructor(entries: readonly Entry[], report: Report) {
     this.#report = report;
@@ -81,34 +79,26 @@ export class Arrays implements Source {
     const alike = batches.filter(({ shape }) => shape.join() === first.shape.join());
     this.#pixels = new Uint8Array(alike.reduce((sum, { pixels }) => sum + pixels.length, 0));
     let at = 0;
-    const numbers: number[] = [];
+    const written: string[] = [];
     for (const { pixels, labels, test } of alike) {
       this.#pixels.set(pixels, at);
       at += pixels.length;
       for (const label of labels) {
-        numbers.push(label);
+        written.push(String(label));
         this.#tests.push(test);
       }
     }
     // The names of CIFAR-10's classes lie beside its batches, a line each.
     const meta = entries.find(({ path }) => /(^|\/)batches\.meta\.txt$/.test(path));
-    const names = meta ? new TextDecoder().decode(meta.bytes).split(/\s+/).filter(Boolean) : [];
-    const left = sorted(new Set(numbers.map(String)));
-    const places = new Map(left.map((label, k) => [Number(label), k]));
-    this.#labels = numbers.map((label) => places.get(label)!);
-    this.#classes = left.map((label) => names[Number(label)] ?? label);
+    const { names, numbers } = numbered(written, meta && new TextDecoder().decode(meta.bytes).split(/\s+/).filter(Boolean));
+    [this.#classes, this.#labels] = [names, numbers];
     for (const entry of entries) if (entry !== meta && !isPacked(entry)) report.skip("otherFile", entry.path);
   }
 
-  preview(wishes: Wishes): PicturesPreview {
+  tell(wishes: Wishes): Told<PicturesPreview> {
     const shape = this.#shape;
     const given = new Set(this.#tests).size > 1 ? this.#tests : undefined;
     const problem = checkClasses(this.#classes) ?? checkSize(this.#labels.length, shape.reduce((a, b) => a * b, 1));
-    this.#told = picturesTold(this.#pixels, this.#labels, this.#classes, shape, given, wishes, this.#report.fork(), { fixed: true, side: 0, grey: shape[2] === 1, common: [shape[1]!, shape[0]!], problem });
-    return this.#told.preview;
-  }
-
-  take(): OwnData {
-    return this.#told!.make();
+    return picturesTold(this.#pixels, this.#labels, this.#classes, shape, given, wishes, this.#report.fork(), { fixed: true, side: 0, grey: shape[2] === 1, common: [shape[1]!, shape[0]!], problem });
   }
 }

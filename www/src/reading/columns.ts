@@ -30,6 +30,9 @@ export interface Column extends ColumnFacts {
   meanLength: number;
   /** Whether all numbers are whole. */
   whole: boolean;
+  /** Cells that are numbers, and those that are anything else. */
+  numbers: number;
+  words: number;
 }
 
 function columnOf(index: number, name: string, rows: readonly (readonly string[])[], comma: boolean): Column {
@@ -51,7 +54,7 @@ function columnOf(index: number, name: string, rows: readonly (readonly string[]
   const meanLength = present ? letters / present : 0;
   const few = values.size <= MOST_CATEGORIES && values.size <= Math.max(2, present / 2);
   const kind: ColumnKind = present > 0 && numbers / present >= NUMBERS ? "number" : few && meanLength <= SHORT ? "category" : "text";
-  return { index, name, kind, distinct: values.size, missing, meanLength, whole };
+  return { index, name, kind, distinct: values.size, missing, meanLength, whole, numbers, words: present - numbers };
 }
 
 export const columnsOf = (names: readonly string[], rows: readonly (readonly string[])[], comma: boolean): Column[] =>

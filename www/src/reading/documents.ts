@@ -1,7 +1,7 @@
 import type { OwnData } from "gradscope";
 import type { Entry } from "./archives.js";
 import { decode, type Decoded } from "./encoding.js";
-import { byFolder, checkClasses, checkSize, part, type Source, type Told } from "./labelled.js";
+import { alike, byFolder, checkClasses, checkSize, numbered, part, type Source, type Told } from "./labelled.js";
 import type { Report } from "./report.js";
 import type { DocumentsPreview, Encoding, Failure, Wishes } from "./types.js";
 
@@ -48,13 +48,6 @@ export function documentsPreview(
   return { preview, make };
 }
 
-/** What most of the texts are in that are neither UTF-8 nor wide. */
-function commonest(decoded: readonly (Decoded | undefined)[]): Encoding | undefined {
-  const counts = new Map<Encoding, number>();
-  for (const of of decoded) if (of && !of.encoding.startsWith("utf")) counts.set(of.encoding, (counts.get(of.encoding) ?? 0) + 1);
-  return [...counts].sort(([, a], [, b]) => b - a)[0]?.[0];
-}
-
 /** So few bytes beyond ASCII say little about an encoding. */
 const FEW = 16;
 
@@ -68,46 +61,41 @@ function agreed(bytes: Uint8Array, alone: Decoded, common: Encoding): Decoded {
 /** Texts in folders of classes. */
 export class Documents implements Source {
   readonly #texts: string[] = [];
-  readonly #labels: number[] = [];
+  readonly #labels: readonly number[];
   readonly #tests: boolean[] = [];
   readonly #classes: readonly string[];
   readonly #given: boolean;
   readonly #report: Report;
-  #told: Told<DocumentsPreview> | undefined;
 
   constructor(entries: readonly Entry[], report: Report) {
     const { members, classes, testGiven } = byFolder(entries, report);
     this.#report = report;
     this.#given = testGiven;
-    const encodings = new Map<Encoding, number>();
+    const encodings: Encoding[] = [];
+    const labels: string[] = [];
     const all = members.map((member) => ({ ...member, decoded: decode(member.entry.bytes) }));
-    const common = commonest(all.map(({ decoded }) => decoded));
+    // What most of the texts are in that are neither UTF-8 nor wide.
+    const common = alike(all.flatMap(({ decoded }) => decoded?.encoding ?? []).filter((encoding) => !encoding.startsWith("utf")))[0]?.[0];
     for (const { entry, label, test, decoded: alone } of all) {
       const decoded = alone && common ? agreed(entry.bytes, alone, common) : alone;
       const text = decoded?.text.trim();
       if (!decoded) report.skip("notText", entry.path);
       else if (!text) report.skip("emptyText", entry.path);
       if (!decoded || !text) continue;
-      encodings.set(decoded.encoding, (encodings.get(decoded.encoding) ?? 0) + 1);
+      encodings.push(decoded.encoding);
       this.#texts.push(text);
-      this.#labels.push(label);
+      labels.push(classes[label]!);
       this.#tests.push(test);
     }
-    if ([...encodings.keys()].some((encoding) => encoding !== "utf-8")) {
-      report.note("encoding", { encoding: [...encodings].map(([encoding, n]) => `${encoding} (${n})`).join(", ") });
+    if (encodings.some((encoding) => encoding !== "utf-8")) {
+      report.note("encoding", { encoding: alike(encodings).map((of) => `${of[0]} (${of.length})`).join(", ") });
     }
     // Classes of which nothing is left are none.
-    const left = [...new Set(this.#labels)].sort((a, b) => a - b);
-    this.#labels = this.#labels.map((label) => left.indexOf(label));
-    this.#classes = left.map((label) => classes[label]!);
+    const { names, numbers } = numbered(labels);
+    [this.#classes, this.#labels] = [names, numbers];
   }
 
-  preview(wishes: Wishes): DocumentsPreview {
-    this.#told = documentsPreview(this.#texts, this.#labels, this.#classes, this.#given ? this.#tests : undefined, undefined, wishes, this.#report.fork());
-    return this.#told.preview;
-  }
-
-  take(): OwnData {
-    return this.#told!.make();
+  tell(wishes: Wishes): Told<DocumentsPreview> {
+    return documentsPreview(this.#texts, this.#labels, this.#classes, this.#given ? this.#tests : undefined, undefined, wishes, this.#report.fork());
   }
 }

@@ -7,12 +7,10 @@ import type { ClassCount, Failure, Preview, Wishes } from "./types.js";
 
 /** What was read of a visitor's files: it can be looked at with one choice and another, and then taken. */
 export interface Source {
-  preview(wishes: Wishes, progress: Progress): Promise<Preview> | Preview;
-  /** The data as they were last looked at; there is no second time. */
-  take(): OwnData;
+  tell(wishes: Wishes, progress: Progress): Promise<Told> | Told;
 }
 
-/** What is to be seen of some data as they were chosen; they are made when they are taken. */
+/** What is to be seen of some data as they were chosen; they are made when they are taken, for which there is no second time. */
 export interface Told<P extends Preview = Preview> {
   preview: P;
   make: () => OwnData;
@@ -37,6 +35,24 @@ const TESTS = /(^|[-_. ])(test|testing|val|valid|validation|eval)$/i;
 /** Names in the order in which people count. */
 export const sorted = (names: Iterable<string>): string[] => [...names].sort(new Intl.Collator("en", { numeric: true }).compare);
 
+/** Values that are written alike, the most frequent first. */
+export function alike<T>(values: readonly T[]): T[][] {
+  const groups = new Map<string, T[]>();
+  for (const value of values) {
+    const group = groups.get(String(value));
+    if (group) group.push(value);
+    else groups.set(String(value), [value]);
+  }
+  return [...groups.values()].sort((a, b) => b.length - a.length);
+}
+
+/** Labels as numbers of those that occur, in their order; `known` has what a label that is a number is called. */
+export function numbered(labels: readonly string[], known: readonly string[] = []): { names: string[]; numbers: number[] } {
+  const names = sorted(new Set(labels));
+  const places = new Map(names.map((name, k) => [name, k]));
+  return { names: names.map((name) => known[Number(name)] ?? name), numbers: labels.map((label) => places.get(label)!) };
+}
+
 export function checkClasses(classes: readonly string[]): Failure | undefined {
   if (classes.length < 2) return { code: "oneClass", args: { name: classes[0] ?? "" } };
   if (classes.length > MOST_CLASSES) return { code: "manyClasses", args: { n: classes.length, most: MOST_CLASSES } };
@@ -51,6 +67,9 @@ export function checkSize(examples: number, bytes: number): Failure | undefined 
 
 const foldersOf = ({ path }: Entry): string[] => path.split("/").slice(0, -1).filter((folder) => folder && folder !== "." && folder !== "..");
 
+/** The class that a folder is; SpamAssassin's are ham or spam, several of each. */
+const className = (folder: string): string => /^(?:(?:easy|hard)[-_])?(ham|spam)(?:[-_]\d+)?$/i.exec(folder)?.[1] ?? folder;
+
 /** Files by the folder that each lies in; above it there may be folders for training and for testing. A folder of folders is no class. */
 export function byFolder(entries: readonly Entry[], report: Report): Labelled {
   const parents = new Set(["", ...entries.flatMap((entry) => foldersOf(entry).map((_, k, folders) => folders.slice(0, k).join("/")))]);
@@ -60,7 +79,7 @@ export function byFolder(entries: readonly Entry[], report: Report): Labelled {
       report.skip("noFolder", entry.path);
       return [];
     }
-    const name = folders.pop()!;
+    const name = className(folders.pop()!);
     return [{ entry, name, test: folders.some((folder) => TESTS.test(folder)) }];
   });
   const trained = new Set(placed.filter(({ test }) => !test).map(({ name }) => name));
@@ -83,7 +102,9 @@ export function part(labels: readonly number[], names: readonly string[], wishes
   const train = labels.length - parted.test;
   parted.order.forEach((row, k) => counts[labels[row]!]![k < train ? "train" : "test"]++);
   const named = (odd: readonly ClassCount[]): { n: number; names: string } => ({ n: odd.length, names: odd.slice(0, 5).map(({ name }) => name).join(", ") });
-  const single = counts.filter(({ train, test }) => train + test === 1);
+  const untrained = counts.filter(({ train }) => !train);
+  if (untrained.length) report.note("noneInTrain", named(untrained));
+  const single = counts.filter(({ train, test }) => train === 1 && test === 0);
   if (single.length) report.note("oneExample", named(single));
   const untested = counts.filter(({ train, test }) => train > 1 && test === 0);
   if (parted.test > 0 && untested.length) report.note("noneInTest", named(untested));

@@ -1,7 +1,7 @@
 import type { OwnData } from "gradscope";
 import type { Entry, Progress } from "./archives.js";
 import { sizeOf } from "./image-size.js";
-import { byFolder, checkClasses, checkSize, part, type Labelled, type Member, type Source, type Told } from "./labelled.js";
+import { alike, byFolder, checkClasses, checkSize, numbered, part, type Labelled, type Member, type Source, type Told } from "./labelled.js";
 import type { Report } from "./report.js";
 import type { PicturesPreview, Wishes } from "./types.js";
 
@@ -102,7 +102,6 @@ export class Pictures implements Source {
   readonly #report: Report;
   #found: { common: Size; grey: boolean } | undefined;
   #drawn: Drawn | undefined;
-  #told: Told<PicturesPreview> | undefined;
 
   constructor(entries: readonly Entry[], report: Report) {
     this.#report = report;
@@ -118,29 +117,22 @@ export class Pictures implements Source {
   /** The most common size, as far as headers tell or a sample does, and whether the sample is grey. */
   async #look(): Promise<{ common: Size; grey: boolean }> {
     const { members } = this.#labelled;
-    const counts = new Map<string, { size: Size; count: number }>();
-    const add = (size: Size): void => {
-      const count = counts.get(size.join()) ?? { size, count: 0 };
-      counts.set(size.join(), { size, count: count.count + 1 });
-    };
-    members.forEach(({ entry }) => {
+    const sizes = members.flatMap(({ entry }) => {
       const size = sizeOf(entry.bytes);
-      if (size) add(size);
+      return size ? [size] : [];
     });
-    const known = counts.size > 0;
+    const known = sizes.length > 0;
     const every = Math.max(1, Math.floor(members.length / SAMPLE));
     const easel = new Easel([24, 24]);
     let grey = true;
     for (let k = 0; k < members.length; k += every) {
       const image = await bitmapOf(members[k]!.entry);
       if (!image) continue;
-      if (!known) add([image.width, image.height]);
+      if (!known) sizes.push([image.width, image.height]);
       grey &&= isGrey(easel.draw(image));
       image.close();
     }
-    let most: { size: Size; count: number } | undefined;
-    for (const of of counts.values()) if (!most || of.count > most.count) most = of;
-    return { common: most?.size ?? [28, 28], grey };
+    return { common: alike(sizes)[0]?.[0] ?? [28, 28], grey };
   }
 
   async #draw(members: readonly Member[], size: Size, grey: boolean, progress: Progress): Promise<Omit<Drawn, "key">> {
@@ -172,7 +164,7 @@ export class Pictures implements Source {
     return { pixels: pixels.subarray(0, good.length * cells), members: good, report };
   }
 
-  async preview(wishes: Wishes, progress: Progress): Promise<PicturesPreview> {
+  async tell(wishes: Wishes, progress: Progress): Promise<Told<PicturesPreview>> {
     const { classes, testGiven, members } = this.#labelled;
     this.#found ??= await this.#look();
     const { common } = this.#found;
@@ -195,19 +187,10 @@ export class Pictures implements Source {
     }
     const { pixels, members: drawn, report: reported } = this.#drawn;
     const report = reported.fork();
-    const labels = drawn.map(({ label }) => label);
     // A class all of whose images are broken is none.
-    const left = [...new Set(labels)].sort((a, b) => a - b);
-    const numbers = new Map(left.map((label, k) => [label, k]));
-    const names = left.map((label) => classes[label]!);
-    const y = labels.map((label) => numbers.get(label)!);
+    const { names, numbers } = numbered(drawn.map(({ label }) => classes[label]!));
     const problem = wrong ?? (names.length ? checkClasses(names) : ({ code: "noExamples", args: { n: members.length } } as const));
     const given = testGiven ? drawn.map(({ test }) => test) : undefined;
-    this.#told = picturesTold(pixels, y, names, shape, given, wishes, report, { fixed: false, side, grey, common, problem });
-    return this.#told.preview;
-  }
-
-  take(): OwnData {
-    return this.#told!.make();
+    return picturesTold(pixels, numbers, names, shape, given, wishes, report, { fixed: false, side, grey, common, problem });
   }
 }

@@ -15,9 +15,25 @@ const HEAD = 512;
 const read = async ({ path, file }: Dropped): Promise<Entry> => ({ path, bytes: new Uint8Array(await file.arrayBuffer()) });
 
 const isTable = ({ path }: Entry): boolean => /\.(csv|tsv|tab)$/i.test(path);
-/** Texts have names that say so, or none that say anything else. */
-const isText = ({ path }: Entry): boolean => /\.(txt|text|md|eml)$/i.test(path) || !/\.[a-z]\w{0,4}$/i.test(path.slice(path.lastIndexOf("/") + 1));
-const inFolder = ({ path }: Entry): boolean => path.split("/").length > 1;
+/** Texts have names that say so, or none that say anything else; what packages say of themselves is none. */
+const isText = ({ path }: Entry): boolean =>
+  (/\.(txt|text|md|eml)$/i.test(path) || !/\.[a-z]\w{0,4}$/i.test(path)) && !/(^|\/)(readme|license|notice|security)(\.\w+)?$|\.dist-info\//i.test(path);
+const inFolder = ({ path }: Entry): boolean => path.includes("/");
+
+/** Bytes of a text that is more than a document. */
+const LONG = 32_000;
+
+/** Whether texts are documents in folders of classes. If most are long, such as the plays of a poet by their genre, they are one text. */
+const areDocuments = (texts: readonly Entry[]): boolean =>
+  new Set(texts.filter(inFolder).map(({ path }) => path.replace(/[^/]*$/, ""))).size > 1 && 2 * texts.filter(({ bytes }) => bytes.length > LONG).length <= texts.length;
+
+/** Lines of `pos.txt` or `neg.txt`, each once as a document of that class. */
+function linesOf({ path, bytes }: Entry, report: Report): Entry[] {
+  const lines = decode(bytes)?.text.split("\n") ?? [];
+  const different = new Set(lines);
+  if (lines.length > different.size) report.note("twice", { file: path, n: lines.length - different.size });
+  return [...different].map((line, k) => ({ path: `${path.slice(0, -4)}/${k}`, bytes: new TextEncoder().encode(line) }));
+}
 
 /** What several files are: pictures as numbers, images in folders, a table, texts in folders, or one text in parts. */
 function fromEntries(entries: readonly Entry[], report: Report): Source {
@@ -29,11 +45,15 @@ function fromEntries(entries: readonly Entry[], report: Report): Source {
     for (const { path } of others) report.skip(/\.(png|jpe?g|gif|webp|bmp|avif)$/i.test(path) ? "brokenImage" : "notImage", path);
     return new Pictures(images, report);
   }
-  const table = others.filter(isTable).reduce<Entry | undefined>((largest, entry) => (entry.bytes.length > (largest?.bytes.length ?? 0) ? entry : largest), undefined);
-  const texts = table ? [table] : others.filter(isText);
-  for (const entry of others) if (table ? entry !== table : !isText(entry)) report.skip("otherFile", entry.path);
+  const table = others.filter(isTable).sort((a, b) => b.bytes.length - a.bytes.length)[0];
+  const written = others.filter(isText);
+  const opinions = written.filter(({ path }) => /(^|\/)(pos|neg)\.txt$/.test(path));
+  const texts = table ? [table] : opinions.length === 2 ? opinions : written;
+  const taken = new Set(texts);
+  for (const entry of others) if (!taken.has(entry)) report.skip("otherFile", entry.path);
   if (texts.length === 1) return new Writing(texts[0]!.path, texts[0]!.bytes, report);
-  if (new Set(texts.filter(inFolder).map(({ path }) => path.slice(0, path.lastIndexOf("/")))).size > 1) return new Documents(texts, report);
+  if (texts === opinions) return new Documents(texts.flatMap((text) => linesOf(text, report)), report);
+  if (areDocuments(texts)) return new Documents(texts, report);
   const parts = texts.flatMap(({ path, bytes }) => {
     const text = decode(bytes)?.text;
     if (!text) report.skip(bytes.length ? "notText" : "emptyText", path);

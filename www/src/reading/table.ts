@@ -2,7 +2,7 @@ import Papa from "papaparse";
 import type { OwnData } from "gradscope";
 import { columnsOf, hasHeader, isMissing, numberIn, suggestClasses, suggestInputs, suggestTarget, type Column } from "./columns.js";
 import { documentsPreview } from "./documents.js";
-import { checkClasses, checkSize, part, sorted, type Told } from "./labelled.js";
+import { alike, checkClasses, checkSize, numbered, part, sorted, type Told } from "./labelled.js";
 import { ReadingError, type Report } from "./report.js";
 import { split } from "./split.js";
 import type { ColumnFacts, DocumentsPreview, Encoding, TableChoice, TablePreview, Wishes } from "./types.js";
@@ -91,15 +91,30 @@ interface Taken {
   /** Whether a comma is the decimal sign. */
   comma: boolean;
   encoding: Encoding | undefined;
+  /** Names of the classes, which the target numbers. */
+  names: readonly string[];
+}
+
+/** How many fields most rows have; of numbers as frequent the larger. */
+const usualWidth = (rows: readonly Row[]): number => alike(rows.map(({ row }) => row.length).sort((a, b) => b - a))[0]?.[0] ?? 0;
+
+/** The classes' names in the first line of scikit-learn's tables, after the number of rows and of columns; the last column numbers them from 0. */
+function namesIn([head, ...rows]: readonly Row[]): readonly string[] {
+  const [, columns, ...names] = head?.row ?? [];
+  const width = usualWidth(rows);
+  const counted = Number(columns) === width - 1 && isNaN(Number(names[0])) && rows.every(({ row }) => row.length !== width || row.at(-1)! in names);
+  return counted ? names : [];
 }
 
 /** Names the columns, leaves out rows that do not fit, and fills in what was not chosen. */
 function taken(table: Rows, encoding: Encoding | undefined, wishes: Wishes, report: Report): Taken {
   const comma = table.delimiter !== ",";
-  const written = table.rows.map((row, k) => ({ row, line: k + 1 })).filter(({ row }) => !isBlank(row));
+  const all = table.rows.map((row, k) => ({ row, line: k + 1 })).filter(({ row }) => !isBlank(row));
+  const named = namesIn(all);
+  const written = named.length ? all.slice(1) : all;
   const header = wishes.header ?? hasHeader(written.slice(0, 200).map(({ row }) => row), comma);
   const first = written[0]?.row ?? [];
-  const width = header ? first.length : Math.max(0, ...written.slice(0, LINES).map(({ row }) => row.length));
+  const width = header ? first.length : usualWidth(written);
   const rows = written.slice(header ? 1 : 0).filter(({ row, line }) => {
     const misquoted = table.misquoted.has(line - 1);
     if (misquoted) report.skip("quotes", String(line));
@@ -109,11 +124,12 @@ function taken(table: Rows, encoding: Encoding | undefined, wishes: Wishes, repo
   if (rows.length < 2) throw new ReadingError("fewRows", { n: rows.length, columns: width });
   const names = Array.from({ length: width }, (_, k) => (header && first[k]!.trim()) || String(k + 1));
   const columns = columnsOf(names, rows.map(({ row }) => row), comma);
+  for (const { name, kind, numbers, words } of columns) if (kind !== "number" && numbers > words) report.note("mixed", { name, n: words, numbers });
   const target = wishes.target !== undefined && wishes.target < width ? wishes.target : suggestTarget(columns);
   const inputs = (wishes.inputs ?? suggestInputs(columns, target)).filter((index) => index !== target && index < width);
   const aim = columns[target]!;
   const classes = aim.kind !== "number" || (wishes.classes ?? suggestClasses(aim, rows.length));
-  return { rows, columns, choice: { header, target, inputs, classes }, comma, encoding };
+  return { rows, columns, choice: { header, target, inputs, classes }, comma, encoding, names: target === width - 1 ? named : [] };
 }
 
 const factsOf = (columns: readonly Column[]): ColumnFacts[] => columns.map(({ name, kind, distinct, missing }) => ({ name, kind, distinct, missing }));
@@ -129,13 +145,6 @@ function tellDocuments({ rows, columns, choice, encoding }: Taken, text: number,
   const { names, numbers } = numbered(documents.map(({ label }) => label));
   const table = { columns: factsOf(columns), choice: { ...choice, classes: true }, encoding };
   return documentsPreview(documents.map(({ text }) => text), numbers, names, undefined, table, wishes, report);
-}
-
-/** Labels as numbers of their names, in the order of these. */
-function numbered(labels: readonly string[]): { names: string[]; numbers: number[] } {
-  const names = sorted(new Set(labels));
-  const number = new Map(names.map((name, k) => [name, k]));
-  return { names, numbers: labels.map((label) => number.get(label)!) };
 }
 
 /** The cells of the inputs, column by column, and the targets, of all rows in which nothing is missing. */
@@ -172,7 +181,7 @@ function tellNumbers(table: Taken, wishes: Wishes, report: Report): Told<TablePr
   const aim = columns[choice.target]!;
   const inputs = inputsOf(choice.inputs.map((index) => columns[index]!), rows.map(({ row }) => row), report);
   const { values, targets, count } = read(table, inputs, report);
-  const { names, numbers } = choice.classes ? numbered(targets) : { names: [], numbers: targets.map((cell) => numberIn(cell, comma)!) };
+  const { names, numbers } = choice.classes ? numbered(targets, table.names) : { names: [], numbers: targets.map((cell) => numberIn(cell, comma)!) };
   const parted = choice.classes ? part(numbers, names, wishes, undefined, report) : { ...split(new Uint8Array(count), wishes.test, wishes.seed), counts: [] };
   const training = parted.order.slice(0, count - parted.test);
   const scales = inputs.map(({ is }, k) => (is === undefined && training.length ? moments(values[k]!, training) : undefined));

@@ -1,4 +1,3 @@
-import type { OwnData } from "gradscope";
 import { decode, type Decoded } from "./encoding.js";
 import type { Source, Told } from "./labelled.js";
 import { MOST_TEXT, megabytes } from "./limits.js";
@@ -43,7 +42,6 @@ export class Writing implements Source {
   readonly #report: Report;
   #decoded: (Decoded & { wanted: Encoding | undefined }) | undefined;
   #rows: Rows | undefined;
-  #told: Told | undefined;
 
   constructor(name: string, from: Uint8Array | string, report: Report) {
     if (from.length > MOST_TEXT) throw new ReadingError("fileTooLarge", { file: name, size: megabytes(from.length), most: megabytes(MOST_TEXT) });
@@ -63,7 +61,7 @@ export class Writing implements Source {
     return this.#decoded;
   }
 
-  preview(wishes: Wishes): Told["preview"] {
+  tell(wishes: Wishes): Told {
     const { text, encoding, replaced } = this.#decode(wishes.encoding);
     if (!text.trim()) throw new ReadingError("empty", { file: this.#name });
     const report = this.#report.fork();
@@ -71,11 +69,6 @@ export class Writing implements Source {
     if (replaced) report.note("replaced", { n: replaced });
     const table = (wishes.as ?? (looksLikeTable(text, this.#name) ? "table" : "text")) === "table";
     if (table) this.#rows ??= parse(text, this.#name);
-    this.#told = table ? tell(this.#rows!, encoding, wishes, report) : tellText(text, encoding, report);
-    return this.#told.preview;
-  }
-
-  take(): OwnData {
-    return this.#told!.make();
+    return table ? tell(this.#rows!, encoding, wishes, report) : tellText(text, encoding, report);
   }
 }

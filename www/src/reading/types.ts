@@ -35,8 +35,8 @@ export interface Skipped {
 
 /** What was done to the data, or taken for granted, that a visitor should know. */
 export type NoteCode =
-  | "encoding" | "replaced" | "lineEnds" | "resized" | "cropped" | "oneExample" | "noneInTest" | "standardised" | "standardisedTarget" | "oneHot" | "leftOut"
-  | "context" | "givenTest" | "joined" | "lines";
+  | "encoding" | "replaced" | "lineEnds" | "resized" | "cropped" | "oneExample" | "noneInTest" | "noneInTrain" | "standardised" | "standardisedTarget" | "oneHot"
+  | "leftOut" | "mixed" | "context" | "givenTest" | "joined" | "lines" | "twice";
 
 export interface Note {
   code: NoteCode;

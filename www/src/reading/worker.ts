@@ -1,6 +1,6 @@
 // The worker that reads a visitor's files: the page is never held up, and what it took in memory goes with it.
 
-import type { Source } from "./labelled.js";
+import type { Source, Told } from "./labelled.js";
 import { recognise } from "./recognise.js";
 import { ReadingError, Report } from "./report.js";
 import { Writing } from "./text.js";
@@ -17,11 +17,13 @@ const scope = self as unknown as Scope;
 const OFTEN = 100;
 
 let source: Source | undefined;
-let told = 0;
+/** As it was last looked at. */
+let told: Told | undefined;
+let progressed = 0;
 
 function progress(done: number, total: number): void {
-  if (performance.now() - told < OFTEN) return;
-  told = performance.now();
+  if (performance.now() - progressed < OFTEN) return;
+  progressed = performance.now();
   scope.postMessage({ type: "progress", done, total });
 }
 
@@ -30,9 +32,10 @@ async function answer(ask: Ask): Promise<Answer> {
     case "read": source = await recognise(ask.files, new Report(), progress); break;
     case "paste": source = new Writing("", ask.text, new Report()); break;
     case "choose": break;
-    case "take": return { type: "data", data: source!.take() };
+    case "take": return { type: "data", data: told!.make() };
   }
-  return { type: "preview", preview: await source!.preview(ask.wishes, progress) };
+  told = await source!.tell(ask.wishes, progress);
+  return { type: "preview", preview: told.preview };
 }
 
 /** Arrays are handed over, not copied. */

@@ -1,5 +1,5 @@
 import { effect } from "@preact/signals-core";
-import { backends, createSession, datasets as listDatasets, describeModel, GradscopeError, presets as listPresets, type Session } from "gradscope";
+import { backends, createSession, datasets as listDatasets, describeModel, GradscopeError, presets as listPresets, type Hyper, type Session, type Snapshot } from "gradscope";
 import { latest } from "../lib/latest.js";
 import { givenData } from "./dropped.js";
 import { History } from "./history.js";
@@ -101,15 +101,21 @@ export async function openInstead(wanted: store.Setup): Promise<void> {
   await adopt(session, fitted(session, wanted));
 }
 
-/** Builds a session of what the controls show, or one that goes on from the last snapshot. Resolves with whether there is one. */
-export async function build(how: { goOn?: boolean } = {}): Promise<boolean> {
+/**
+ * Builds a session of what the controls show; one that goes on from what is open now, which stays open until the other stands, or from what was
+ * kept last. Resolves with whether there is one.
+ */
+export async function build({ goOn }: { goOn?: "now" | "kept" } = {}): Promise<boolean> {
   const wanted = store.setup.value;
   if (!wanted) return false;
-  const last = how.goOn ? store.lastSnapshot.value : undefined;
+  const { built: { value: built }, session: { value: open } } = store;
+  const moving = goOn === "now" && open && built;
+  if (moving) await keep(open);
+  const last = goOn && store.lastSnapshot.value;
   const { value: carried } = store.carried;
   store.carried.value = undefined;
-  const kept = last && { history: store.history.value, target: store.target.value };
-  await close();
+  const kept = { history: store.history.value, target: store.target.value, hyper: store.hyper.value };
+  if (!moving) await close();
   forgetLooks();
   store.status.value = "loading";
   store.loading.value = undefined;
@@ -117,23 +123,41 @@ export async function build(how: { goOn?: boolean } = {}): Promise<boolean> {
   const { signal } = loadingStop;
   try {
     const session = await create(wanted, signal);
-    if (last) await session.restore(last.snapshot);
+    if (last) await takeUp(session, last.snapshot, kept.hyper);
+    if (moving) await close();
     if (carried) store.loaded.value = { ...(await session.load(carried.bytes)), from: carried.name };
-    await adopt(session, fitted(session, wanted));
-    if (last && kept) {
-      kept.history.of.cut(last.epoch);
-      [store.progress.value, store.history.value, store.target.value] = [last.progress, { ...kept.history }, kept.target];
+    if (last) {
+      kept.history.of.cut(last.progress?.epoch ?? 0);
+      [store.progress.value, store.history.value, store.target.value, store.hyper.value] = [last.progress, { ...kept.history }, kept.target, kept.hyper];
       store.lastSnapshot.value = last;
     }
+    await adopt(session, fitted(session, wanted));
     return true;
   } catch (error) {
     if (error instanceof GradscopeError && error.code === "dataset_missing") store.missing.value = error.args.name ?? wanted.data;
     else if (!signal.aborted) fail(error);
+    // Official files that cannot be read: whole ones may be dropped instead.
+    if (error instanceof GradscopeError && error.code === "bad_file" && store.wantedDataset.peek()?.installed === false) store.missing.value = wanted.data;
+    if (moving) {
+      store.change({ backend: built.setup.backend, workers: built.setup.workers });
+      store.hyper.value = kept.hyper;
+    }
     store.status.value = "idle";
     return false;
   } finally {
     loadingStop = undefined;
     store.loading.value = undefined;
+  }
+}
+
+/** Goes on from a state, with the rates that were moved by hand; a session that cannot is of no use. */
+async function takeUp(session: Session, snapshot: Snapshot, hyper: Hyper): Promise<void> {
+  try {
+    await session.restore(snapshot);
+    if (Object.keys(hyper).length) await session.setHyper(hyper);
+  } catch (error) {
+    await session.dispose();
+    throw error;
   }
 }
 
@@ -165,6 +189,7 @@ function listen(session: Session): void {
     store.history.value = { of: store.history.value.of, version: store.history.value.version + 1 };
     store.progress.value = event;
     store.weights.value++;
+    if (isSmall() && event.losses.every(Number.isFinite)) keepNowAndThen(session);
   }));
   // One that comes after the evaluation was given up says nothing any more.
   session.on("evaluating", mine((event) => store.busy.value && (store.evaluating.value = event)));
@@ -175,7 +200,7 @@ function listen(session: Session): void {
     store.evaluations.value = {
       ...store.evaluations.value, ...(validation ? { validation } : {}), ...(test ? { test } : {}),
     };
-    void keepSnapshot(session, epoch);
+    keepNowAndThen(session);
   }));
   session.on("frame", mine((event) => (store.frame.value = event)));
   session.on("deviceLost", mine(({ reason, step }) => {
@@ -193,17 +218,23 @@ function listen(session: Session): void {
   }));
 }
 
-let snapshotAt = -Infinity;
+let keptAt = 0;
 
-/** At most one snapshot in ten seconds: enough to carry on from when a worker dies. */
-async function keepSnapshot(session: Session, epoch: number): Promise<void> {
-  if (performance.now() - snapshotAt < 10_000) return;
-  snapshotAt = performance.now();
-  const progress = store.progress.value;
+/** Keeps the session's state, to go on from when its worker dies or its numbers blow up. */
+export async function keep(session: Session): Promise<void> {
+  keptAt = performance.now();
   try {
     const snapshot = await session.snapshot();
-    if (store.session.value === session) store.lastSnapshot.value = { snapshot, progress, epoch };
+    if (store.session.value === session) store.lastSnapshot.value = { snapshot, progress: store.progress.value };
   } catch {
     // The session ended meanwhile, and says so itself.
   }
 }
+
+function keepNowAndThen(session: Session): void {
+  if (performance.now() - keptAt > (store.lastSnapshot.value?.progress ? 10_000 : 1_000)) void keep(session);
+}
+
+/** Whether a state takes so little memory, 12 bytes a parameter, that it may be kept in the middle of an epoch. */
+export const isSmall = (): boolean =>
+  (store.built.value?.parameters ?? []).reduce((sum, { shape }) => sum + shape.reduce((count, extent) => count * extent, 1), 0) < 1_500_000;

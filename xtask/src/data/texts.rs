@@ -5,7 +5,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::archive::{debian, from_tar, from_tgz, from_zip, npm, pip, read, tree_of_tgz, tree_of_zip, verified};
+use super::archive::{debian, fetch, from_deb, from_tar, from_tgz, from_zip, has_apt, npm, pip, read, tree_of_tgz, tree_of_zip, verified};
 use crate::error::{Error, Result};
 use crate::project::{Project, empty_folder};
 
@@ -98,8 +98,15 @@ pub fn three_kingdoms(project: &Project, folder: &Path) -> Result<String> {
 
 /// Poems with title and author, a blank line between them; the colours that a terminal would show are left out.
 pub fn tang_poems(project: &Project, folder: &Path) -> Result<String> {
-    let archive = debian(project, folder, "fortunes-zh")?;
-    let [file] = from_tar(archive.as_slice(), ["usr/share/games/fortunes/tang300"])?;
+    let name = "usr/share/games/fortunes/tang300";
+    let file = if has_apt(project) {
+        let [file] = from_tar(debian(project, folder, "fortunes-zh")?.as_slice(), [name])?;
+        file
+    } else {
+        let package = fetch(project, folder, "https://deb.debian.org/debian/pool/main/f/fortune-zh/fortunes-zh_2.98_all.deb")?;
+        let package = verified("fortunes-zh 2.98", package, "211c5ddee59d0ae74ce01cbfd02f7c8714740bae1835d5661eb2254edd739105")?;
+        from_deb(project, folder, &package, name)?
+    };
     let file = verified("tang300", file, "b69cab0cb84c49dc1808d95aea7156c8911a7022ec630e194eecf360b78feff5")?;
     let text = String::from_utf8(file).map_err(|_| Error::new("tang300 is not UTF-8"))?;
     Ok(plain(&text).split("%\n").map(tidy).filter(|poem| !poem.is_empty()).collect::<Vec<_>>().join("\n"))
