@@ -10,8 +10,9 @@ import { drawnFromDataset, watchNetwork } from "./pictures.js";
 
 /** Shows an error; those that are not the engine's are errors of this page and go on to the console. */
 export function fail(error: unknown): void {
-  if (error instanceof GradscopeError) store.notice.value = { kind: "error", error };
-  else throw error;
+  if (!(error instanceof GradscopeError)) throw error;
+  blownUp ||= error.code === "not_finite";
+  store.notice.value = { kind: "error", error };
 }
 
 /** The same for what a walk asks: a lost device is told by its event, and the walk is opened again. */
@@ -69,6 +70,7 @@ export function forget(): void {
   store.history.value = { of: new History(), version: 0 };
   store.evaluations.value = {};
   store.target.value = 0;
+  blownUp = false;
   store.lastSnapshot.value = store.loaded.value = undefined;
 }
 
@@ -189,7 +191,7 @@ function listen(session: Session): void {
     store.history.value = { of: store.history.value.of, version: store.history.value.version + 1 };
     store.progress.value = event;
     store.weights.value++;
-    if (isSmall() && event.losses.every(Number.isFinite)) keepNowAndThen(session);
+    if (isSmall()) keepNowAndThen(session);
   }));
   // One that comes after the evaluation was given up says nothing any more.
   session.on("evaluating", mine((event) => store.busy.value && (store.evaluating.value = event)));
@@ -219,9 +221,12 @@ function listen(session: Session): void {
 }
 
 let keptAt = 0;
+/** Whether the numbers of what is open have blown up. */
+let blownUp = false;
 
-/** Keeps the session's state, to go on from when its worker dies or its numbers blow up. */
+/** Keeps the session's state, to go on from when its worker dies or its numbers blow up; not when they have. */
 export async function keep(session: Session): Promise<void> {
+  if (blownUp) return;
   keptAt = performance.now();
   try {
     const snapshot = await session.snapshot();

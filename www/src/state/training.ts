@@ -76,10 +76,11 @@ export async function smallerBatch(batchSize: number): Promise<void> {
 
 /** Goes back to what was kept last, before the numbers blew up, and on at a tenth of the rate. */
 export async function goBackSlower(): Promise<void> {
+  const same = store.sameTraining();
   const { optimizer } = store.setup.value!;
   store.change({ optimizer: withRate(optimizer, rateOf(optimizer) / 10) });
   store.hyper.value = {};
-  if (await build({ goOn: "kept" })) await play();
+  if (await build(same ? { goOn: "kept" } : {})) await play();
 }
 
 /** Goes on where the training stands, on another backend or on as many workers. */
