@@ -63,7 +63,7 @@ export async function evaluate(split: Split): Promise<void> {
 /** Starts a new worker from the last snapshot, or from new weights; where not even the presets came, the page begins again. */
 export async function restart(): Promise<void> {
   if (!store.setup.value) return location.reload();
-  await build({ goOn: "kept" });
+  await build(store.sameTraining() ? { goOn: "kept" } : {});
 }
 
 /** Goes on with that many examples a batch. */
