@@ -32,6 +32,7 @@ macro_rules! read {
         impl $crate::fields::FromValue for $name {
             fn from_value(value: &serde_json::Value, name: &str, at: &str) -> $crate::error::Result<Self> {
                 let record = $crate::wire::Record::of(value, name, at)?;
+                record.only(&[$(stringify!($field)),*])?;
                 Ok(Self { $($field: record.field(stringify!($field))?,)* })
             }
         }
@@ -61,6 +62,14 @@ impl<'a> Record<'a> {
     /// An object.
     pub fn of(value: &'a Value, name: &'a str, at: &'a str) -> Result<Self> {
         if value.is_object() { Ok(Self { value, name, at }) } else { Err(bad_value(name, "an object", value).at(at)) }
+    }
+
+    /// Refuses keys beside the fields that Rust calls so.
+    pub fn only(&self, fields: &[&str]) -> Result<()> {
+        let known: Vec<String> = fields.iter().map(|field| camel(field)).collect();
+        let Some(unknown) = self.value.as_object().and_then(|map| map.keys().find(|key| !known.contains(key))) else { return Ok(()) };
+        let expected = known.join(", ");
+        Err(Error::new(ErrorCode::UnknownKey, &[("what", &self.name), ("got", unknown), ("expected", &expected)]).at(self.at))
     }
 
     /// The field that Rust calls so; one that is missing is null.
@@ -159,6 +168,7 @@ mod tests {
             (json!({ "type": "more", "inner": [] }), ErrorCode::BadValue, Some("batchSize")),
             (json!({ "type": "more", "batchSize": 1, "inner": [{ "point": [1, 2] }, 7] }), ErrorCode::BadValue, Some("inner[1]")),
             (json!({ "type": "more", "batchSize": 1, "inner": [{ "point": [1, 2, 3] }] }), ErrorCode::BadValue, Some("inner[0].point")),
+            (json!({ "type": "more", "batchSize": 1, "inner": [{ "point": [1, 2], "pint": 1 }] }), ErrorCode::UnknownKey, Some("inner[0]")),
         ];
         for (value, code, at) in cases {
             let error = read(value).expect_err("a mistake");

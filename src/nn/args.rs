@@ -92,7 +92,7 @@ macro_rules! names {
                 match value.as_str() {
                     $(Some($name $(| $alias)*) => Ok(Self::$variant),)*
                     Some(got) => Err($crate::error::Error::new($crate::error::ErrorCode::UnknownName, &[("kind", &$what), ("got", &got)]).at(at)),
-                    None => Err($crate::fields::bad_value(name, concat!("the name of a kind of ", $what), value).at(at)),
+                    None => Err($crate::fields::bad_value(name, &format!("the name of a kind of {}", $what), value).at(at)),
                 }
             }
         }

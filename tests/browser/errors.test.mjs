@@ -107,14 +107,16 @@ engineTest(
     await session.setHyper({ learningRate: 0.01 });
     const { losses } = await session.train({ steps: 2 });
     const refused = await session.setHyper({ learningRate: -1 }).then(() => undefined, ({ code }) => code);
+    const misspelt = await session.setHyper({ learningRate: 0.1, momentun: 0.9 }).then(() => undefined, ({ code, args }) => [code, args.got]);
     await session.dispose();
-    return { error, losses: [...losses], refused };
+    return { error, losses: [...losses], refused, misspelt };
   },
-  ({ error, losses, refused }) => {
+  ({ error, losses, refused, misspelt }) => {
     assert.equal(error?.code, "not_finite");
     assert.ok(Number(error.args.step) >= 3 && Number(error.args.step) <= 22, error.args.step);
     assert.ok(losses.every(Number.isFinite));
     assert.equal(refused, "bad_value");
+    assert.deepEqual(misspelt, ["unknown_key", "momentun"]);
   },
 );
 

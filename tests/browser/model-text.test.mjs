@@ -73,6 +73,9 @@ pageTest("a text that is no model is explained, and changes nothing", {}, async 
   await page.getByLabel("Language").selectOption("zh");
   await apply("{");
   await why.getByText(/^这不是 JSON：/).waitFor();
+  // A phrase of the engine's with a value in it.
+  await apply({ ...before, layers: [{ ...hidden, name: "first" }, { type: "Concatenate", inputs: ["first"] }] });
+  await why.getByText(/至少 2 层/).waitFor();
   // What is chosen in the list is what the text says then, and nothing is wrong with it.
   await page.locator(".layer-name").first().press("Delete");
   await page.locator(".layer-name").nth(1).waitFor({ state: "detached" });

@@ -223,7 +223,7 @@ pub fn check_page(project: &Project) -> Result<()> {
 }
 
 fn check_messages(project: &Project) -> Result<()> {
-    let inputs = messages::ENGINE.iter().try_fold(page_inputs(project)?, |inputs, (path, _)| inputs.path(project, path))?;
+    let inputs = page_inputs(project)?.path(project, "src")?.path(project, "xtask/src/data/sets.rs")?;
     build(project, Stage { name: "messages", hint: messages::HINT, inputs, outputs: &[] }, || messages::check(project))
 }
 

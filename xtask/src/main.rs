@@ -7,6 +7,7 @@ mod check;
 mod data;
 mod error;
 mod messages;
+mod phrases;
 mod project;
 mod serve;
 mod setup;

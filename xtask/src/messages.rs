@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use crate::error::{About, Error, Result};
+use crate::phrases;
 use crate::project::{Project, capture, files_below};
 
 /// Where the engine's tables of sentences are, and the type of their keys.
@@ -12,8 +13,9 @@ pub const ENGINE: [(&str, &str); 2] = [("src/error.rs", "ErrorCode"), ("src/scra
 
 pub const HINT: &str = "give every key a sentence in both languages, with the same {arguments}: www/src/messages/en*.ts and zh*.ts";
 
-/// Checks the messages alone, in a second.
+/// Checks the messages alone, in a second or two.
 pub fn check(project: &Project) -> Result<()> {
+    phrases::check(project)?;
     let read = |path: &std::path::Path| fs::read_to_string(path).about(|| path.display());
     let mut declared = String::new();
     for (path, name) in ENGINE {

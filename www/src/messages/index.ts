@@ -63,13 +63,22 @@ export function t<K extends Key>(key: K, ...args: Arguments<K>): string {
   return fill(catalogue.value.texts[key], args[0] ?? {});
 }
 
-/** A phrase of the engine's in the language of the page, as it is where there is no translation; `#` in the list stands for a number. */
+/** Phrases with values in them, the most precise first. */
+const patterns = computed(() => {
+  const form = (key: string): RegExp => new RegExp(`^${key.replace(/[.*+?^$()|[\]\\]/g, "\\$&").replaceAll("{}", "(\\[.*\\]|\\S+)")}$`);
+  const keys = Object.entries(catalogue.value.words).filter(([key]) => key.includes("{}"));
+  return keys.sort(([a], [b]) => b.length - a.length).map(([key, translation]) => [form(key), translation] as const);
+});
+
+/** A phrase of the engine's in the language of the page, as it is where there is no translation; `{}` in the list stands for one word or shape. */
 export function phrase(text: string): string {
   const { words } = catalogue.value;
   if (Object.hasOwn(words, text)) return words[text]!;
-  const numbers = text.match(/\d[\d.]*/g) ?? [];
-  const pattern = text.replace(/\d[\d.]*/g, "#");
-  return Object.hasOwn(words, pattern) ? words[pattern]!.replace(/#/g, () => numbers.shift() ?? "#") : text;
+  for (const [form, translation] of patterns.value) {
+    const values = form.exec(text)?.slice(1);
+    if (values) return translation.replaceAll("{}", () => phrase(values.shift() ?? ""));
+  }
+  return text;
 }
 
 /** An error's values in the language of the page. */

@@ -106,6 +106,11 @@ pub fn core() -> impl Iterator<Item = &'static Set> {
     sets::SETS.iter().filter(|set| set.core)
 }
 
+/// What the page calls the sets.
+pub fn titles() -> impl Iterator<Item = &'static str> {
+    sets::SETS.iter().map(|set| set.title)
+}
+
 /// `cargo xtask data`.
 pub fn command(project: &Project, names: &[String]) -> Result<()> {
     if names.is_empty() {
