@@ -74,8 +74,8 @@ pageTest("a text that is no model is explained, and changes nothing", {}, async 
   await apply("{");
   await why.getByText(/^这不是 JSON：/).waitFor();
   // A phrase of the engine's with a value in it.
-  await apply({ ...before, layers: [{ ...hidden, name: "first" }, { type: "Concatenate", inputs: ["first"] }] });
-  await why.getByText(/至少 2 层/).waitFor();
+  await apply({ input: [6, 6, 4], layers: [{ type: "Conv2D", filters: 3, kernel_size: 3, groups: 2 }] });
+  await why.getByText(/组数 2 的倍数/).waitFor();
   // What is chosen in the list is what the text says then, and nothing is wrong with it.
   await page.locator(".layer-name").first().press("Delete");
   await page.locator(".layer-name").nth(1).waitFor({ state: "detached" });
