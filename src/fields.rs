@@ -93,6 +93,15 @@ pub(crate) fn from_json<T: FromValue>(text: &str, name: &str) -> Result<T> {
     T::from_value(&value, name, "")
 }
 
+/// A value that is no name, or none of those that there are, of that kind. Apart from what is made for every kind anew.
+#[inline(never)]
+pub(crate) fn no_such(kind: &str, value: &Value, name: &str) -> Error {
+    match value.as_str() {
+        Some(got) => Error::new(ErrorCode::UnknownName, &[("kind", &kind), ("got", &got)]),
+        None => bad_value(name, &format!("the name of a kind of {kind}"), value),
+    }
+}
+
 /// A value that is not what it must be.
 pub(crate) fn bad_value(name: &str, expected: &str, got: &Value) -> Error {
     let got = match got {

@@ -91,8 +91,7 @@ macro_rules! names {
             fn from_value(value: &serde_json::Value, name: &str, at: &str) -> $crate::error::Result<Self> {
                 match value.as_str() {
                     $(Some($name $(| $alias)*) => Ok(Self::$variant),)*
-                    Some(got) => Err($crate::error::Error::new($crate::error::ErrorCode::UnknownName, &[("kind", &$what), ("got", &got)]).at(at)),
-                    None => Err($crate::fields::bad_value(name, &format!("the name of a kind of {}", $what), value).at(at)),
+                    _ => Err($crate::fields::no_such($what, value, name).at(at)),
                 }
             }
         }
