@@ -9,7 +9,7 @@ use crate::phrases;
 use crate::project::{Project, capture, files_below};
 
 /// Where the engine's tables of sentences are, and the type of their keys.
-pub const ENGINE: [(&str, &str); 2] = [("src/error.rs", "ErrorCode"), ("src/scratch/problem.rs", "Hint")];
+const ENGINE: [(&str, &str); 2] = [("src/error.rs", "ErrorCode"), ("src/scratch/problem.rs", "Hint")];
 
 pub const HINT: &str = "give every key a sentence in both languages, with the same {arguments}: www/src/messages/en*.ts and zh*.ts";
 
